@@ -1,0 +1,20 @@
+"""Dense neural networks for scikit-learn, trained by Keras.
+
+Importing this package is light: TensorFlow loads at the first fit, and prediction never needs
+it.
+"""
+
+from ._classifier import KerasDenseClassifier
+from ._regressor import KerasDenseRegressor
+from ._validation import FeatureScaleWarning
+from .training import SlowEngineWarning, clear_cache
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FeatureScaleWarning",
+    "KerasDenseClassifier",
+    "KerasDenseRegressor",
+    "SlowEngineWarning",
+    "clear_cache",
+]

@@ -1,0 +1,157 @@
+"""A network and its weights as a ``keras.Sequential``, and the weights back."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _tensorflow
+from ._keras_objects import Activation as ActivationFunction
+from ._keras_objects import KerasObject, activation_function
+from ._network import (
+    NORMALIZATION_EPSILON,
+    NORMALIZATION_MOMENTUM,
+    Activation,
+    Dense,
+    Dropout,
+    Network,
+    Normalization,
+    Stage,
+    StageWeights,
+    Weights,
+)
+
+
+class _Settings(NamedTuple):
+    dtype: str
+    l1: float
+    l2: float
+    seed: int
+
+
+def build_model(
+    network: Network,
+    weights: Weights,
+    *,
+    dtype: str,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    seed: int = 0,
+) -> Any:
+    """Build a ``keras.Sequential`` with the given weights, not compiled.
+
+    Parameters
+    ----------
+    network, weights
+        What to build.
+    dtype : {"float32", "float64"}
+        Of the layers; the weights are cast to it.
+    l1, l2 : float
+        Penalties on every kernel.
+    seed : int
+        For dropout, and for anybody who initialises the model's layers anew. Layers
+        constructed without a seed draw one from Python's global random state.
+    """
+    _, keras = _tensorflow.load()
+    settings = _Settings(dtype, l1, l2, seed)
+    model = keras.Sequential(name="skdense")
+    model.add(keras.Input((network.n_inputs,), dtype=dtype, name="features"))
+    for number, (stage, activation) in enumerate(_layer_list(network), start=1):
+        kind = type(stage).__name__.lower()
+        model.add(_layer(stage, activation, settings, f"{kind}_{number}"))
+    set_weights(model, weights)
+    return model
+
+
+def build_compiled_model(
+    network: Network, weights: Weights, *, optimizer: KerasObject, loss: Any, **settings: Any
+) -> Any:
+    """Build a model as `build_model` does, compiled for further training or evaluation."""
+    model = build_model(network, weights, **settings)
+    built = loss.build() if isinstance(loss, KerasObject) else loss
+    model.compile(optimizer=optimizer.build(), loss=built)
+    return model
+
+
+def set_weights(model: Any, weights: Weights) -> None:
+    """Put a network's weights into the model built for it."""
+    layers = (layer for layer in model.layers if layer.weights)
+    for layer, own in zip(layers, _non_empty(weights), strict=True):
+        layer.set_weights(list(own.values()))
+
+
+def get_weights(model: Any, weights: Weights) -> Weights:
+    """Return the model's weights, arranged like `weights`."""
+    layers = (layer for layer in model.layers if layer.weights)
+    return tuple(
+        dict(zip(own, map(np.asarray, next(layers).get_weights()), strict=True)) if own else {}
+        for own in weights
+    )
+
+
+def _non_empty(weights: Weights) -> list[StageWeights]:
+    return [own for own in weights if own]
+
+
+def _layer_list(network: Network) -> list[tuple[Stage, ActivationFunction]]:
+    """Pair stages with activations as Keras users write them: inside the dense layer."""
+    layers: list[tuple[Stage, ActivationFunction]] = []
+    for stage in (*network.stages, network.output):
+        if isinstance(stage, Activation) and isinstance(layers[-1][0], Dense):
+            layers[-1] = layers[-1][0], stage.function
+        else:
+            layers.append((stage, "linear"))
+    return layers
+
+
+@singledispatch
+def _layer(stage: Stage, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
+    raise TypeError(f"no Keras layer for {stage!r}")
+
+
+@_layer.register
+def _(stage: Dense, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
+    _, keras = _tensorflow.load()
+    penalised = settings.l1 > 0 or settings.l2 > 0
+    return keras.layers.Dense(
+        stage.n_units,
+        activation=_keras_activation(activation, settings.dtype),
+        kernel_initializer=keras.initializers.GlorotUniform(seed=settings.seed),
+        kernel_regularizer=keras.regularizers.L1L2(settings.l1, settings.l2) if penalised else None,
+        dtype=settings.dtype,
+        name=name,
+    )
+
+
+@_layer.register
+def _(stage: Normalization, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
+    _, keras = _tensorflow.load()
+    return keras.layers.BatchNormalization(
+        momentum=NORMALIZATION_MOMENTUM,
+        epsilon=NORMALIZATION_EPSILON,
+        dtype=settings.dtype,
+        name=name,
+    )
+
+
+@_layer.register
+def _(stage: Activation, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
+    _, keras = _tensorflow.load()
+    function = _keras_activation(stage.function, settings.dtype)
+    return keras.layers.Activation(function, dtype=settings.dtype, name=name)
+
+
+@_layer.register
+def _(stage: Dropout, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
+    _, keras = _tensorflow.load()
+    seed = settings.seed + int(name.rpartition("_")[2])
+    return keras.layers.Dropout(stage.rate, seed=seed, dtype=settings.dtype, name=name)
+
+
+def _keras_activation(activation: ActivationFunction, dtype: str) -> Any:
+    """Return the activation as Keras' layers take it; a layer gets the network's dtype."""
+    if isinstance(activation, KerasObject) and "dtype" in activation.arguments:
+        return activation.with_arguments(dtype=dtype).build()
+    return activation if isinstance(activation, str) else activation_function(activation)

@@ -1,0 +1,222 @@
+"""A dense network as data: its stages, its initial weights, and its forward pass in NumPy.
+
+A network is a sequence of stages. What each stage means is said four times, always by one
+function per stage type: initial weights and NumPy forward pass here, the traced forward pass
+in ``training.program``, the Keras layers in ``_keras_view``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._activations import NUMPY_ACTIVATIONS
+from ._keras_objects import Activation as ActivationFunction
+from ._keras_objects import activation_function
+
+Array = NDArray[np.floating]
+StageWeights = dict[str, Array]
+Weights = tuple[StageWeights, ...]
+Initializer = Callable[[int, tuple[int, int], str], Array]
+
+# Both as keras.layers.BatchNormalization has them by default.
+NORMALIZATION_EPSILON = 1e-3
+NORMALIZATION_MOMENTUM = 0.99
+
+# Statistics that a training step replaces; all other weights follow the gradient.
+MOVING_STATISTICS = ("moving_mean", "moving_variance")
+
+# Numbers in the widest layer of one block of rows: 4 MB in float32, which stays in cache.
+_BLOCK_SIZE = 2**20
+
+
+@dataclass(frozen=True)
+class Dense:
+    """``x @ kernel + bias``, from (rows, n_inputs) to (rows, n_units)."""
+
+    n_inputs: int
+    n_units: int
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Batch normalization of ``n_units`` columns."""
+
+    n_units: int
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation function: a Keras name, a Keras object's configuration, or a callable."""
+
+    function: ActivationFunction
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout, which only training does.
+
+    The rate is data of a training, not structure: networks that differ by it alone are equal
+    and share a compiled program.
+    """
+
+    rate: float = field(compare=False)
+
+
+Stage = Dense | Normalization | Activation | Dropout
+
+
+@dataclass(frozen=True)
+class Network:
+    """The architecture: stages up to the last dense layer, then the output's activation."""
+
+    stages: tuple[Stage, ...]
+    output: Activation
+
+    @property
+    def n_inputs(self) -> int:
+        return self.dense[0].n_inputs
+
+    @property
+    def n_outputs(self) -> int:
+        return self.dense[-1].n_units
+
+    @property
+    def dense(self) -> list[Dense]:
+        return [stage for stage in self.stages if isinstance(stage, Dense)]
+
+    @property
+    def dropout_rates(self) -> list[float]:
+        return [stage.rate for stage in self.stages if isinstance(stage, Dropout)]
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """One hidden layer as the user describes it."""
+
+    units: int
+    activation: ActivationFunction
+    dropout: float
+
+
+def build_network(
+    n_inputs: int,
+    hidden: Sequence[HiddenLayer],
+    n_outputs: int,
+    output_activation: ActivationFunction,
+    batch_normalization: bool,
+) -> Network:
+    """Lay out dense, normalization, activation and dropout of every layer as stages."""
+    stages: list[Stage] = []
+    for layer in hidden:
+        stages.append(Dense(n_inputs, layer.units))
+        if batch_normalization:
+            stages.append(Normalization(layer.units))
+        stages.append(Activation(layer.activation))
+        if layer.dropout > 0:
+            stages.append(Dropout(layer.dropout))
+        n_inputs = layer.units
+    stages.append(Dense(n_inputs, n_outputs))
+    return Network(tuple(stages), Activation(output_activation))
+
+
+# --- initial weights ---------------------------------------------------------------------
+
+
+@singledispatch
+def stage_weights(stage: Stage, kernel: Callable[[tuple[int, int]], Array]) -> StageWeights:
+    """Return the initial weights of one stage; `kernel` draws a matrix of the given shape."""
+    return {}
+
+
+@stage_weights.register
+def _(stage: Dense, kernel: Callable[[tuple[int, int]], Array]) -> StageWeights:
+    drawn = kernel((stage.n_inputs, stage.n_units))
+    return {"kernel": drawn, "bias": np.zeros(stage.n_units, drawn.dtype)}
+
+
+@stage_weights.register
+def _(stage: Normalization, kernel: Callable[[tuple[int, int]], Array]) -> StageWeights:
+    zeros, ones = np.zeros(stage.n_units), np.ones(stage.n_units)
+    return {"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones}
+
+
+def initial_weights(
+    network: Network, initializer: Initializer, seeds: Iterator[int], dtype: str
+) -> Weights:
+    """Draw the weights that training starts from, one seed for each kernel."""
+
+    def kernel(shape: tuple[int, int]) -> Array:
+        return initializer(next(seeds), shape, dtype)
+
+    drawn = [stage_weights(stage, kernel) for stage in network.stages]
+    return tuple({name: w.astype(dtype) for name, w in stage.items()} for stage in drawn)
+
+
+# --- forward pass in NumPy ---------------------------------------------------------------
+
+
+@singledispatch
+def stage_forward(stage: Stage, x: Array, weights: StageWeights) -> Array:
+    """Pass a block of rows, (rows, units), through one stage; may overwrite `x`."""
+    return x
+
+
+@stage_forward.register
+def _(stage: Dense, x: Array, weights: StageWeights) -> Array:
+    product = x @ weights["kernel"].astype(x.dtype, copy=False)
+    product += weights["bias"].astype(x.dtype, copy=False)
+    return product
+
+
+@stage_forward.register
+def _(stage: Normalization, x: Array, weights: StageWeights) -> Array:
+    scale = weights["gamma"] / np.sqrt(weights["moving_variance"] + NORMALIZATION_EPSILON)
+    shift = weights["beta"] - weights["moving_mean"] * scale
+    x *= scale.astype(x.dtype, copy=False)
+    x += shift.astype(x.dtype, copy=False)
+    return x
+
+
+@stage_forward.register
+def _(stage: Activation, x: Array, weights: StageWeights) -> Array:
+    if isinstance(stage.function, str) and stage.function in NUMPY_ACTIVATIONS:
+        return NUMPY_ACTIVATIONS[stage.function](x)
+    return np.asarray(activation_function(stage.function)(x))
+
+
+def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True) -> Array:
+    """Compute the network's outputs, block by block of rows.
+
+    Parameters
+    ----------
+    network, weights
+        What to compute.
+    X : ndarray or sparse array of shape (n_samples, n_inputs), float32 or float64
+    activate : bool, default=True
+        Whether to apply the output's activation; otherwise what goes into it is returned.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs), in the dtype of `X`
+    """
+    widest = max(max(stage.n_inputs, stage.n_units) for stage in network.dense)
+    rows = max(1, _BLOCK_SIZE // widest)
+    if X.shape[0] <= rows:
+        return _forward_block(network, weights, X, activate)
+    outputs = np.empty((X.shape[0], network.n_outputs), X.dtype)
+    for start in range(0, X.shape[0], rows):
+        block = slice(start, start + rows)
+        outputs[block] = _forward_block(network, weights, X[block], activate)
+    return outputs
+
+
+def _forward_block(network: Network, weights: Weights, X: Any, activate: bool) -> Array:
+    for stage, own in zip(network.stages, weights, strict=True):
+        X = stage_forward(stage, X, own)
+    return stage_forward(network.output, X, {}) if activate else X

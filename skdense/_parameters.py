@@ -1,0 +1,250 @@
+"""Constructor parameters: what each may be, and what they amount to together."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+# The table of constraints is scikit-learn's mechanism for its own estimators, kept private
+# there; its messages are the ones users know. Imported here and nowhere else.
+from sklearn.utils._param_validation import (
+    Interval,
+    StrOptions,
+    validate_parameter_constraints,
+)
+
+from . import _tensorflow
+from ._activations import NUMPY_ACTIVATIONS
+from ._keras_objects import Activation, KerasObject, activation_function, as_activation
+from ._network import HiddenLayer
+from .training import OptimizerSettings, optimizer_settings
+
+_NON_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "units": [_COUNT, "array-like"],
+    "depth": [Interval(Integral, 0, None, closed="left"), None],
+    "activation": [str, callable, "array-like"],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "batch_normalization": ["boolean"],
+    "kernel_initializer": [str, callable],
+    "l1": [_NON_NEGATIVE],
+    "l2": [_NON_NEGATIVE],
+    "output_activation": [str, callable],
+    "loss": [str, callable],
+    "optimizer": [str, object],
+    "learning_rate": [_POSITIVE, callable, None],
+    "weight_decay": [_NON_NEGATIVE, None],
+    "clipnorm": [_POSITIVE, None],
+    "batch_size": [StrOptions({"auto"}), _COUNT],
+    "epochs": [_COUNT],
+    "shuffle": ["boolean"],
+    "standardize_target": ["boolean"],
+    "dtype": [StrOptions({"auto", "float32", "float64"})],
+    "verbose": [Interval(Integral, 0, 2, closed="both")],
+    "random_state": ["random_state"],
+    "engine": [StrOptions({"auto", "compiled", "keras"})],
+}
+
+# Rows up to which each automatic batch size holds, from DESIGN: large enough to keep the
+# matrix products efficient, small enough for some hundreds of steps in the default 100 epochs.
+_BATCH_SIZES = ((1_024, 64), (8_192, 128), (30_000, 256), (100_000, 512))
+_LARGEST_BATCH_SIZE = 1_024
+
+
+def check_constraints(parameters: dict[str, Any], estimator: str) -> None:
+    """Raise scikit-learn's InvalidParameterError for a parameter out of its domain."""
+    constraints = {name: CONSTRAINTS[name] for name in parameters}
+    validate_parameter_constraints(constraints, parameters, caller_name=estimator)
+
+
+def resolve_hidden_layers(
+    units: Any, depth: int | None, activation: Any, dropout: Any
+) -> list[HiddenLayer]:
+    """Write out the hidden layers.
+
+    With units=128, depth=None gives widths [128, 128], depth=1 [128] and depth=0 none, a
+    linear model. With units=(64, 32) the depth is the sequence's length.
+    """
+    if isinstance(units, Integral):
+        n_layers = 2 if depth is None else int(depth)
+    else:
+        units = list(units)
+        n_layers = len(units)
+        if depth is not None and depth != n_layers:
+            raise ValueError(
+                f"depth must agree with the sequence given as units. Got depth={depth} and "
+                f"{n_layers} widths, units={units}. Leave depth=None, or give one width."
+            )
+    widths = _per_layer("units", units, n_layers, _require_width)
+    activations = _per_layer("activation", activation, n_layers, _hidden_activation)
+    rates = _per_layer("dropout", dropout, n_layers, _require_rate)
+    return [HiddenLayer(*layer) for layer in zip(widths, activations, rates, strict=True)]
+
+
+def _per_layer(name: str, value: Any, n_layers: int, convert: Callable[[Any], Any]) -> list[Any]:
+    """Return one converted value for each hidden layer, from one for all or a sequence."""
+    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
+        return [convert(value)] * n_layers
+    if len(value) != n_layers:
+        raise ValueError(
+            f"{name} must be one value for all hidden layers or one per hidden layer. Got "
+            f"{len(value)} values, {list(value)}, for {n_layers} hidden layers."
+        )
+    return [convert(item) for item in value]
+
+
+def _require_width(units: Any) -> int:
+    if not isinstance(units, Integral) or isinstance(units, bool | np.bool_) or units < 1:
+        raise ValueError(f"units must be whole numbers of at least 1. Got {units!r}.")
+    return int(units)
+
+
+def _require_rate(rate: Any) -> float:
+    if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
+        raise ValueError(f"dropout must be rates of at least 0 and below 1. Got {rate!r}.")
+    return float(rate)
+
+
+def _hidden_activation(activation: Any) -> Activation:
+    return resolve_activation("activation", activation)
+
+
+def resolve_activation(name: str, activation: Any) -> Activation:
+    """Check an activation; return its Keras name, configuration, or the callable itself."""
+    resolved = as_activation(activation)
+    if isinstance(resolved, str) and resolved in NUMPY_ACTIVATIONS:
+        return resolved
+    if not isinstance(resolved, str) and not callable(activation):
+        raise ValueError(f"{name} must be a Keras name or a callable. Got {activation!r}.")
+    try:
+        function = activation_function(resolved)
+    except ValueError:
+        raise _unknown(name, activation, NUMPY_ACTIVATIONS) from None
+    _require_elementwise_shape(name, activation, function)
+    return resolved
+
+
+def resolve_output_activation(activation: Any) -> Activation:
+    """Check the output's activation, or leave "auto" for the target to settle."""
+    return "auto" if activation == "auto" else resolve_activation("output_activation", activation)
+
+
+def _require_elementwise_shape(name: str, given: Any, function: Callable[..., Any]) -> None:
+    tf, _ = _tensorflow.load()
+    try:
+        shape = tuple(function(tf.zeros((2, 4))).shape)
+    except Exception as error:
+        raise ValueError(
+            f"{name} must take one array of shape (rows, units) and need no weights of its "
+            f"own. Got {given!r}, which failed: {error}"
+        ) from error
+    if shape != (2, 4):
+        raise ValueError(
+            f"{name} must keep the shape of its input. Got {given!r}, which turns (2, 4) "
+            f"into {shape}."
+        )
+
+
+def resolve_loss(loss: Any) -> Any:
+    """Check a loss; return its Keras name, configuration, or the callable itself."""
+    _, keras = _tensorflow.load()
+    if isinstance(loss, keras.losses.Loss):
+        return KerasObject.of(loss)
+    if isinstance(loss, str) and loss != "auto":
+        try:
+            keras.losses.get(loss)
+        except ValueError:
+            raise _unknown("loss", loss, _public_names(keras.losses)) from None
+    return loss
+
+
+def resolve_initializer(initializer: Any) -> Any:
+    """Check an initializer; return its Keras name, configuration, or the callable itself."""
+    _, keras = _tensorflow.load()
+    if isinstance(initializer, keras.initializers.Initializer):
+        return KerasObject.of(initializer)
+    if isinstance(initializer, str):
+        known = hasattr(keras.initializers, initializer)
+        if not known and keras.saving.get_registered_object(initializer) is None:
+            raise _unknown("kernel_initializer", initializer, _public_names(keras.initializers))
+    return initializer
+
+
+def resolve_optimizer(
+    optimizer: Any, learning_rate: Any, weight_decay: float | None, clipnorm: float | None
+) -> OptimizerSettings:
+    """Check optimizer and learning rate, and apply the estimator's settings to it."""
+    _, keras = _tensorflow.load()
+    if isinstance(optimizer, str):
+        known = _subclass_names(keras.optimizers, keras.optimizers.Optimizer)
+        if optimizer.lower() not in known:
+            raise _unknown("optimizer", optimizer, known)
+    elif isinstance(optimizer, keras.optimizers.Optimizer):
+        optimizer = KerasObject.of(optimizer)
+    else:
+        raise ValueError(
+            "optimizer must be a Keras name or a keras.optimizers.Optimizer instance. "
+            f"Got {optimizer!r}."
+        )
+    if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
+        learning_rate = KerasObject.of(learning_rate)
+    elif learning_rate is not None and not isinstance(learning_rate, Real):
+        raise ValueError(
+            "learning_rate must be a positive number, a keras.optimizers.schedules."
+            f"LearningRateSchedule or None. Got {learning_rate!r}."
+        )
+    return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
+
+
+def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+    """Return the rows in a batch.
+
+    A batch size above the number of rows is cut to the next power of two, which saves memory
+    and still lets folds of slightly different sizes share a program.
+    """
+    if batch_size == "auto":
+        fitting = (size for most, size in _BATCH_SIZES if n_samples <= most)
+        return next(fitting, _LARGEST_BATCH_SIZE)
+    enough = max(64, 1 << (n_samples - 1).bit_length())
+    return min(int(batch_size), enough)
+
+
+def resolve_dtype(dtype: str, data: np.dtype, n_samples: int, batch_size: int) -> str:
+    """Return the dtype to compute in.
+
+    Float64 costs nothing on tiny data, and makes weighted and repeated rows agree; beyond one
+    batch, float32 is up to three times faster.
+    """
+    if dtype != "auto":
+        return dtype
+    return "float64" if data == np.float64 and n_samples <= batch_size else "float32"
+
+
+def _public_names(module: Any) -> list[str]:
+    return sorted(
+        name for name in dir(module) if name[0] != "_" and callable(getattr(module, name))
+    )
+
+
+def _subclass_names(module: Any, base: type) -> list[str]:
+    kinds = {name: getattr(module, name) for name in _public_names(module)}
+    return [name.lower() for name, kind in kinds.items() if kind is not base and _is_a(kind, base)]
+
+
+def _is_a(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
+
+
+def _unknown(name: str, value: Any, known: Iterable[str]) -> ValueError:
+    close = difflib.get_close_matches(str(value), known, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return ValueError(
+        f"{name} must be a name that Keras knows, or an object of Keras. Got {value!r}.{hint}"
+    )

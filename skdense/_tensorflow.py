@@ -1,0 +1,110 @@
+"""Loading TensorFlow: late, quietly, with the right Keras backend, and never in a forked child."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+_lock = threading.Lock()
+_ran_in_this_process = False
+_ran_before_fork = False
+
+
+def _after_fork_in_child() -> None:
+    global _lock, _ran_in_this_process, _ran_before_fork
+    _lock = threading.Lock()  # the parent's may have been held by a thread that is not here
+    _ran_before_fork = _ran_before_fork or _ran_in_this_process
+    _ran_in_this_process = False
+
+
+if hasattr(os, "register_at_fork"):  # absent on Windows, which cannot fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def load() -> tuple[Any, Any]:
+    """Import TensorFlow and Keras.
+
+    Where nothing has imported TensorFlow yet, its start-up lines are kept off stderr. Memory
+    growth is switched on for GPUs that nobody has configured.
+
+    Returns
+    -------
+    tensorflow, keras : modules
+
+    Raises
+    ------
+    RuntimeError
+        In a child forked after its parent ran TensorFlow (whose threads the fork did not
+        copy, so that the first operation would hang), or if Keras uses another backend.
+    """
+    global _ran_in_this_process
+    if _ran_before_fork:
+        raise RuntimeError(
+            "Training needs a process whose parent had not run TensorFlow before forking, or "
+            "TensorFlow hangs. Got a child that was forked after skdense had fitted or built a "
+            "Keras model. Start workers with the 'spawn' or 'forkserver' method, or with "
+            "joblib's default 'loky' backend. Predicting works here."
+        )
+    with _lock:
+        if not _ran_in_this_process:
+            _import_quietly()
+            _ran_in_this_process = True
+    return sys.modules["tensorflow"], sys.modules["keras"]
+
+
+def _import_quietly() -> None:
+    if "keras" in sys.modules and "tensorflow" in sys.modules:
+        _require_tensorflow_backend()
+        return
+    with _silent_start_up():
+        import keras  # noqa: F401 - found in sys.modules from here on
+
+        _require_tensorflow_backend()
+        import tensorflow
+
+        _let_gpu_memory_grow(tensorflow)
+
+
+def _require_tensorflow_backend() -> None:
+    backend = sys.modules["keras"].config.backend()
+    if backend != "tensorflow":
+        raise RuntimeError(
+            "skdense requires Keras to run on the 'tensorflow' backend. "
+            f"Got backend {backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
+            "(or the 'backend' entry of ~/.keras/keras.json) before Keras is imported."
+        )
+
+
+def _let_gpu_memory_grow(tensorflow: Any) -> None:
+    for gpu in tensorflow.config.list_physical_devices("GPU"):
+        # RuntimeError: the device already runs, so somebody else has decided.
+        with contextlib.suppress(RuntimeError, ValueError):
+            tensorflow.config.experimental.set_memory_growth(gpu, True)
+
+
+@contextlib.contextmanager
+def _silent_start_up() -> Iterator[None]:
+    """Discard what TensorFlow's C++ code writes to file descriptor 2 while it loads.
+
+    The log level alone does not do: the first lines come before it is read. It is set for
+    the import, when TensorFlow reads it, and put back afterwards.
+    """
+    level = "TF_CPP_MIN_LOG_LEVEL"
+    before = os.environ.get(level)
+    os.environ.setdefault(level, "3")
+    sys.stderr.flush() if sys.stderr else None
+    saved = os.dup(2)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(devnull)
+        if before is None:
+            del os.environ[level]

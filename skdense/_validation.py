@@ -1,0 +1,137 @@
+"""Checks of data: shapes, weights, scale."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import validate_data
+
+Array = NDArray[Any]
+
+# Root mean square of a column from which training suffers. Standardised columns have 1, one-hot
+# columns less; pixels of 0-255 have about 100, and a year or an income in dollars far more.
+_LARGE_SCALE = 30.0
+_ROWS_LOOKED_AT = 10_000
+_COLUMNS_NAMED = 3
+
+
+class FeatureScaleWarning(UserWarning):
+    """Input columns have a scale that networks learn badly from."""
+
+
+@contextlib.contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Put the estimator's attributes back if what follows fails or is interrupted."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def check_training_data(
+    estimator: BaseEstimator, X: Any, y: Any, dtype: str, **y_checks: Any
+) -> tuple[Any, Array]:
+    """Validate X and y as scikit-learn does, and set ``n_features_in_``.
+
+    Returns
+    -------
+    X : ndarray or CSR array of shape (n_samples, n_features), float32 or float64
+    y : ndarray
+    """
+    dtypes = [np.float64, np.float32] if dtype == "auto" else np.dtype(dtype).type
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=dtypes,
+        order="C",
+        ensure_min_samples=2,
+        **y_checks,
+    )
+    return X, y
+
+
+def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
+    """Validate X against what the estimator was fitted on."""
+    return validate_data(
+        estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+    )
+
+
+def check_weights(sample_weight: Any, X: Any) -> Array | None:
+    """Return sample weights, (n_samples,) in float64; a number counts for every row.
+
+    Raises
+    ------
+    ValueError
+        For another shape or length, NaN, infinite or negative weights, or only zeros.
+    """
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(X.shape[0], sample_weight)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must be a 1-D array. Got shape {weights.shape}.")
+    check_consistent_length(X, weights)
+    if weights.min() < 0:
+        raise ValueError(f"sample_weight must not be negative. Got {weights.min()}.")
+    if weights.max() == 0:
+        raise ValueError("sample_weight must have a positive value. Got only zeros.")
+    return weights
+
+
+def drop_weightless(X: Any, y: Array, weights: Array | None) -> tuple[Any, Array, Array | None]:
+    """Drop rows of weight 0, and scale the other weights to a mean of 1."""
+    if weights is None:
+        return X, y, None
+    kept = weights > 0
+    if not kept.all():
+        X, y, weights = X[kept], y[kept], weights[kept]
+    return X, y, weights / weights.mean()
+
+
+def cast(array: Any, dtype: str, name: str) -> Any:
+    """Return an array in the compute dtype; too large a number for it is an error."""
+    if array.dtype == dtype:
+        return array
+    return check_array(array, accept_sparse="csr", dtype=np.dtype(dtype).type, input_name=name)
+
+
+def warn_about_scale(X: Any, names: Any) -> None:
+    """Warn once, naming the worst columns, if inputs are far from a scale of 1."""
+    scale = _root_mean_square(X[:: max(1, X.shape[0] // _ROWS_LOOKED_AT)])
+    worst = np.argsort(-scale)[:_COLUMNS_NAMED]
+    worst = worst[scale[worst] > _LARGE_SCALE]
+    if not len(worst):
+        return
+    labels = [f"{i}" if names is None else repr(str(names[i])) for i in worst]
+    shown = ", ".join(f"{label} ({scale[i]:.3g})" for label, i in zip(labels, worst, strict=True))
+    warnings.warn(
+        f"Networks learn from inputs of a scale near 1. Got {int((scale > _LARGE_SCALE).sum())} "
+        f"column(s) of a root mean square above {_LARGE_SCALE:g}, the largest: {shown}. Put a "
+        "sklearn.preprocessing.StandardScaler before the estimator, or divide pixels by 255.",
+        FeatureScaleWarning,
+        stacklevel=4,
+    )
+
+
+def _root_mean_square(X: Any) -> Array:
+    if issparse(X):
+        return np.sqrt(np.asarray(X.multiply(X).mean(axis=0)).ravel())
+    return np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / X.shape[0])

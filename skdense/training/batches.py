@@ -1,0 +1,159 @@
+"""Rows in the order of training, gathered into chunks of fixed shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+
+from .losses import shares_in_batch
+from .task import TrainingTask
+
+# What random numbers are drawn for; part of their seed.
+_WEIGHTS, _ORDER, _DROPOUT = range(3)
+
+# Bytes of input data in a chunk: more keep the processor waiting, fewer cost more calls.
+_CHUNK_BYTES = 2**24
+_MOST_STEPS = 1024
+
+
+def kernel_seeds(task: TrainingTask) -> Iterator[int]:
+    """Yield one seed for each kernel to initialise."""
+    generator = _generator(task, _WEIGHTS, 0)
+    while True:
+        yield int(generator.integers(2**31))
+
+
+def epoch_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
+    """Return the rows in the order in which an epoch, counted from 0, visits them."""
+    if not task.shuffle:
+        return np.arange(task.n_samples)
+    return _generator(task, _ORDER, epoch).permutation(task.n_samples)
+
+
+def steps_per_chunk(task: TrainingTask) -> int:
+    """Return how many steps one call of the program takes at most.
+
+    Depends on the shape of a batch alone, not on the number of rows, so that folds of
+    different sizes share one program.
+    """
+    bytes_per_step = task.batch_size * task.network.n_inputs * np.dtype(task.dtype).itemsize
+    return int(np.clip(_CHUNK_BYTES // bytes_per_step, 1, _MOST_STEPS))
+
+
+def _generator(task: TrainingTask, purpose: int, epoch: int) -> np.random.Generator:
+    return np.random.default_rng([task.seed, task.member, purpose, epoch])
+
+
+@dataclass(frozen=True, eq=False)
+class EpochPlan:
+    """Which rows the steps of some consecutive epochs take, and what each counts.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_steps, batch_size)
+        Padding, in the last batch of an epoch, repeats a real row, whose loss is finite
+        wherever any is.
+    share : ndarray of shape (n_steps, batch_size)
+        What a row's loss counts in its batch; 0 for padding.
+    dropout_seed : ndarray of shape (n_steps, 2)
+    """
+
+    rows: NDArray[np.intp]
+    share: NDArray[np.floating]
+    dropout_seed: NDArray[np.int32]
+
+
+def plan_epochs(task: TrainingTask, epochs: range) -> EpochPlan:
+    """Lay out the batches of some epochs."""
+    shape = (len(epochs), task.steps_per_epoch, task.batch_size)
+    order = np.stack([epoch_order(task, epoch) for epoch in epochs])
+    rows = np.empty((len(epochs), task.steps_per_epoch * task.batch_size), np.intp)
+    rows[:, : task.n_samples] = order
+    rows[:, task.n_samples :] = order[:, :1]
+    share = _shares(task, rows.reshape(shape))
+    if task.network.dropout_rates:
+        seeds = np.concatenate([_dropout_seeds(task, epoch) for epoch in epochs])
+    else:
+        seeds = np.zeros((shape[0] * shape[1], 2), np.int32)
+    return EpochPlan(
+        rows.reshape(-1, task.batch_size), share.reshape(rows.size // shape[2], -1), seeds
+    )
+
+
+def batch_lengths(task: TrainingTask) -> NDArray[np.intp]:
+    """Return the number of rows in each batch of an epoch, (steps_per_epoch,)."""
+    starts = np.arange(task.steps_per_epoch) * task.batch_size
+    return np.minimum(task.batch_size, task.n_samples - starts)
+
+
+def _shares(task: TrainingTask, rows: NDArray[np.intp]) -> NDArray[np.floating]:
+    """Return the share of each row in its batch's loss; `rows` is (epochs, steps, batch)."""
+    weights = np.ones(rows.shape, task.dtype)
+    if task.sample_weight is not None:
+        weights = task.sample_weight[rows].astype(task.dtype, copy=False)
+    lengths = batch_lengths(task)
+    weights[:, -1, lengths[-1] :] = 0
+    return shares_in_batch(task.loss, weights, lengths)
+
+
+def _dropout_seeds(task: TrainingTask, epoch: int) -> NDArray[np.int32]:
+    shape = (task.steps_per_epoch, 2)
+    return _generator(task, _DROPOUT, epoch).integers(2**31, size=shape, dtype=np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Data of some consecutive steps, for every member.
+
+    Attributes
+    ----------
+    X : ndarray of shape (steps, members, batch_size, n_inputs)
+    y : ndarray of shape (steps, members, batch_size, n_target_columns)
+    share : ndarray of shape (steps, members, batch_size)
+    dropout_seed : ndarray of shape (steps, members, 2)
+    n_steps : int
+        How many steps are real; what follows them is uninitialised memory.
+    """
+
+    X: NDArray[np.floating]
+    y: NDArray[np.floating]
+    share: NDArray[np.floating]
+    dropout_seed: NDArray[np.int32]
+    n_steps: int
+
+
+def gather(tasks: list[TrainingTask], plans: list[EpochPlan], steps: slice, size: int) -> Chunk:
+    """Collect the rows of some steps of each task in a chunk for `size` steps."""
+    task, n_steps = tasks[0], steps.stop - steps.start
+    shape = (size, len(tasks), task.batch_size)
+    chunk = Chunk(
+        X=np.empty((*shape, task.network.n_inputs), task.dtype),
+        y=np.empty((*shape, task.y.shape[1]), task.dtype),
+        share=np.empty(shape, task.dtype),
+        dropout_seed=np.empty((*shape[:2], 2), np.int32),
+        n_steps=n_steps,
+    )
+    for member, (own, plan) in enumerate(zip(tasks, plans, strict=True)):
+        rows = plan.rows[steps]
+        take_rows(own.X, rows, chunk.X[:n_steps, member])
+        take_rows(own.y, rows, chunk.y[:n_steps, member])
+        chunk.share[:n_steps, member] = plan.share[steps]
+        chunk.dropout_seed[:n_steps, member] = plan.dropout_seed[steps]
+    return chunk
+
+
+def take_rows(source: Any, rows: NDArray[np.intp], out: NDArray[np.floating]) -> None:
+    """Copy the rows of an array, a memory map or a CSR array; `out` is (*rows.shape, columns)."""
+    if issparse(source):
+        out[...] = source[rows.ravel()].toarray().reshape(out.shape)
+    elif out.flags.c_contiguous and source.dtype == out.dtype:
+        # mode="clip" lets NumPy write straight into `out`; no row number is out of range.
+        flat = out.reshape(-1, out.shape[-1])
+        np.take(source, rows.ravel(), axis=0, out=flat, mode="clip")
+    else:
+        out[...] = source[rows]

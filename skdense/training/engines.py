@@ -1,0 +1,88 @@
+"""Which engine trains a task, and which tasks train together."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Hashable
+
+import numpy as np
+
+from .._network import forward
+from .batches import take_rows
+from .initializers import starting_weights
+from .keras_engine import train_with_keras
+from .loop import program_spec, train_compiled
+from .losses import why_not_per_row
+from .task import TrainingResult, TrainingTask
+
+# Enough rows to see whether one row's loss depends on another.
+_TRIAL_ROWS = 3
+
+
+class SlowEngineWarning(UserWarning):
+    """Training falls back on ``keras.Model.fit``, which is many times slower."""
+
+
+def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
+    """Train networks; those that one program can train as a batch run together.
+
+    Returns
+    -------
+    list of TrainingResult
+        In the order of the tasks.
+
+    Raises
+    ------
+    ValueError
+        If a training loss becomes NaN or infinite, or a task with ``engine="compiled"``
+        needs Keras.
+    """
+    results: dict[int, TrainingResult] = {}
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for number, task in enumerate(tasks):
+        if _engine(task) == "keras":
+            results[number] = train_with_keras(task)
+        else:
+            groups[program_spec(task), task.epochs, task.steps_per_epoch].append(number)
+    for numbers in groups.values():
+        trained = train_compiled([tasks[number] for number in numbers])
+        results.update(zip(numbers, trained, strict=True))
+    return [results[number] for number in range(len(tasks))]
+
+
+def _engine(task: TrainingTask) -> str:
+    if task.engine == "keras":
+        return "keras"
+    reason = _why_not_compiled(task)
+    if reason is None:
+        return "compiled"
+    if task.engine == "compiled":
+        raise ValueError(
+            f"engine='compiled' needs a training that the compiled program covers. Got one "
+            f"where {reason}. Use engine='auto' or engine='keras'."
+        )
+    warnings.warn(
+        f"Training runs on the Keras engine, many times slower, because {reason}. Set "
+        "engine='keras' to choose it without this warning.",
+        SlowEngineWarning,
+        stacklevel=2,
+    )
+    return "keras"
+
+
+def _why_not_compiled(task: TrainingTask) -> str | None:
+    optimizer = task.optimizer
+    if optimizer.keras_only:
+        return f"the optimizer sets {', '.join(optimizer.keras_only)}"
+    if optimizer.rule is None:
+        return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
+    return why_not_per_row(task.loss, lambda: _trial(task))
+
+
+def _trial(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets of a few rows, and what the untrained network answers to them."""
+    rows = np.arange(min(_TRIAL_ROWS, task.n_samples))
+    X = np.empty((len(rows), task.network.n_inputs), task.dtype)
+    take_rows(task.X, rows, X)
+    return task.y[rows].astype(task.dtype), forward(task.network, starting_weights(task), X)

@@ -1,0 +1,99 @@
+"""Losses as functions of single rows, as the compiled program needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _tensorflow
+from .._keras_objects import KerasObject, loss_name
+
+Tensor = Any
+Array = NDArray[Any]
+Loss = str | KerasObject | Callable[..., Any]
+
+# Reductions of keras.losses.Loss, and what they divide the weighted sum over a batch by,
+# given weights (..., rows) and lengths of batches.
+_DIVISORS: dict[str, Callable[[Array, Array], Any]] = {
+    "sum_over_batch_size": lambda weights, lengths: lengths,
+    "mean": lambda weights, lengths: lengths,
+    "sum": lambda weights, lengths: np.ones_like(lengths),
+    "mean_with_sample_weight": lambda weights, lengths: weights.sum(axis=-1),
+}
+
+
+def shares_in_batch(loss: Loss, weights: Array, lengths: Array) -> Array:
+    """Return what each row's loss is multiplied by in the loss of its batch.
+
+    Parameters
+    ----------
+    loss
+        Its reduction decides.
+    weights : ndarray of shape (epochs, steps, batch_size)
+        Sample weights, 0 for padding.
+    lengths : ndarray of shape (steps,)
+        Rows in each batch without the padding.
+    """
+    divisor = _DIVISORS[reduction(loss)](weights, lengths)
+    return weights / divisor[..., np.newaxis].astype(weights.dtype)
+
+
+def reduction(loss: Loss) -> str:
+    """Return how a loss sums up a batch, under the name that Keras gives it."""
+    if isinstance(loss, KerasObject):
+        name: str = loss.arguments.get("reduction", "sum_over_batch_size")
+        return name
+    return "sum_over_batch_size"
+
+
+@lru_cache(maxsize=256)
+def per_row_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function from (rows, columns) targets and outputs to (rows,) losses."""
+    _, keras = _tensorflow.load()
+    resolved = loss.build() if isinstance(loss, KerasObject) else keras.losses.get(loss)
+    function: Callable[[Tensor, Tensor], Tensor] = (
+        resolved.call if isinstance(resolved, keras.losses.Loss) else resolved
+    )
+    return function
+
+
+def why_not_per_row(loss: Loss, trial: Callable[[], tuple[Array, Array]]) -> str | None:
+    """Say why the compiled program cannot use a loss; None where it can.
+
+    The program computes the rows of a batch together and gives padding a weight of 0, so a
+    row's loss has to be one number that no other row changes. Whether it is so is tried out
+    on `trial()`: a few rows of targets and of what the network may answer.
+    """
+    if reduction(loss) not in _DIVISORS:
+        return f"the loss has reduction={reduction(loss)!r}"
+    if isinstance(loss, str) and loss_name(loss) in _KNOWN_PER_ROW:
+        return None
+    tf, _ = _tensorflow.load()
+    function = per_row_function(loss)
+    y, outputs = (tf.constant(array) for array in trial())
+    together = np.asarray(function(y, outputs))
+    if together.shape != (y.shape[0],):
+        return f"the loss gives shape {together.shape} for {y.shape[0]} rows, not one number a row"
+    alone = [np.asarray(function(y[i : i + 1], outputs[i : i + 1])) for i in range(y.shape[0])]
+    if not np.allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-6, equal_nan=True):
+        return "the loss of a row depends on the other rows of its batch"
+    return None
+
+
+# Spared the trial, which takes some milliseconds.
+_KNOWN_PER_ROW = frozenset(
+    {
+        "binary_crossentropy",
+        "categorical_crossentropy",
+        "huber",
+        "log_cosh",
+        "mean_absolute_error",
+        "mean_squared_error",
+        "poisson",
+        "sparse_categorical_crossentropy",
+    }
+)

@@ -1,0 +1,327 @@
+"""The compiled training program: many steps of many networks in one XLA computation.
+
+A program is compiled once for each `ProgramSpec`, which holds all that is static. Whatever may
+differ between two fits of one architecture, data and numbers alike, comes in as tensors.
+
+Shapes, in einsum letters: k members, s steps, b rows of a batch, f inputs, o outputs.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache, partial, singledispatch
+from typing import Any, NamedTuple
+
+from .. import _tensorflow
+from .._keras_objects import activation_function
+from .._network import (
+    MOVING_STATISTICS,
+    NORMALIZATION_EPSILON,
+    NORMALIZATION_MOMENTUM,
+    Activation,
+    Dense,
+    Dropout,
+    Network,
+    Normalization,
+    Stage,
+)
+from .losses import Loss, per_row_function
+from .optimizers import Rule, Slots
+
+Tensor = Any
+StageTensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """All that a program is compiled for; equal specs share one program."""
+
+    network: Network
+    loss: Loss
+    rule: Rule
+    clipping: str | None
+    penalties: tuple[bool, bool]
+    decays_weights: bool
+    n_members: int
+    n_steps: int
+    batch_size: int
+    n_target_columns: int
+    dtype: str
+
+
+class State(NamedTuple):
+    """What a step changes; every tensor but `step` has a leading member axis."""
+
+    weights: list[StageTensors]
+    slots: list[Slots]
+    step: Tensor
+
+
+class Data(NamedTuple):
+    """A chunk of batches as tensors."""
+
+    X: Tensor  # s k b f
+    y: Tensor  # s k b o
+    share: Tensor  # s k b
+    dropout_seed: Tensor  # s k 2
+    learning_rate: Tensor  # s k
+    n_steps: Tensor
+
+
+class Numbers(NamedTuple):
+    """Hyperparameters that do not change from step to step, each (k,)."""
+
+    l1: Tensor
+    l2: Tensor
+    weight_decay: Tensor
+    clip_bound: Tensor
+    dropout_rates: Tensor  # k, number of dropout stages
+
+
+_lock = threading.Lock()
+_n_traces = 0
+
+
+def trace_count() -> int:
+    """Return how many programs have been traced in this process."""
+    return _n_traces
+
+
+class Program:
+    """The compiled function of one spec, traced when it is first called.
+
+    Traced once, as a concrete function: `tf.function` would look for a trace at each call,
+    and warns about retracing when many architectures share one Python function.
+    """
+
+    def __init__(self, spec: ProgramSpec) -> None:
+        self._spec = spec
+        self._lock = threading.Lock()  # or else two threads trace the same program
+        self._concrete: Any = None
+
+    def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
+        """Run the steps of `data`; returns the state and the losses, (s, k)."""
+        with self._lock:
+            if self._concrete is None:
+                self._concrete = self._trace(state, data, numbers)
+        result: tuple[State, Tensor] = self._concrete(state, data, numbers)
+        return result
+
+    def _trace(self, state: State, data: Data, numbers: Numbers) -> Any:
+        global _n_traces
+        tf, _ = _tensorflow.load()
+        with _lock:
+            _n_traces += 1
+        run = tf.function(partial(_run, self._spec), jit_compile=True, autograph=False)
+        return run.get_concrete_function(state, data, numbers)
+
+
+# XLA keeps about 4.5 MB for each program for good, whether or not it is cached here.
+_cached_program = lru_cache(maxsize=512)(Program)
+
+
+def get_program(spec: ProgramSpec) -> Program:
+    """Return the program of a spec, the same one for equal specs."""
+    with _lock:  # lru_cache alone lets two threads build two
+        return _cached_program(spec)
+
+
+def clear_programs() -> None:
+    """Forget all programs; the next fit of each architecture compiles again."""
+    with _lock:
+        _cached_program.cache_clear()
+
+
+def _run(spec: ProgramSpec, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
+    """Take the steps of a chunk; this is what is traced."""
+    tf, _ = _tensorflow.load()
+    losses = tf.zeros([spec.n_steps, spec.n_members], spec.dtype)
+
+    def is_left(i: Tensor, state: State, losses: Tensor) -> Tensor:
+        return i < data.n_steps
+
+    def body(i: Tensor, state: State, losses: Tensor) -> tuple[Tensor, State, Tensor]:
+        state, loss = _training_step(spec, state, data, numbers, i)
+        losses = tf.tensor_scatter_nd_update(losses, [[i]], loss[tf.newaxis])
+        return i + 1, state, losses
+
+    _, state, losses = tf.while_loop(is_left, body, (tf.constant(0), state, losses))
+    return state, losses
+
+
+def _training_step(
+    spec: ProgramSpec, state: State, data: Data, numbers: Numbers, i: Tensor
+) -> tuple[State, Tensor]:
+    """Take one step of every member; returns the state and the losses, (k,)."""
+    tf, _ = _tensorflow.load()
+    trainable = _trainable(state.weights)
+    outputs, moving = _forward(spec.network, state.weights, data, numbers, i)
+    losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
+    losses += _penalty(spec, state.weights, numbers)
+    # Members do not touch each other's weights, so the gradient of the sum is each one's own.
+    gradients = tf.gradients(losses, trainable)
+    gradients = _clipped(spec.clipping, gradients, numbers.clip_bound)
+
+    step = tf.cast(state.step + 1, spec.dtype)
+    updated, slots = [], []
+    for weight, gradient, own in zip(trainable, gradients, state.slots, strict=True):
+        rate = _like(tf.cast(data.learning_rate[i], spec.dtype), weight)
+        if spec.decays_weights:
+            weight -= weight * _like(numbers.weight_decay, weight) * rate
+        weight, own = spec.rule.update(gradient, weight, own, rate, step)
+        updated.append(weight)
+        slots.append(own)
+    weights = _with_trainable(moving, updated)
+    return State(weights, slots, state.step + 1), losses
+
+
+def _trainable(weights: list[StageTensors]) -> list[Tensor]:
+    return [w for stage in weights for name, w in stage.items() if name not in MOVING_STATISTICS]
+
+
+def _with_trainable(weights: list[StageTensors], trainable: list[Tensor]) -> list[StageTensors]:
+    new = iter(trainable)
+    return [
+        {name: w if name in MOVING_STATISTICS else next(new) for name, w in stage.items()}
+        for stage in weights
+    ]
+
+
+def initial_slots(rule: Rule, weights: list[StageTensors]) -> list[Slots]:
+    """Return the optimizer's slots of every trainable weight."""
+    return [rule.init(weight) for weight in _trainable(weights)]
+
+
+def _like(per_member: Tensor, weight: Tensor) -> Tensor:
+    """Shape (k,) to broadcast against a weight (k, ...)."""
+    tf, _ = _tensorflow.load()
+    return tf.reshape(per_member, [-1] + [1] * (len(weight.shape) - 1))
+
+
+# --- forward pass ------------------------------------------------------------------------
+
+
+class _Batch(NamedTuple):
+    """What a stage may need to know of its batch besides its input."""
+
+    is_row: Tensor  # k b 1, 1 for rows and 0 for padding
+    dropout_seed: Tensor  # k 2
+    dropout_rate: Tensor  # k
+
+
+def _forward(
+    network: Network, weights: list[StageTensors], data: Data, numbers: Numbers, i: Tensor
+) -> tuple[Tensor, list[StageTensors]]:
+    """Return the outputs, (k b, o), and the weights with their new moving statistics."""
+    tf, _ = _tensorflow.load()
+    x = data.X[i]
+    is_row = tf.cast(data.share[i] > 0, x.dtype)[..., tf.newaxis]
+    moving: list[StageTensors] = []
+    n_dropouts = 0
+    for stage, own in zip(network.stages, weights, strict=True):
+        rate = None
+        if isinstance(stage, Dropout):
+            rate, n_dropouts = numbers.dropout_rates[:, n_dropouts], n_dropouts + 1
+        batch = _Batch(is_row, data.dropout_seed[i] + [0, n_dropouts], rate)
+        x, statistics = _stage(stage, x, own, batch)
+        moving.append(own | statistics)
+    # As one list of rows, straight from the activation: Keras' losses find the logits of a
+    # softmax or sigmoid only so, and users' losses expect (rows, columns).
+    x = tf.reshape(x, [-1, network.n_outputs])
+    return activation_function(network.output.function)(x), moving
+
+
+@singledispatch
+def _stage(
+    stage: Stage, x: Tensor, weights: StageTensors, batch: _Batch
+) -> tuple[Tensor, StageTensors]:
+    """Pass (k, b, units) through one stage; returns the result and new moving statistics."""
+    raise TypeError(f"no traced forward pass for {stage!r}")
+
+
+@_stage.register
+def _(stage: Dense, x: Tensor, weights: StageTensors, batch: _Batch) -> tuple[Tensor, StageTensors]:
+    tf, _ = _tensorflow.load()
+    return tf.matmul(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
+
+
+@_stage.register
+def _(
+    stage: Normalization, x: Tensor, weights: StageTensors, batch: _Batch
+) -> tuple[Tensor, StageTensors]:
+    tf, _ = _tensorflow.load()
+    n_rows = tf.reduce_sum(batch.is_row, axis=1)
+    mean = tf.reduce_sum(x * batch.is_row, axis=1) / n_rows
+    centred = x - mean[:, tf.newaxis]
+    variance = tf.reduce_sum(tf.square(centred) * batch.is_row, axis=1) / n_rows
+    scale = weights["gamma"] * tf.math.rsqrt(variance + NORMALIZATION_EPSILON)
+    keep = NORMALIZATION_MOMENTUM
+    statistics = {
+        "moving_mean": weights["moving_mean"] * keep + mean * (1 - keep),
+        "moving_variance": weights["moving_variance"] * keep + variance * (1 - keep),
+    }
+    return centred * scale[:, tf.newaxis] + weights["beta"][:, tf.newaxis], statistics
+
+
+@_stage.register
+def _(
+    stage: Activation, x: Tensor, weights: StageTensors, batch: _Batch
+) -> tuple[Tensor, StageTensors]:
+    tf, _ = _tensorflow.load()
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    return tf.reshape(activation_function(stage.function)(rows), x.shape), {}
+
+
+@_stage.register
+def _(
+    stage: Dropout, x: Tensor, weights: StageTensors, batch: _Batch
+) -> tuple[Tensor, StageTensors]:
+    tf, _ = _tensorflow.load()
+
+    # A seed for each member, so that its masks do not depend on how many train beside it.
+    def draw(seed: Tensor) -> Tensor:
+        return tf.random.stateless_uniform(x.shape[1:], seed, dtype=x.dtype, alg="threefry")
+
+    rate = batch.dropout_rate[:, tf.newaxis, tf.newaxis]
+    kept = tf.vectorized_map(draw, batch.dropout_seed) >= rate
+    return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), {}
+
+
+# --- loss, penalties, clipping -----------------------------------------------------------
+
+
+def _batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> Tensor:
+    tf, _ = _tensorflow.load()
+    rows = per_row_function(spec.loss)(tf.reshape(y, [-1, spec.n_target_columns]), outputs)
+    per_member = tf.reshape(tf.cast(rows, spec.dtype), [spec.n_members, spec.batch_size])
+    return tf.reduce_sum(per_member * share, axis=1)
+
+
+def _penalty(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers) -> Tensor:
+    """Return the penalties on every kernel as Keras' L1L2 defines them, (k,)."""
+    tf, _ = _tensorflow.load()
+    has_l1, has_l2 = spec.penalties
+    total = tf.zeros([spec.n_members], spec.dtype)
+    for kernel in (stage["kernel"] for stage in weights if "kernel" in stage):
+        if has_l1:
+            total += numbers.l1 * tf.reduce_sum(tf.abs(kernel), axis=[1, 2])
+        if has_l2:
+            total += numbers.l2 * tf.reduce_sum(tf.square(kernel), axis=[1, 2])
+    return total
+
+
+def _clipped(clipping: str | None, gradients: list[Tensor], bound: Tensor) -> list[Tensor]:
+    """Clip the gradients of each member as ``keras.optimizers`` do."""
+    tf, _ = _tensorflow.load()
+    if clipping is None:
+        return gradients
+    if clipping == "clipvalue":
+        return [tf.clip_by_value(g, -_like(bound, g), _like(bound, g)) for g in gradients]
+    squares = [tf.reduce_sum(tf.square(g), axis=list(range(1, len(g.shape)))) for g in gradients]
+    if clipping == "global_clipnorm":
+        squares = [tf.add_n(squares)] * len(squares)
+    return [
+        g * _like(bound / tf.maximum(tf.sqrt(square), bound), g)
+        for g, square in zip(gradients, squares, strict=True)
+    ]
