@@ -127,12 +127,15 @@ def _log_softmax(x: Array) -> Array:
 
 
 def _sparsemax(x: Array) -> Array:
-    # Martins and Astudillo, "From Softmax to Sparsemax", 2016, algorithm 1
+    # As Keras computes it: the threshold takes the sum of all partial sums in the support, where
+    # Martins and Astudillo ("From Softmax to Sparsemax", 2016) take the last. With Keras up to
+    # 3.15 rows therefore need not sum to 1.
     descending = -np.sort(-x, axis=1)
-    cumulated = np.cumsum(descending, axis=1)
+    partial_sums = np.cumsum(descending, axis=1)
     ranks = np.arange(1, x.shape[1] + 1, dtype=x.dtype)
-    support = np.sum(1 + ranks * descending > cumulated, axis=1, keepdims=True)
-    threshold = (np.take_along_axis(cumulated, support - 1, axis=1) - 1) / support.astype(x.dtype)
+    support = descending - (partial_sums - 1) / ranks > 0
+    total = np.sum(partial_sums, axis=1, keepdims=True, where=support)
+    threshold = (total - 1) / support.sum(axis=1, keepdims=True, dtype=x.dtype)
     return np.maximum(x - threshold, 0)
 
 

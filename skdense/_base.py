@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._keras_objects import Activation
 from ._keras_view import build_compiled_model
 from ._network import Network, Weights, forward
 from ._parameters import check_constraints
-from ._targets import Target
-from ._task import make_task, resolve_optimizer
+from ._targets import Head, Target
+from ._task import make_task, resolve_optimizer, resolve_output
 from ._validation import (
     check_prediction_data,
     check_training_data,
@@ -44,7 +45,11 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
         """Validate y and set the attributes that describe it; return y as numbers."""
 
     @abstractmethod
-    def _make_target(self, y: Array, sample_weight: Array | None) -> Target:
+    def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
+        """Return the output's activation and the loss, deciding where they are "auto"."""
+
+    @abstractmethod
+    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> Target:
         """Return how these numbers become targets of the network."""
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -56,8 +61,9 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
             y = self._describe_target(y)
             X, y, weights = drop_weightless(X, y, weights)
             warn_about_scale(X, getattr(self, "feature_names_in_", None))
-            target = self._make_target(y, weights)
-            task = make_task(self, target, X, y, weights)
+            head = self._settle_head(*resolve_output(self))
+            target = self._make_target(y, weights, head)
+            task = make_task(self, target, head, X, y, weights)
             [result] = train([task])
             self._target, self._network, self._weights = target, task.network, result.weights
             self.n_outputs_ = task.network.n_outputs
@@ -77,9 +83,9 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         keras.Sequential
-            Compiled with this estimator's optimizer and loss, in the dtype of training. A
-            classifier's model gives the outputs that `predict_proba` is made from, a
-            regressor's gives predictions in the target's own units.
+            Compiled with this estimator's optimizer and loss. A classifier's model gives the
+            outputs that `predict_proba` is made from, a regressor's gives predictions in the
+            target's own units. In float32 unless this estimator has ``dtype="float64"``.
 
         Raises
         ------
@@ -92,10 +98,11 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
             self._network,
             weights,
             optimizer=resolve_optimizer(self).keras,
-            loss=self._target.loss,
-            dtype=str(self._weights[0]["kernel"].dtype),
-            l1=parameters["l1"],
-            l2=parameters["l2"],
+            loss=self._settle_head(*resolve_output(self)).loss,
+            # Not float64 by itself: Keras cannot train such layers under a penalty.
+            dtype="float64" if parameters["dtype"] == "float64" else "float32",
+            l1=float(parameters["l1"]),
+            l2=float(parameters["l2"]),
         )
 
     def summary(self) -> None:
@@ -103,6 +110,7 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
         self.to_keras().summary()
 
     def _weights_in_own_units(self) -> Weights:
+        check_is_fitted(self)
         return self._target.in_own_units(self._weights)
 
     @property
@@ -118,6 +126,7 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
     @property
     def loss_curve_(self) -> list[float]:
         """Training loss of each epoch."""
+        check_is_fitted(self)
         return self.history_["loss"]
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -12,8 +12,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import KerasDenseBase
-from ._parameters import resolve_loss, resolve_output_activation
-from ._targets import ClassTarget, class_target
+from ._keras_objects import Activation
+from ._targets import (
+    ClassTarget,
+    Head,
+    class_target,
+    classification_head,
+    sees_two_classes_by_one_unit,
+)
 
 Array = NDArray[Any]
 
@@ -267,12 +273,16 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         self.classes_, codes = np.unique(y, return_inverse=True)
         return codes
 
-    def _make_target(self, y: Array, sample_weight: Array | None) -> ClassTarget:
+    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> ClassTarget:
         present = np.unique(y)
         if len(present) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs rows of at least 2 classes, with positive weight. "
-                f"Got one class: {self.classes_[present[0]]!r}."
+                f"Got one class: {self.classes_[present].tolist()[0]!r}."
             )
-        activation = resolve_output_activation(self.output_activation)
-        return class_target(len(self.classes_), activation, resolve_loss(self.loss))
+        n_classes = len(self.classes_)
+        one_unit = n_classes == 2 and sees_two_classes_by_one_unit(head.activation, head.loss)
+        return class_target(n_classes, 1 if one_unit else n_classes, head)
+
+    def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
+        return classification_head(len(self.classes_), output_activation, loss)

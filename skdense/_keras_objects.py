@@ -7,11 +7,13 @@ changed by a fit.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from types import FunctionType
 from typing import Any
 
 from . import _tensorflow
@@ -87,6 +89,60 @@ class KerasObject:
         return name
 
 
+@dataclass(frozen=True)
+class LossObject:
+    """A ``keras.losses.Loss`` with an identity that its copies share.
+
+    Kept as it is, since the configuration of several Keras losses leaves arguments out, such
+    as the delta of ``Huber``.
+
+    Attributes
+    ----------
+    identity : str
+        The class and every attribute.
+    instance : keras.losses.Loss
+    """
+
+    identity: str
+    instance: Any = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, instance: Any) -> LossObject:
+        state = {name: value for name, value in vars(instance).items() if name != "name"}
+        kind = type(instance)
+        identity = [kind.__module__, kind.__qualname__, id(kind), state]
+        return cls(json.dumps(identity, sort_keys=True, default=_describe), instance)
+
+    @property
+    def from_logits(self) -> bool:
+        return bool(self.instance.get_config().get("from_logits", False))
+
+    @property
+    def reduction(self) -> str | None:
+        reduction: str | None = self.instance.reduction
+        return reduction
+
+
+_unique = itertools.count()
+
+
+def _describe(value: Any) -> Any:
+    """Stand in for what JSON does not know; never the same for two different values."""
+    if hasattr(value, "tolist"):  # NumPy
+        return [str(value.dtype), value.tolist()]
+    if isinstance(value, FunctionType | type):
+        return [value.__module__, value.__qualname__, id(value)]
+    if type(value).__module__.startswith("keras.") and hasattr(value, "get_config"):
+        return [type(value).__qualname__, value.get_config()]
+    return ["unique", next(_unique)]
+
+
+def cross_entropy_of_logits(class_name: str) -> LossObject:
+    """Return the cross-entropy of this Keras class, of outputs that are logits."""
+    _, keras = _tensorflow.load()
+    return LossObject.of(getattr(keras.losses, class_name)(from_logits=True))
+
+
 Activation = str | KerasObject | Callable[..., Any]
 
 
@@ -96,7 +152,11 @@ def as_activation(activation: str | Callable[..., Any]) -> Activation:
         return activation
     if _is_keras_function(activation):
         return activation.__name__
-    return KerasObject.of(activation) if hasattr(activation, "get_config") else activation
+    if not hasattr(activation, "get_config"):
+        return activation
+    layer = KerasObject.of(activation)
+    is_softmax = layer.class_name == "Softmax" and layer.user_class is None
+    return "softmax" if is_softmax and layer.arguments["axis"] == -1 else layer
 
 
 @lru_cache(maxsize=256)
@@ -120,6 +180,8 @@ def loss_name(loss: Any) -> str | None:
     >>> loss_name("mse"), loss_name("MeanSquaredError"), loss_name(print)
     ('mean_squared_error', 'mean_squared_error', None)
     """
+    if isinstance(loss, LossObject):
+        loss = type(loss.instance)
     if not isinstance(loss, str):
         kind = loss if hasattr(loss, "__name__") else type(loss)
         if not kind.__module__.startswith("keras."):

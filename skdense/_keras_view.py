@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _tensorflow
 from ._keras_objects import Activation as ActivationFunction
-from ._keras_objects import KerasObject, activation_function
+from ._keras_objects import KerasObject, LossObject, activation_function
 from ._network import (
     NORMALIZATION_EPSILON,
     NORMALIZATION_MOMENTUM,
@@ -26,8 +26,7 @@ from ._network import (
 
 class _Settings(NamedTuple):
     dtype: str
-    l1: float
-    l2: float
+    kernel_regularizer: Any
     seed: int
 
 
@@ -36,8 +35,7 @@ def build_model(
     weights: Weights,
     *,
     dtype: str,
-    l1: float = 0.0,
-    l2: float = 0.0,
+    kernel_regularizer: Any = None,
     seed: int = 0,
 ) -> Any:
     """Build a ``keras.Sequential`` with the given weights, not compiled.
@@ -48,14 +46,14 @@ def build_model(
         What to build.
     dtype : {"float32", "float64"}
         Of the layers; the weights are cast to it.
-    l1, l2 : float
-        Penalties on every kernel.
+    kernel_regularizer : keras.regularizers.Regularizer or None
+        Of every dense layer.
     seed : int
         For dropout, and for anybody who initialises the model's layers anew. Layers
         constructed without a seed draw one from Python's global random state.
     """
     _, keras = _tensorflow.load()
-    settings = _Settings(dtype, l1, l2, seed)
+    settings = _Settings(dtype, kernel_regularizer, seed)
     model = keras.Sequential(name="skdense")
     model.add(keras.Input((network.n_inputs,), dtype=dtype, name="features"))
     for number, (stage, activation) in enumerate(_layer_list(network), start=1):
@@ -66,12 +64,21 @@ def build_model(
 
 
 def build_compiled_model(
-    network: Network, weights: Weights, *, optimizer: KerasObject, loss: Any, **settings: Any
+    network: Network,
+    weights: Weights,
+    *,
+    optimizer: KerasObject,
+    loss: Any,
+    dtype: str,
+    l1: float,
+    l2: float,
 ) -> Any:
-    """Build a model as `build_model` does, compiled for further training or evaluation."""
-    model = build_model(network, weights, **settings)
-    built = loss.build() if isinstance(loss, KerasObject) else loss
-    model.compile(optimizer=optimizer.build(), loss=built)
+    """Build a model with penalties on its kernels, compiled for training or evaluation."""
+    _, keras = _tensorflow.load()
+    penalty = keras.regularizers.L1L2(l1, l2) if l1 > 0 or l2 > 0 else None
+    model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
+    loss = loss.instance if isinstance(loss, LossObject) else loss
+    model.compile(optimizer=optimizer.build(), loss=loss)
     return model
 
 
@@ -114,12 +121,11 @@ def _layer(stage: Stage, activation: ActivationFunction, settings: _Settings, na
 @_layer.register
 def _(stage: Dense, activation: ActivationFunction, settings: _Settings, name: str) -> Any:
     _, keras = _tensorflow.load()
-    penalised = settings.l1 > 0 or settings.l2 > 0
     return keras.layers.Dense(
         stage.n_units,
         activation=_keras_activation(activation, settings.dtype),
         kernel_initializer=keras.initializers.GlorotUniform(seed=settings.seed),
-        kernel_regularizer=keras.regularizers.L1L2(settings.l1, settings.l2) if penalised else None,
+        kernel_regularizer=settings.kernel_regularizer,
         dtype=settings.dtype,
         name=name,
     )

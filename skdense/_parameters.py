@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -19,7 +19,13 @@ from sklearn.utils._param_validation import (
 
 from . import _tensorflow
 from ._activations import NUMPY_ACTIVATIONS
-from ._keras_objects import Activation, KerasObject, activation_function, as_activation
+from ._keras_objects import (
+    Activation,
+    KerasObject,
+    LossObject,
+    activation_function,
+    as_activation,
+)
 from ._network import HiddenLayer
 from .training import OptimizerSettings, optimizer_settings
 
@@ -72,7 +78,7 @@ def resolve_hidden_layers(
     With units=128, depth=None gives widths [128, 128], depth=1 [128] and depth=0 none, a
     linear model. With units=(64, 32) the depth is the sequence's length.
     """
-    if isinstance(units, Integral):
+    if _is_single(units):
         n_layers = 2 if depth is None else int(depth)
     else:
         units = list(units)
@@ -90,14 +96,19 @@ def resolve_hidden_layers(
 
 def _per_layer(name: str, value: Any, n_layers: int, convert: Callable[[Any], Any]) -> list[Any]:
     """Return one converted value for each hidden layer, from one for all or a sequence."""
-    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
+    if _is_single(value):
         return [convert(value)] * n_layers
-    if len(value) != n_layers:
+    items = list(value)
+    if len(items) != n_layers:
         raise ValueError(
             f"{name} must be one value for all hidden layers or one per hidden layer. Got "
-            f"{len(value)} values, {list(value)}, for {n_layers} hidden layers."
+            f"{len(items)} values, {items}, for {n_layers} hidden layers."
         )
-    return [convert(item) for item in value]
+    return [convert(item) for item in items]
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, str) or callable(value) or np.ndim(value) == 0
 
 
 def _require_width(units: Any) -> int:
@@ -118,6 +129,8 @@ def _hidden_activation(activation: Any) -> Activation:
 
 def resolve_activation(name: str, activation: Any) -> Activation:
     """Check an activation; return its Keras name, configuration, or the callable itself."""
+    if hasattr(activation, "get_config"):
+        _configured(name, activation)
     resolved = as_activation(activation)
     if isinstance(resolved, str) and resolved in NUMPY_ACTIVATIONS:
         return resolved
@@ -153,27 +166,31 @@ def _require_elementwise_shape(name: str, given: Any, function: Callable[..., An
 
 
 def resolve_loss(loss: Any) -> Any:
-    """Check a loss; return its Keras name, configuration, or the callable itself."""
+    """Check a loss; return its Keras name, a `LossObject`, or the callable itself."""
     _, keras = _tensorflow.load()
     if isinstance(loss, keras.losses.Loss):
-        return KerasObject.of(loss)
+        if loss.reduction in (None, "none"):
+            raise ValueError(
+                "loss must have a reduction, of a batch to one number. Got "
+                f"{loss.reduction!r}. Leave it at Keras' default, 'sum_over_batch_size'."
+            )
+        return LossObject.of(loss)
     if isinstance(loss, str) and loss != "auto":
         try:
             keras.losses.get(loss)
         except ValueError:
-            raise _unknown("loss", loss, _public_names(keras.losses)) from None
+            raise _unknown("loss", loss, _names(keras.losses)) from None
     return loss
 
 
 def resolve_initializer(initializer: Any) -> Any:
-    """Check an initializer; return its Keras name, configuration, or the callable itself."""
+    """Check an initializer; return it."""
     _, keras = _tensorflow.load()
-    if isinstance(initializer, keras.initializers.Initializer):
-        return KerasObject.of(initializer)
-    if isinstance(initializer, str):
-        known = hasattr(keras.initializers, initializer)
-        if not known and keras.saving.get_registered_object(initializer) is None:
-            raise _unknown("kernel_initializer", initializer, _public_names(keras.initializers))
+    if not isinstance(initializer, str):
+        return initializer
+    known = _names(keras.initializers, keras.initializers.Initializer)
+    if initializer not in known and keras.saving.get_registered_object(initializer) is None:
+        raise _unknown("kernel_initializer", initializer, known)
     return initializer
 
 
@@ -183,24 +200,31 @@ def resolve_optimizer(
     """Check optimizer and learning rate, and apply the estimator's settings to it."""
     _, keras = _tensorflow.load()
     if isinstance(optimizer, str):
-        known = _subclass_names(keras.optimizers, keras.optimizers.Optimizer)
+        known = [name.lower() for name in _names(keras.optimizers, keras.optimizers.Optimizer)]
         if optimizer.lower() not in known:
             raise _unknown("optimizer", optimizer, known)
     elif isinstance(optimizer, keras.optimizers.Optimizer):
-        optimizer = KerasObject.of(optimizer)
+        optimizer = _configured("optimizer", optimizer)
     else:
         raise ValueError(
             "optimizer must be a Keras name or a keras.optimizers.Optimizer instance. "
             f"Got {optimizer!r}."
         )
     if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = KerasObject.of(learning_rate)
-    elif learning_rate is not None and not isinstance(learning_rate, Real):
+        learning_rate = _configured("learning_rate", learning_rate)
+    elif learning_rate is not None and not _is_float32(learning_rate):
         raise ValueError(
-            "learning_rate must be a positive number, a keras.optimizers.schedules."
-            f"LearningRateSchedule or None. Got {learning_rate!r}."
+            "learning_rate must be a positive number that float32 holds, a "
+            "keras.optimizers.schedules.LearningRateSchedule or None. "
+            f"Got {learning_rate!r}."
         )
     return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
+
+
+def _is_float32(number: Any) -> bool:
+    bounds = np.finfo(np.float32)
+    is_number = isinstance(number, Real)
+    return is_number and float(bounds.tiny) <= float(number) <= float(bounds.max)
 
 
 def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
@@ -227,19 +251,30 @@ def resolve_dtype(dtype: str, data: np.dtype, n_samples: int, batch_size: int) -
     return "float64" if data == np.float64 and n_samples <= batch_size else "float32"
 
 
-def _public_names(module: Any) -> list[str]:
+def _configured(name: str, instance: Any) -> KerasObject:
+    """Return an object's configuration, if it can be built anew from it."""
+    try:
+        configured = KerasObject.of(instance)
+        configured.build()
+    except Exception as error:
+        raise ValueError(
+            f"{name} must be an object that its own get_config and from_config can copy. Got "
+            f"{type(instance).__name__}, which failed: {error}"
+        ) from error
+    return configured
+
+
+def _names(module: Any, base: type | None = None) -> list[str]:
+    """Return what a module of Keras offers: subclasses of `base`, or classes and functions."""
+    offered = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
+    if base is None:
+        skipped = {"Loss", "get", "serialize", "deserialize"}
+        return sorted(n for n, value in offered.items() if callable(value) and n not in skipped)
     return sorted(
-        name for name in dir(module) if name[0] != "_" and callable(getattr(module, name))
+        name
+        for name, kind in offered.items()
+        if isinstance(kind, type) and issubclass(kind, base) and kind is not base
     )
-
-
-def _subclass_names(module: Any, base: type) -> list[str]:
-    kinds = {name: getattr(module, name) for name in _public_names(module)}
-    return [name.lower() for name, kind in kinds.items() if kind is not base and _is_a(kind, base)]
-
-
-def _is_a(kind: Any, base: type) -> bool:
-    return isinstance(kind, type) and issubclass(kind, base)
 
 
 def _unknown(name: str, value: Any, known: Iterable[str]) -> ValueError:

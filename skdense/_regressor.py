@@ -11,8 +11,8 @@ from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from ._base import KerasDenseBase
-from ._parameters import resolve_loss, resolve_output_activation
-from ._targets import RegressionTarget, regression_target
+from ._keras_objects import Activation
+from ._targets import Head, RegressionTarget, regression_head, regression_target
 
 Array = NDArray[Any]
 
@@ -219,10 +219,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             raise TypeError("y must be a dense array. Got a sparse one; use y.toarray().")
         return y
 
-    def _make_target(self, y: Array, sample_weight: Array | None) -> RegressionTarget:
-        activation = resolve_output_activation(self.output_activation)
-        loss = resolve_loss(self.loss)
-        return regression_target(y, sample_weight, activation, loss, self.standardize_target)
+    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> RegressionTarget:
+        return regression_target(y, sample_weight, head, self.standardize_target)
+
+    def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
+        return regression_head(output_activation, loss)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -5,7 +5,7 @@ A target is frozen data, made from y and the parameters, and kept by the fitted 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 from sklearn.preprocessing import StandardScaler
 
-from ._keras_objects import Activation, KerasObject, loss_name
+from ._keras_objects import Activation, LossObject, cross_entropy_of_logits, loss_name
 from ._network import Weights
 
 Array = NDArray[Any]
@@ -30,115 +30,47 @@ _CLASSWISE_LOSSES = {
 }
 _BINARY_CROSSENTROPIES = {"binary_crossentropy", "binary_focal_crossentropy"}
 _HINGE_LOSSES = {"hinge", "squared_hinge", "categorical_hinge"}
+# Activations over all units of a row, so that one unit alone would be constant.
+_ROWWISE_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax"}
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of a network: its output's activation and its loss, with "auto" settled."""
+
+    activation: Activation
+    loss: Any
 
 
 # --- classification ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ClassTarget:
-    """Classes as the targets of a network with `n_units` outputs.
-
-    Attributes
-    ----------
-    n_classes : int
-    n_units : int
-        1 for two classes seen by one unit, otherwise one per class.
-    activation : Activation
-        The output's.
-    loss : Keras name, KerasObject or callable
-    """
-
-    n_classes: int
-    n_units: int
-    activation: Activation
-    loss: Any
-
-    def encode(self, codes: NDArray[np.intp]) -> Array:
-        """Turn class indices, (n_samples,), into (n_samples, n_target_columns)."""
-        if self.n_units == 1 or loss_name_of(self.loss) in _SPARSE_LOSSES:
-            return codes[:, np.newaxis].astype(np.float32)
-        return np.eye(self.n_classes, dtype=np.float32)[codes]
-
-    def in_own_units(self, weights: Weights) -> Weights:
-        """Return the weights as they are: classes have no units."""
-        return weights
-
-    @property
-    def decides_on_logits(self) -> bool:
-        """Whether decisions are taken before the output's activation."""
-        return self.activation in ("softmax", "sigmoid") or self._outputs_are_logits
-
-    @property
-    def _outputs_are_logits(self) -> bool:
-        return self.activation == "linear" and _from_logits(self.loss)
-
-    @property
-    def _outputs_are_margins(self) -> bool:
-        return loss_name_of(self.loss) in _HINGE_LOSSES
-
-    def decide(self, outputs: Array) -> Array:
-        """Turn logits or other outputs into decision values.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
-            Two classes: positive where the second one is predicted.
-        """
-        if self.n_units == 1:
-            threshold = 0.0 if self.decides_on_logits or self._outputs_are_margins else 0.5
-            return outputs[:, 0] - outputs.dtype.type(threshold)
-        return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
-
-    def probabilities(self, outputs: Array) -> Array:
-        """Turn outputs after the activation into probabilities, (n_samples, n_classes).
-
-        Outputs that are no distribution, such as one sigmoid for each class, are cut at 0
-        and divided by their sum.
-        """
-        if self.n_units == 1:
-            second = self._probability(outputs[:, 0])
-            return np.column_stack([1 - second, second])
-        if self.activation == "softmax":
-            return outputs
-        if self._outputs_are_logits:
-            return softmax(outputs, axis=1)
-        scores = self._probability(outputs)
-        total = scores.sum(axis=1, keepdims=True)
-        uniform = np.full_like(scores, 1 / self.n_classes)
-        return np.divide(scores, total, out=uniform, where=total > 0)
-
-    def _probability(self, outputs: Array) -> Array:
-        if self._outputs_are_logits:
-            return expit(outputs)
-        scores = (outputs + 1) / 2 if self._outputs_are_margins else outputs
-        return np.clip(scores, 0, 1 if self.n_units == 1 else None)
+def sees_two_classes_by_one_unit(output_activation: Activation, loss: Any) -> bool:
+    """Say whether activation and loss, which may be "auto", need but one unit for two classes."""
+    needs_all = loss_name(loss) in _SPARSE_LOSSES | _CLASSWISE_LOSSES
+    return not needs_all and output_activation not in _ROWWISE_ACTIVATIONS
 
 
-def class_target(n_classes: int, output_activation: Activation, loss: Any) -> ClassTarget:
-    """Decide units, activation and loss for classification; "auto" is settled here.
+def classification_head(n_classes: int, output_activation: Activation, loss: Any) -> Head:
+    """Settle activation and loss for classification.
 
     Raises
     ------
     ValueError
-        If the loss and the activation cannot go together.
+        If no cross-entropy goes with the activation.
     """
-    one_unit = n_classes == 2 and output_activation != "softmax" and not _wants_all_classes(loss)
+    one_unit = n_classes == 2 and sees_two_classes_by_one_unit(output_activation, loss)
     if output_activation == "auto":
         output_activation = _automatic_activation(one_unit, loss)
-    if loss == "auto":
+    if isinstance(loss, str) and loss == "auto":
         loss = _cross_entropy(one_unit, output_activation)
-    return ClassTarget(n_classes, 1 if one_unit else n_classes, output_activation, loss)
-
-
-def _wants_all_classes(loss: Any) -> bool:
-    return loss_name_of(loss) in _SPARSE_LOSSES | _CLASSWISE_LOSSES
+    return Head(output_activation, loss)
 
 
 def _automatic_activation(one_unit: bool, loss: Any) -> str:
-    if _from_logits(loss) or loss_name_of(loss) in _HINGE_LOSSES:
+    if _from_logits(loss) or loss_name(loss) in _HINGE_LOSSES:
         return "linear"
-    if one_unit or loss_name_of(loss) in _BINARY_CROSSENTROPIES:
+    if one_unit or loss_name(loss) in _BINARY_CROSSENTROPIES:
         return "sigmoid"
     return "softmax"
 
@@ -150,24 +82,110 @@ def _cross_entropy(one_unit: bool, activation: Activation) -> Any:
         return "binary_crossentropy"
     if activation == "linear":
         kind = "BinaryCrossentropy" if one_unit else "SparseCategoricalCrossentropy"
-        return KerasObject.from_serialized(
-            {"module": "keras.losses", "class_name": kind, "config": {"from_logits": True}}
-        )
+        return cross_entropy_of_logits(kind)
+    shown = getattr(activation, "class_name", activation)
     raise ValueError(
         "loss='auto' needs output_activation 'auto', 'softmax', 'sigmoid' or 'linear' (logits) "
-        f"in classification. Got {activation!r}. Name the loss that goes with it."
+        f"in classification. Got {shown!r}. Name the loss that goes with it."
     )
 
 
-def loss_name_of(loss: Any) -> str | None:
-    """Return Keras' function name of a built-in loss; None for a user's own."""
-    if isinstance(loss, KerasObject):
-        return None if loss.user_class else loss_name(loss.class_name)
-    return loss_name(loss)
-
-
 def _from_logits(loss: Any) -> bool:
-    return isinstance(loss, KerasObject) and bool(loss.arguments.get("from_logits"))
+    return isinstance(loss, LossObject) and loss.from_logits
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """Classes as the targets of a network with `n_units` outputs.
+
+    Attributes
+    ----------
+    n_classes : int
+    n_units : int
+        1 for two classes seen by one unit, otherwise one per class.
+    is_sparse : bool
+        Whether the loss takes class indices in place of a column per class.
+    link : {"probabilities", "log-probabilities", "logits", "margins", "scores"}
+        What the outputs are, after their activation.
+    decides_on_logits : bool
+        Whether decisions are taken before the output's activation.
+    """
+
+    n_classes: int
+    n_units: int
+    is_sparse: bool
+    link: str
+    decides_on_logits: bool
+
+    def encode(self, codes: NDArray[np.intp]) -> Array:
+        """Turn class indices, (n_samples,), into (n_samples, n_target_columns)."""
+        if self.n_units == 1 or self.is_sparse:
+            return codes[:, np.newaxis].astype(np.float32)
+        return np.eye(self.n_classes, dtype=np.float32)[codes]
+
+    def in_own_units(self, weights: Weights) -> Weights:
+        """Return the weights as they are: classes have no units."""
+        return weights
+
+    def decide(self, outputs: Array) -> Array:
+        """Turn logits or other outputs into decision values.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            Two classes: positive where the second one is predicted.
+        """
+        if self.n_units == 1:
+            is_centred = self.decides_on_logits or self.link == "margins"
+            return outputs[:, 0] - outputs.dtype.type(0 if is_centred else 0.5)
+        return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Turn outputs after the activation into probabilities, (n_samples, n_classes).
+
+        Outputs that are no distribution, such as one sigmoid for each class, are cut at 0
+        and divided by their sum.
+        """
+        if self.n_units == 1:
+            second = np.clip(self._score(outputs[:, 0]), 0, 1)
+            return np.column_stack([1 - second, second])
+        if self.link == "probabilities":
+            return outputs
+        if self.link == "logits":
+            return softmax(outputs, axis=1)
+        scores = np.maximum(self._score(outputs), 0)
+        total = scores.sum(axis=1, keepdims=True)
+        uniform = np.full_like(scores, 1 / self.n_classes)
+        return np.divide(scores, total, out=uniform, where=total > 0)
+
+    def _score(self, outputs: Array) -> Array:
+        if self.link == "logits":
+            return expit(outputs)
+        if self.link == "log-probabilities":
+            return np.exp(outputs)
+        return (outputs + 1) / 2 if self.link == "margins" else outputs
+
+
+def class_target(n_classes: int, n_units: int, head: Head) -> ClassTarget:
+    """Return the target for a settled head."""
+    link = _link(head)
+    return ClassTarget(
+        n_classes=n_classes,
+        n_units=n_units,
+        is_sparse=loss_name(head.loss) in _SPARSE_LOSSES,
+        link=link,
+        decides_on_logits=head.activation in ("softmax", "sigmoid") or link == "logits",
+    )
+
+
+def _link(head: Head) -> str:
+    if head.activation == "softmax":
+        return "probabilities"
+    if head.activation == "log_softmax":
+        return "log-probabilities"
+    if head.activation == "linear" and _from_logits(head.loss):
+        return "logits"
+    return "margins" if loss_name(head.loss) in _HINGE_LOSSES else "scores"
 
 
 # --- regression --------------------------------------------------------------------------
@@ -183,16 +201,11 @@ class RegressionTarget:
         0 and 1 where the target is learned as it is.
     is_1d : bool
         Whether y was 1-D, as predictions then are.
-    activation : Activation
-        The output's.
-    loss : Keras name, KerasObject or callable
     """
 
     mean: Array
     scale: Array
     is_1d: bool
-    activation: Activation
-    loss: Any
 
     @property
     def n_units(self) -> int:
@@ -221,29 +234,33 @@ class RegressionTarget:
         return (*weights[:-1], {"kernel": kernel, "bias": bias})
 
 
-def regression_target(
-    y: Array,
-    sample_weight: Array | None,
-    output_activation: Activation,
-    loss: Any,
-    standardize: bool,
-) -> RegressionTarget:
-    """Decide activation, loss and standardisation for regression; "auto" is settled here."""
-    if loss == "auto":
+def regression_head(output_activation: Activation, loss: Any) -> Head:
+    """Settle activation and loss for regression."""
+    if isinstance(loss, str) and loss == "auto":
         loss = "mean_squared_error"
     if output_activation == "auto":
         # Poisson's target is a rate: Keras' loss wants it itself, not its logarithm.
-        output_activation = "exponential" if loss_name_of(loss) == "poisson" else "linear"
+        output_activation = "exponential" if loss_name(loss) == "poisson" else "linear"
+    return Head(output_activation, loss)
+
+
+def regression_target(
+    y: Array, sample_weight: Array | None, head: Head, standardize: bool
+) -> RegressionTarget:
+    """Return the target, standardised if asked for and if head and loss allow it."""
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
-    plain = RegressionTarget(
-        np.zeros(n_outputs), np.ones(n_outputs), y.ndim == 1, output_activation, loss
-    )
-    if not standardize or output_activation != "linear":
-        return plain
-    if loss_name_of(loss) not in _SCALE_FREE_LOSSES:
-        return plain
-    scaler = StandardScaler().fit(y.reshape(len(y), -1).astype(np.float64), None, sample_weight)
-    return replace(plain, mean=scaler.mean_, scale=scaler.scale_)
+    mean, scale = np.zeros(n_outputs), np.ones(n_outputs)
+    allowed = head.activation == "linear" and loss_name(head.loss) in _SCALE_FREE_LOSSES
+    if standardize and allowed:
+        columns = y.reshape(len(y), -1).astype(np.float64)
+        scaler = StandardScaler().fit(columns, None, sample_weight)
+        mean, scale = scaler.mean_, scaler.scale_
+        if not np.isfinite([mean, scale]).all():
+            raise ValueError(
+                "y must have a variance that float64 can hold. Got values up to "
+                f"{np.abs(columns).max():.3g}. Divide y by a constant."
+            )
+    return RegressionTarget(mean, scale, y.ndim == 1)
 
 
 Target = ClassTarget | RegressionTarget

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from typing import Any
 
 _lock = threading.Lock()
-_ran_in_this_process = False
-_ran_before_fork = False
+_is_loaded = False
+_loaded_before_fork = False
 
 
 def _after_fork_in_child() -> None:
-    global _lock, _ran_in_this_process, _ran_before_fork
+    global _lock, _loaded_before_fork
     _lock = threading.Lock()  # the parent's may have been held by a thread that is not here
-    _ran_before_fork = _ran_before_fork or _ran_in_this_process
-    _ran_in_this_process = False
+    # Whoever loaded it: TensorFlow has no public word on whether it has run.
+    _loaded_before_fork = "tensorflow" in sys.modules
 
 
 if hasattr(os, "register_at_fork"):  # absent on Windows, which cannot fork
@@ -38,21 +38,21 @@ def load() -> tuple[Any, Any]:
     Raises
     ------
     RuntimeError
-        In a child forked after its parent ran TensorFlow (whose threads the fork did not
+        In a child forked after its parent loaded TensorFlow (whose threads the fork did not
         copy, so that the first operation would hang), or if Keras uses another backend.
     """
-    global _ran_in_this_process
-    if _ran_before_fork:
+    global _is_loaded
+    if _loaded_before_fork:
         raise RuntimeError(
-            "Training needs a process whose parent had not run TensorFlow before forking, or "
-            "TensorFlow hangs. Got a child that was forked after skdense had fitted or built a "
-            "Keras model. Start workers with the 'spawn' or 'forkserver' method, or with "
+            "Training needs a process that was not forked from one with TensorFlow, or "
+            "TensorFlow hangs. Got a child that was forked after TensorFlow had been loaded, by "
+            "a fit for example. Start workers with the 'spawn' or 'forkserver' method, or with "
             "joblib's default 'loky' backend. Predicting works here."
         )
     with _lock:
-        if not _ran_in_this_process:
+        if not _is_loaded:
             _import_quietly()
-            _ran_in_this_process = True
+            _is_loaded = True
     return sys.modules["tensorflow"], sys.modules["keras"]
 
 
@@ -61,22 +61,31 @@ def _import_quietly() -> None:
         _require_tensorflow_backend()
         return
     with _silent_start_up():
-        import keras  # noqa: F401 - found in sys.modules from here on
-
+        try:
+            import keras  # noqa: F401 - found in sys.modules from here on
+        except ImportError as error:
+            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+            raise error if backend == "tensorflow" else _wrong_backend(backend) from error
         _require_tensorflow_backend()
         import tensorflow
 
         _let_gpu_memory_grow(tensorflow)
+        # XLA announces itself at its first program, in TensorFlow before 2.18 whatever the level.
+        tensorflow.function(tensorflow.identity, jit_compile=True)(0.0)
 
 
 def _require_tensorflow_backend() -> None:
     backend = sys.modules["keras"].config.backend()
     if backend != "tensorflow":
-        raise RuntimeError(
-            "skdense requires Keras to run on the 'tensorflow' backend. "
-            f"Got backend {backend!r}. Set the environment variable KERAS_BACKEND=tensorflow "
-            "(or the 'backend' entry of ~/.keras/keras.json) before Keras is imported."
-        )
+        raise _wrong_backend(backend)
+
+
+def _wrong_backend(backend: str) -> RuntimeError:
+    return RuntimeError(
+        f"skdense requires Keras to run on the 'tensorflow' backend. Got backend {backend!r}. "
+        "Set the environment variable KERAS_BACKEND=tensorflow (or the 'backend' entry of "
+        "~/.keras/keras.json) before Keras is imported."
+    )
 
 
 def _let_gpu_memory_grow(tensorflow: Any) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 Array = NDArray[Any]
@@ -88,7 +88,11 @@ def check_weights(sample_weight: Any, X: Any) -> Array | None:
     )
     if weights.ndim != 1:
         raise ValueError(f"sample_weight must be a 1-D array. Got shape {weights.shape}.")
-    check_consistent_length(X, weights)
+    if len(weights) != X.shape[0]:
+        raise ValueError(
+            f"sample_weight must have one value for each of the {X.shape[0]} rows of X. Got "
+            f"{len(weights)}."
+        )
     if weights.min() < 0:
         raise ValueError(f"sample_weight must not be negative. Got {weights.min()}.")
     if weights.max() == 0:
@@ -103,6 +107,7 @@ def drop_weightless(X: Any, y: Array, weights: Array | None) -> tuple[Any, Array
     kept = weights > 0
     if not kept.all():
         X, y, weights = X[kept], y[kept], weights[kept]
+    weights = weights / weights.max()  # first, lest their sum overflow
     return X, y, weights / weights.mean()
 
 

@@ -1,14 +1,56 @@
-"""scikit-learn's own checks, with no expected failure."""
+"""scikit-learn's own checks of both estimators, in several configurations."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 
-CONFIGURATIONS = {
-    "default": {},
-}
+# The checks use data of any scale, and say nothing of preprocessing.
+pytestmark = pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
+
+LINEAR = {"depth": 0, "learning_rate": 0.1, "epochs": 200}
+SMALL = {"units": (32, 16), "activation": "tanh", "l2": 1e-4}
+KERAS = {"engine": "keras", "units": 32, "learning_rate": 0.02, "epochs": 30}
+NOISY = {"dropout": 0.1, "batch_normalization": True}
+
+EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
 
 
-@parametrize_with_checks([KerasDenseClassifier(), KerasDenseRegressor()])
+def both(parameters):
+    return [KerasDenseClassifier(**parameters), KerasDenseRegressor(**parameters)]
+
+
+def not_equivalent(estimator):
+    return {
+        "check_sample_weight_equivalence_on_dense_data": EQUIVALENCE,
+        "check_sample_weight_equivalence_on_sparse_data": EQUIVALENCE,
+    }
+
+
+@parametrize_with_checks(both({}))
 def test_default(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(LINEAR))
+def test_linear(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(SMALL))
+def test_small_tanh_with_penalty(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(KERAS))
+def test_keras_engine(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(NOISY), expected_failed_checks=not_equivalent)
+def test_dropout_and_batch_normalization(estimator, check):
     check(estimator)

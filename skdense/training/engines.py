@@ -14,7 +14,7 @@ from .initializers import starting_weights
 from .keras_engine import train_with_keras
 from .loop import program_spec, train_compiled
 from .losses import why_not_per_row
-from .task import TrainingResult, TrainingTask
+from .task import TrainingResult, TrainingTask, require_finite_weights
 
 # Enough rows to see whether one row's loss depends on another.
 _TRIAL_ROWS = 3
@@ -48,6 +48,8 @@ def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
     for numbers in groups.values():
         trained = train_compiled([tasks[number] for number in numbers])
         results.update(zip(numbers, trained, strict=True))
+    for number, task in enumerate(tasks):
+        require_finite_weights(task, results[number].weights)
     return [results[number] for number in range(len(tasks))]
 
 
@@ -66,7 +68,7 @@ def _engine(task: TrainingTask) -> str:
         f"Training runs on the Keras engine, many times slower, because {reason}. Set "
         "engine='keras' to choose it without this warning.",
         SlowEngineWarning,
-        stacklevel=2,
+        stacklevel=5,  # the caller of fit
     )
     return "keras"
 

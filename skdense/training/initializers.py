@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -10,31 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_objects import KerasObject
 from .._network import Weights, initial_weights
 from .batches import kernel_seeds
 from .task import TrainingTask
 
-Initializer = str | KerasObject | Callable[..., Any]
+Initializer = str | Callable[..., Any]
 
 
 def seeded_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
     """Return the initializer with a seed, unless it brings its own or needs none.
 
-    Built with the seed at once: an initializer constructed without one draws it from Python's
-    global random state.
+    A name is built with the seed at once: an initializer constructed without one draws it from
+    Python's global random state.
     """
     _, keras = _tensorflow.load()
     if isinstance(initializer, str):
         kind = getattr(keras.initializers, initializer, None)
         kind = kind or keras.saving.get_registered_object(initializer)
-        takes_seed = "seed" in inspect.signature(kind).parameters
-        return kind(seed=seed) if takes_seed else kind()
-    if isinstance(initializer, KerasObject):
-        if "seed" in initializer.arguments and initializer.arguments["seed"] is None:
-            initializer = initializer.with_arguments(seed=seed)
-        return initializer.build()
-    return initializer
+        return kind(seed=seed) if "seed" in inspect.signature(kind).parameters else kind()
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    copied: Callable[..., Any] = copy.deepcopy(initializer)
+    if initializer.get_config().get("seed", seed) is None:
+        copied.seed = seed  # type: ignore[attr-defined] # documented on RandomInitializer
+    return copied
 
 
 def draw_kernel(
@@ -43,7 +43,13 @@ def draw_kernel(
     """Return the function from (seed, shape, dtype) to an initial kernel."""
 
     def draw(seed: int, shape: tuple[int, int], dtype: str) -> NDArray[np.floating]:
-        return np.asarray(seeded_initializer(initializer, seed)(shape, dtype=dtype))
+        kernel = np.asarray(seeded_initializer(initializer, seed)(shape, dtype=dtype))
+        if kernel.shape != shape:
+            raise ValueError(
+                f"kernel_initializer must return an array of the shape asked for, {shape}. Got "
+                f"{kernel.shape} from {initializer!r}."
+            )
+        return kernel
 
     return draw
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,19 +26,40 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
     weights = starting_weights(task)
     seed = int(np.random.default_rng([task.seed, task.member]).integers(2**31 - 2**16))
-    model = build_model(task.network, weights, dtype=task.dtype, l1=task.l1, l2=task.l2, seed=seed)
+    model = build_model(
+        task.network, weights, dtype=task.dtype, kernel_regularizer=_penalty(task), seed=seed
+    )
     # Without XLA: compiling takes longer than it saves, and an oracle shares no compiler.
     model.compile(task.optimizer.keras.build(), _loss(task), jit_compile=False)
     history: list[float] = []
-    model.fit(
-        _dataset(task),
-        epochs=task.epochs,
-        steps_per_epoch=task.steps_per_epoch,
-        shuffle=False,  # the data set has its order from the plan of each epoch
-        verbose=0,
-        callbacks=[_epoch_callback(task, history)],
-    )
+    with _no_retracing_warnings():
+        model.fit(
+            _dataset(task),
+            epochs=task.epochs,
+            steps_per_epoch=task.steps_per_epoch,
+            shuffle=False,  # the data set has its order from the plan of each epoch
+            verbose=0,
+            callbacks=[_epoch_callback(task, history)],
+        )
     return TrainingResult(get_weights(model, weights), {"loss": history}, "keras")
+
+
+@contextlib.contextmanager
+def _no_retracing_warnings() -> Iterator[None]:
+    """Keep TensorFlow from logging, in this thread, that each model traces its own step."""
+    tf, _ = _tensorflow.load()
+    thread = threading.get_ident()
+
+    def is_other(record: logging.LogRecord) -> bool:
+        is_about_tracing = "triggered tf.function retracing" in record.getMessage()
+        return not (is_about_tracing and threading.get_ident() == thread)
+
+    logger = tf.get_logger()
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
 
 
 def _loss(task: TrainingTask) -> Any:
@@ -48,6 +72,23 @@ def _loss(task: TrainingTask) -> Any:
             return function(y_true, y_pred)
 
     return Loss(name="loss", reduction=reduction(task.loss), dtype=task.dtype)
+
+
+def _penalty(task: TrainingTask) -> Any:
+    """Return the penalty on kernels in float32, as Keras' fit adds it to its own loss.
+
+    Gradients pass the cast unchanged; without it, float64 layers fail in ``keras.Model.fit``.
+    """
+    _, keras = _tensorflow.load()
+    if task.l1 == 0 and task.l2 == 0:
+        return None
+    penalty = keras.regularizers.L1L2(task.l1, task.l2)
+
+    class Float32(keras.regularizers.Regularizer):  # type: ignore[name-defined]
+        def __call__(self, kernel: Any) -> Any:
+            return keras.ops.cast(penalty(kernel), keras.config.floatx())
+
+    return Float32()
 
 
 def _epoch_callback(task: TrainingTask, history: list[float]) -> Any:

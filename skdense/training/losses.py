@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_objects import KerasObject, loss_name
+from .._keras_objects import LossObject, loss_name
 
 Tensor = Any
 Array = NDArray[Any]
-Loss = str | KerasObject | Callable[..., Any]
+Loss = str | LossObject | Callable[..., Any]
 
 # Reductions of keras.losses.Loss, and what they divide the weighted sum over a batch by,
 # given weights (..., rows) and lengths of batches.
@@ -44,17 +44,15 @@ def shares_in_batch(loss: Loss, weights: Array, lengths: Array) -> Array:
 
 def reduction(loss: Loss) -> str:
     """Return how a loss sums up a batch, under the name that Keras gives it."""
-    if isinstance(loss, KerasObject):
-        name: str = loss.arguments.get("reduction", "sum_over_batch_size")
-        return name
-    return "sum_over_batch_size"
+    of_object = loss.reduction if isinstance(loss, LossObject) else None
+    return of_object or "sum_over_batch_size"
 
 
 @lru_cache(maxsize=256)
 def per_row_function(loss: Loss) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function from (rows, columns) targets and outputs to (rows,) losses."""
     _, keras = _tensorflow.load()
-    resolved = loss.build() if isinstance(loss, KerasObject) else keras.losses.get(loss)
+    resolved = loss.instance if isinstance(loss, LossObject) else keras.losses.get(loss)
     function: Callable[[Tensor, Tensor], Tensor] = (
         resolved.call if isinstance(resolved, keras.losses.Loss) else resolved
     )
@@ -68,8 +66,6 @@ def why_not_per_row(loss: Loss, trial: Callable[[], tuple[Array, Array]]) -> str
     row's loss has to be one number that no other row changes. Whether it is so is tried out
     on `trial()`: a few rows of targets and of what the network may answer.
     """
-    if reduction(loss) not in _DIVISORS:
-        return f"the loss has reduction={reduction(loss)!r}"
     if isinstance(loss, str) and loss_name(loss) in _KNOWN_PER_ROW:
         return None
     tf, _ = _tensorflow.load()

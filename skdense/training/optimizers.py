@@ -3,7 +3,8 @@
 A rule is hashable data with two functions: `init` gives the slots of one weight, `update` one
 step of it. Weights and slots carry a leading member axis; learning rates come shaped to
 broadcast against the weight. Every formula is the one of ``keras.optimizers``, operation for
-operation, so that both engines agree to rounding.
+operation, so that both engines agree to rounding. That includes `tf.cast` of a constant, which
+rounds it to float32 on the way to float64, wherever Keras does it.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ class SGD:
     ) -> tuple[Tensor, Slots]:
         if not self.momentum:
             return weight - gradient * rate, ()
-        velocity = slots[0] * self.momentum - gradient * rate
+        tf, _ = _tensorflow.load()
+        momentum = tf.cast(self.momentum, weight.dtype)
+        velocity = slots[0] * momentum - gradient * rate
         if self.nesterov:
-            return weight + velocity * self.momentum - gradient * rate, (velocity,)
+            return weight + velocity * momentum - gradient * rate, (velocity,)
         return weight + velocity, (velocity,)
 
 
@@ -128,14 +131,17 @@ class Nadam:
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
     ) -> tuple[Tensor, Slots]:
         tf, _ = _tensorflow.load()
-        decay = tf.cast(0.96, weight.dtype)
-        u = self.beta_1 * (1 - 0.5 * tf.pow(decay, step))
-        u_next = self.beta_1 * (1 - 0.5 * tf.pow(decay, step + 1))
-        product = slots[2] * u
-        m = slots[0] + (gradient - slots[0]) * (1 - self.beta_1)
-        v = slots[1] + (tf.square(gradient) - slots[1]) * (1 - self.beta_2)
+        decay, beta_1, beta_2 = (
+            tf.cast(constant, weight.dtype) for constant in (0.96, self.beta_1, self.beta_2)
+        )
+        u = beta_1 * (1 - 0.5 * tf.pow(decay, step))
+        u_next = beta_1 * (1 - 0.5 * tf.pow(decay, step + 1))
+        exact_decay = tf.constant(0.96, weight.dtype)
+        product = slots[2] * self.beta_1 * (1 - 0.5 * tf.pow(exact_decay, step))
+        m = slots[0] + (gradient - slots[0]) * (1 - beta_1)
+        v = slots[1] + (tf.square(gradient) - slots[1]) * (1 - beta_2)
         m_hat = u_next * m / (1 - product * u_next) + (1 - u) * gradient / (1 - product)
-        v_hat = v / (1 - tf.pow(tf.cast(self.beta_2, weight.dtype), step))
+        v_hat = v / (1 - tf.pow(beta_2, step))
         return weight - m_hat * rate / (tf.sqrt(v_hat) + self.epsilon), (m, v, product)
 
 
@@ -211,9 +217,9 @@ def optimizer_settings(
             else float(learning_rate)
         )
     if weight_decay is not None:
-        changes["weight_decay"] = weight_decay
+        changes["weight_decay"] = float(weight_decay)
     if clipnorm is not None:
-        changes |= dict.fromkeys(CLIPPINGS) | {"clipnorm": clipnorm}
+        changes |= dict.fromkeys(CLIPPINGS) | {"clipnorm": float(clipnorm)}
     keras = base.with_arguments(**changes)
     clipping = next((name for name in CLIPPINGS if keras.arguments.get(name)), None)
     rate = keras.arguments["learning_rate"]

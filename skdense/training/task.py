@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._keras_objects import KerasObject
+from .._keras_objects import LossObject
 from .._network import Network, Weights
 from .optimizers import OptimizerSettings
 
@@ -26,7 +26,8 @@ class TrainingTask:
         In the compute dtype, encoded as the loss wants it.
     sample_weight : ndarray of shape (n_samples,) or None
         Used as it is; the caller has scaled it and dropped rows of weight 0.
-    loss, kernel_initializer : Keras name, KerasObject or callable
+    loss : Keras name, LossObject or callable
+    kernel_initializer : Keras name, keras.initializers.Initializer or callable
     optimizer : OptimizerSettings
     l1, l2 : float
         Penalties on every kernel.
@@ -41,8 +42,8 @@ class TrainingTask:
     X: Any
     y: NDArray[np.floating]
     sample_weight: NDArray[np.floating] | None
-    loss: str | KerasObject | Callable[..., Any]
-    kernel_initializer: str | KerasObject | Callable[..., Any]
+    loss: str | LossObject | Callable[..., Any]
+    kernel_initializer: str | Callable[..., Any]
     optimizer: OptimizerSettings
     l1: float
     l2: float
@@ -85,13 +86,23 @@ class TrainingResult:
 def require_finite(task: TrainingTask, losses: list[float]) -> None:
     """Raise ValueError at the first epoch whose loss is NaN or infinite."""
     finite = np.isfinite(losses)
-    if finite.all():
-        return
-    epoch = int(np.argmin(finite))
+    if not finite.all():
+        epoch = int(np.argmin(finite))
+        raise _diverged(task, f"The training loss must stay finite. Got {losses[epoch]}", epoch)
+
+
+def require_finite_weights(task: TrainingTask, weights: Weights) -> None:
+    """Raise ValueError if the last step, which no loss shows, made weights NaN or infinite."""
+    if not all(np.isfinite(array).all() for stage in weights for array in stage.values()):
+        message = "The weights must stay finite. Got NaN or infinity after the last step"
+        raise _diverged(task, message, task.epochs - 1)
+
+
+def _diverged(task: TrainingTask, message: str, epoch: int) -> ValueError:
     rate = task.optimizer.learning_rate
     shown = f"{rate:g}" if isinstance(rate, float) else rate.class_name
-    raise ValueError(
-        f"The training loss must stay finite. Got {losses[epoch]} in epoch {epoch + 1} with "
-        f"learning_rate={shown}. Scale the inputs (StandardScaler), lower learning_rate, set "
-        "clipnorm=1.0, or check that the loss fits the target and the output_activation."
+    return ValueError(
+        f"{message} in epoch {epoch + 1} with learning_rate={shown}. Scale the inputs "
+        "(StandardScaler), lower learning_rate, set clipnorm=1.0, or check that the loss fits "
+        "the target and the output_activation."
     )

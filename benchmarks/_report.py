@@ -1,0 +1,86 @@
+"""What a benchmark prints: the machine it ran on, and aligned tables."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+PACKAGES = ("skdense", "scikit-learn", "tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What decides how fast things can be here.
+
+    Attributes
+    ----------
+    load_average : float or None
+        Over the last minute, before the benchmark; None where the system does not tell.
+    blas : list of str
+        Each BLAS library loaded, with its threads.
+    sgemm_gflops : float
+        Rate of NumPy's float32 matrix product, in 1e9 operations per second.
+    """
+
+    cpu_count: int
+    load_average: float | None
+    blas: list[str]
+    versions: dict[str, str]
+    sgemm_gflops: float
+
+    def __str__(self) -> str:
+        load = "unknown" if self.load_average is None else f"{self.load_average:.2f}"
+        return (
+            f"{self.cpu_count} CPUs, load average {load}, {' and '.join(self.blas)}, "
+            f"sgemm {self.sgemm_gflops:.0f} GFLOP/s\n"
+            + ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        )
+
+
+def describe_machine(sgemm_size: int) -> Machine:
+    """Look at the machine; the product measured is of two square matrices of this size."""
+    libraries = {
+        f"{library['internal_api']} {library['version']} with {library['num_threads']} threads"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    }
+    return Machine(
+        cpu_count=os.cpu_count() or 1,
+        load_average=load_average(),
+        blas=sorted(libraries),
+        versions={name: version(name) for name in PACKAGES},
+        sgemm_gflops=_sgemm_gflops(sgemm_size),
+    )
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted to run over the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # absent on Windows
+
+
+def _sgemm_gflops(size: int, repeats: int = 7) -> float:
+    a, b = np.random.default_rng(0).random((2, size, size), np.float32)
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        a @ b
+        seconds.append(time.perf_counter() - started)
+    return 2e-9 * size**3 / statistics.median(seconds)
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Align the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = []
+    for first, *others in (header, *rows):
+        cells = [first.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,779 @@
+"""Unusable data and parameters: the error says what was required, what came, and what to do."""
+
+import os
+import re
+import subprocess
+import sys
+from textwrap import dedent
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.preprocessing import OneHotEncoder
+
+from skdense import (
+    FeatureScaleWarning,
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    SlowEngineWarning,
+    _tensorflow,
+)
+from skdense._validation import warn_about_scale
+
+ROWS = 24
+X = np.random.default_rng(0).normal(size=(ROWS, 3))
+NUMBERS = X @ [2.0, -1.0, 0.5]
+CLASSES = (NUMBERS > 0).astype(int)
+WEIGHTS = np.ones(ROWS)
+TARGETS = {KerasDenseClassifier: CLASSES, KerasDenseRegressor: NUMBERS}
+SMALL = {"units": 4, "depth": 1, "epochs": 2, "random_state": 0}
+
+both = pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
+engines = pytest.mark.parametrize("engine", ["compiled", "keras"])
+
+
+def small(kind, **parameters):
+    return kind(**SMALL | parameters)
+
+
+def with_value(array, value):
+    """Return a copy of the array whose entry in the middle is another."""
+    array = array.astype(np.result_type(array, type(value)))
+    array[len(array) // 2] = value
+    return array
+
+
+def assert_fit_fails(network, *data, match, error=ValueError):
+    before = vars(network).copy()
+    with pytest.raises(error, match=match):
+        network.fit(*data)
+    assert vars(network) == before
+
+
+# --- X -----------------------------------------------------------------------------------
+
+BAD_X = {
+    "nan": (with_value(X, np.nan), "X contains NaN"),
+    "infinity": (with_value(X, np.inf), "X contains infinity"),
+    "sparse nan": (csr_array(with_value(X, np.nan)), "X contains NaN"),
+    "1-D": (X[:, 0], "Expected 2D array, got 1D array"),
+    "3-D": (X[np.newaxis], "dim 3, while dim <= 2 is required"),
+    "one row too few": (X[1:], r"inconsistent numbers of samples: \[23, 24\]"),
+    "no features": (X[:, :0], r"0 feature\(s\).* while a minimum of 1 is required"),
+    "text array": (np.full((ROWS, 3), "red", object), "could not convert string to float: 'red'"),
+    "text column": (
+        pd.DataFrame({"size": X[:, 0], "colour": ["red"] * ROWS}),
+        "could not convert string to float: 'red'",
+    ),
+    "complex": (X + 1j, "Complex data not supported"),
+}
+
+
+@both
+@pytest.mark.parametrize("name", BAD_X)
+def test_unusable_x(kind, name):
+    bad, match = BAD_X[name]
+    assert_fit_fails(small(kind), bad, TARGETS[kind], match=match)
+
+
+@both
+@pytest.mark.parametrize("n_rows", [0, 1])
+def test_too_few_rows(kind, n_rows):
+    match = rf"{n_rows} sample\(s\).* while a minimum of 2 is required"
+    assert_fit_fails(small(kind), X[:n_rows], TARGETS[kind][:n_rows], match=match)
+
+
+# NumPy's remarks on casting and adding up what scikit-learn's check then refuses.
+ignore_overflow = pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value) encountered:RuntimeWarning"
+)
+
+
+@both
+@ignore_overflow
+def test_x_beyond_float32_when_float32_is_asked_for(kind):
+    match = r"X contains infinity or a value too large for dtype\('float32'\)"
+    assert_fit_fails(small(kind, dtype="float32"), X * 1e300, TARGETS[kind], match=match)
+
+
+@both
+@ignore_overflow
+@pytest.mark.filterwarnings(
+    "ignore::skdense.FeatureScaleWarning"  # the scale is warned about before the cast fails
+)
+def test_x_beyond_float32_when_auto_means_float32(kind):
+    match = r"X contains infinity or a value too large for dtype\('float32'\)"
+    assert_fit_fails(small(kind, batch_size=8), X * 1e300, TARGETS[kind], match=match)
+
+
+# --- y -----------------------------------------------------------------------------------
+
+BAD_CLASSES = {
+    "none": (None, "requires y to be passed"),
+    "too short": (CLASSES[:5], r"inconsistent numbers of samples: \[24, 5\]"),
+    "nan": (with_value(CLASSES, np.nan), "y contains NaN"),
+    "infinity": (with_value(CLASSES, np.inf), "y contains infinity"),
+    "continuous": (NUMBERS, "Unknown label type: continuous"),
+    "multilabel": (np.eye(ROWS, 2, dtype=int), r"y should be a 1d array.*shape \(24, 2\)"),
+    "3-D": (np.zeros((ROWS, 2, 2)), "dim 3, while dim <= 2 is required"),
+    "complex": (CLASSES + 1j, "Complex data not supported"),
+    "one class": (CLASSES * 0 + 7, "at least 2 classes.* Got one class: 7"),
+    "one class, text": (np.full(ROWS, "cat"), "at least 2 classes.* Got one class: 'cat'"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CLASSES)
+def test_unusable_classes(name):
+    bad, match = BAD_CLASSES[name]
+    assert_fit_fails(small(KerasDenseClassifier), X, bad, match=match)
+
+
+BAD_NUMBERS = {
+    "none": (None, "requires y to be passed"),
+    "too short": (NUMBERS[:5], r"inconsistent numbers of samples: \[24, 5\]"),
+    "nan": (with_value(NUMBERS, np.nan), "y contains NaN"),
+    "infinity": (with_value(NUMBERS, np.inf), "y contains infinity"),
+    "two columns, nan": (with_value(X[:, :2], np.nan), "y contains NaN"),
+    "text": (np.full(ROWS, "cheap"), "could not convert string to float: .*'cheap'"),
+    "3-D": (np.zeros((ROWS, 2, 2)), "dim 3, while dim <= 2 is required"),
+    "no columns": (np.zeros((ROWS, 0)), r"0 feature\(s\).* minimum of 1 is required"),
+    "complex": (NUMBERS + 1j, "Complex data not supported"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_NUMBERS)
+def test_unusable_numbers(name):
+    bad, match = BAD_NUMBERS[name]
+    assert_fit_fails(small(KerasDenseRegressor), X, bad, match=match)
+
+
+@both
+def test_sparse_y(kind):
+    sparse = csr_array(CLASSES[:, np.newaxis].astype(float))
+    match = "dense.*toarray"
+    assert_fit_fails(small(kind), X, sparse, match=match, error=TypeError)
+
+
+@ignore_overflow
+@pytest.mark.parametrize("standardize_target", [True, False])
+def test_numbers_beyond_float32_when_float32_is_asked_for(standardize_target):
+    network = small(KerasDenseRegressor, dtype="float32", standardize_target=standardize_target)
+    match = "y contains .*a value too large|y must .* Got"
+    assert_fit_fails(network, X, NUMBERS * 1e300, match=match)
+
+
+def test_column_of_classes_is_flattened_with_a_warning():
+    network = small(KerasDenseClassifier)
+    with pytest.warns(UserWarning, match="column-vector y was passed when a 1d array"):
+        network.fit(X, CLASSES[:, np.newaxis])
+    assert network.predict(X).shape == (ROWS,)
+
+
+# --- sample weights ----------------------------------------------------------------------
+
+BAD_WEIGHTS = {
+    "one negative": (with_value(WEIGHTS, -2.0), r"sample_weight must not be negative. Got -2\.0"),
+    "negative number": (-1.0, r"sample_weight must not be negative. Got -1\.0"),
+    "all zero": (WEIGHTS * 0, "sample_weight must have a positive value. Got only zeros"),
+    "zero": (0, "sample_weight must have a positive value. Got only zeros"),
+    "nan": (with_value(WEIGHTS, np.nan), "sample_weight contains NaN"),
+    "infinity": (with_value(WEIGHTS, np.inf), "sample_weight contains infinity"),
+    "column": (WEIGHTS[:, np.newaxis], r"sample_weight must be a 1-D array. Got shape \(24, 1\)"),
+    "too short": (WEIGHTS[:5], "sample_weight.*5"),
+    "text": ("balanced", "could not convert string to float: 'balanced'"),
+    "complex": (WEIGHTS + 1j, "Complex data not supported"),
+}
+
+
+@both
+@pytest.mark.parametrize("name", BAD_WEIGHTS)
+def test_unusable_sample_weights(kind, name):
+    bad, match = BAD_WEIGHTS[name]
+    assert_fit_fails(small(kind), X, TARGETS[kind], bad, match=match)
+
+
+@both
+@ignore_overflow
+def test_sample_weights_whose_sum_overflows_are_an_error_or_learned_from(kind):
+    network = small(kind)
+    try:
+        losses = network.fit(X, TARGETS[kind], WEIGHTS * 1e308).loss_curve_
+    except ValueError as error:
+        assert "sample_weight" in str(error)  # noqa: PT017 - either outcome will do
+    else:
+        assert losses == network.fit(X, TARGETS[kind]).loss_curve_
+
+
+def test_one_class_left_after_dropping_rows_of_weight_zero():
+    match = "at least 2 classes, with positive weight. Got one class: 1"
+    weights = CLASSES.astype(float)
+    assert_fit_fails(small(KerasDenseClassifier), X, CLASSES, weights, match=match)
+
+
+# --- parameters --------------------------------------------------------------------------
+
+
+def halved(x):
+    return x[:, ::2]
+
+
+def flat_kernel(shape, dtype=None):
+    return keras.ops.zeros(shape[0], dtype)
+
+
+def domain(name, got):
+    """Return scikit-learn's message for a parameter out of its domain."""
+    return rf"'{name}' parameter of KerasDense\w+ must be .* Got {got}"
+
+
+BAD_PARAMETERS = [
+    # units and depth
+    ({"units": -1}, domain("units", -1)),
+    ({"units": 0}, domain("units", 0)),
+    ({"units": 2.5}, domain("units", r"2\.5")),
+    ({"units": "many"}, domain("units", "'many'")),
+    ({"units": None}, domain("units", None)),
+    ({"units": True}, "units must be whole numbers of at least 1. Got True"),
+    ({"units": (4, True), "depth": None}, "units must be whole numbers.* Got True"),
+    ({"units": (4, 0), "depth": None}, "units must be whole numbers of at least 1. Got 0"),
+    ({"units": (4, -3), "depth": None}, "units must be whole numbers of at least 1. Got -3"),
+    ({"units": (4, 2.5), "depth": None}, r"units must be whole numbers.* Got 2\.5"),
+    ({"units": (4, "4"), "depth": None}, "units must be whole numbers.* Got '4'"),
+    ({"units": np.array([[4, 4]]), "depth": None}, r"units must be whole numbers.* Got array"),
+    ({"units": np.array(4)}, "units.* must be"),
+    ({"units": (4, 4), "depth": 3}, r"Got depth=3 and 2 widths.* Leave depth=None"),
+    ({"units": (), "depth": 1}, r"Got depth=1 and 0 widths.* Leave depth=None"),
+    ({"depth": -1}, domain("depth", -1)),
+    ({"depth": 1.5}, domain("depth", r"1\.5")),
+    # activation
+    ({"activation": "rellu"}, "activation must be a name.* Got 'rellu'. Did you mean 'relu'"),
+    ({"activation": "zzz"}, r"activation must be a name that Keras knows.* Got 'zzz'\.$"),
+    ({"activation": "glu"}, r"activation must keep the shape.* Got 'glu'.*\(2, 4\) into \(2, 2\)"),
+    ({"activation": halved}, r"activation must keep the shape.*halved.*\(2, 4\) into \(2, 2\)"),
+    ({"activation": keras.layers.PReLU()}, "need no weights of its own. Got <PReLU"),
+    ({"activation": keras.layers.Dense(4)}, "need no weights of its own. Got <Dense"),
+    ({"activation": 3}, domain("activation", 3)),
+    ({"activation": None}, domain("activation", None)),
+    ({"activation": [3]}, "activation must be a Keras name or a callable. Got 3"),
+    ({"activation": ["relu", "tan"], "depth": 2}, "Got 'tan'. Did you mean 'tanh'"),
+    ({"activation": ["relu", "elu"], "depth": 3}, "Got 2 values, .* for 3 hidden layers"),
+    ({"activation": ["relu"], "units": (4, 3), "depth": None}, "Got 1 values.* for 2 hidden"),
+    # dropout
+    ({"dropout": 1.0}, domain("dropout", r"1\.0")),
+    ({"dropout": -0.1}, domain("dropout", r"-0\.1")),
+    ({"dropout": np.nan}, domain("dropout", "nan")),
+    ({"dropout": "half"}, domain("dropout", "'half'")),
+    ({"dropout": (0.1, 1.0), "depth": 2}, r"dropout must be rates.* below 1. Got 1\.0"),
+    ({"dropout": (0.1, np.nan), "depth": 2}, "dropout must be rates.* below 1. Got nan"),
+    ({"dropout": (0.1, 0.2), "depth": 3}, r"Got 2 values, \[0.1, 0.2\], for 3 hidden layers"),
+    # initializer and penalties
+    ({"kernel_initializer": "he_norml"}, "Got 'he_norml'. Did you mean 'he_normal'"),
+    ({"kernel_initializer": "zzz"}, r"kernel_initializer must be a name.* Got 'zzz'\.$"),
+    ({"kernel_initializer": "deserialize"}, "kernel_initializer must .* Got 'deserialize'"),
+    ({"kernel_initializer": "Initializer"}, "kernel_initializer must .* Got 'Initializer'"),
+    ({"kernel_initializer": flat_kernel}, r"kernel_initializer must .*\(3, 4\).* Got"),
+    ({"kernel_initializer": 3}, domain("kernel_initializer", 3)),
+    ({"batch_normalization": "no"}, domain("batch_normalization", "'no'")),
+    ({"l1": -1}, domain("l1", -1)),
+    ({"l2": -0.5}, domain("l2", r"-0\.5")),
+    ({"l2": np.nan}, domain("l2", "nan")),
+    ({"l1": np.inf}, domain("l1", "inf")),
+    # output and loss
+    ({"output_activation": "rellu"}, "output_activation must .* Got 'rellu'. Did you mean 'relu'"),
+    ({"output_activation": "glu"}, "output_activation must keep the shape.* Got 'glu'"),
+    ({"output_activation": None}, domain("output_activation", None)),
+    ({"loss": "binary_crossentrop"}, "Got 'binary_crossentrop'. Did you mean 'binary_cross"),
+    ({"loss": "hubber"}, "loss must be a name that Keras knows.* Got 'hubber'. Did you mean"),
+    ({"loss": "zzz"}, r"loss must be a name that Keras knows.* Got 'zzz'\.$"),
+    ({"loss": "deserialize"}, r"(?!.*mean 'deserialize')loss must be a name.* Got 'deserialize'"),
+    ({"loss": 3}, domain("loss", 3)),
+    ({"loss": None}, domain("loss", None)),
+    (
+        {"loss": keras.losses.MeanSquaredError(reduction="none"), "engine": "keras"},
+        "loss.*reduction.* Got .*none",
+    ),
+    # optimizer
+    ({"optimizer": "adamm"}, "optimizer must be a name.* Got 'adamm'. Did you mean 'adam'"),
+    ({"optimizer": 3}, r"optimizer must be a Keras name or a keras\.optimizers.* Got 3"),
+    ({"optimizer": None}, r"optimizer must be a Keras name or a keras\.optimizers.* Got None"),
+    ({"optimizer": keras.optimizers.Adam}, r"Optimizer instance. Got <class .*Adam'>"),
+    ({"learning_rate": 0}, domain("learning_rate", 0)),
+    ({"learning_rate": -0.1}, domain("learning_rate", r"-0\.1")),
+    ({"learning_rate": np.nan}, domain("learning_rate", "nan")),
+    ({"learning_rate": "fast"}, domain("learning_rate", "'fast'")),
+    ({"learning_rate": print}, r"learning_rate must be a positive number.* Got <built-in .*print"),
+    ({"weight_decay": -1}, domain("weight_decay", -1)),
+    ({"weight_decay": "some"}, domain("weight_decay", "'some'")),
+    ({"clipnorm": 0}, domain("clipnorm", 0)),
+    ({"clipnorm": -1.0}, domain("clipnorm", r"-1\.0")),
+    # training
+    ({"batch_size": 0}, domain("batch_size", 0)),
+    ({"batch_size": 2.5}, domain("batch_size", r"2\.5")),
+    ({"batch_size": "all"}, domain("batch_size", "'all'")),
+    ({"batch_size": None}, domain("batch_size", None)),
+    ({"epochs": 0}, domain("epochs", 0)),
+    ({"epochs": 2.5}, domain("epochs", r"2\.5")),
+    ({"shuffle": "yes"}, domain("shuffle", "'yes'")),
+    ({"dtype": "float16"}, domain("dtype", "'float16'")),
+    ({"dtype": np.float32}, domain("dtype", "<class 'numpy.float32'>")),
+    ({"verbose": 5}, domain("verbose", 5)),
+    ({"verbose": -1}, domain("verbose", -1)),
+    ({"random_state": "seed"}, domain("random_state", "'seed'")),
+    ({"random_state": -1}, domain("random_state", -1)),
+    ({"random_state": np.random.default_rng(0)}, domain("random_state", "Generator")),
+    ({"engine": "torch"}, domain("engine", "'torch'")),
+]
+
+
+def spell(parameters):
+    """Return a test's name for parameters, without addresses in memory."""
+    shown = {name: getattr(value, "__name__", repr(value)) for name, value in parameters.items()}
+    return re.sub(" at 0x[0-9a-fA-F]+", "", ", ".join(map("=".join, shown.items())))
+
+
+@both
+@pytest.mark.parametrize(
+    ("parameters", "match"), [pytest.param(p, m, id=spell(p)) for p, m in BAD_PARAMETERS]
+)
+def test_unusable_parameters(kind, parameters, match):
+    assert_fit_fails(small(kind, **parameters), X, TARGETS[kind], match=match)
+
+
+def test_standardize_target_must_be_boolean():
+    network = small(KerasDenseRegressor, standardize_target="no")
+    assert_fit_fails(network, X, NUMBERS, match=domain("standardize_target", "'no'"))
+
+
+@pytest.mark.parametrize(
+    ("activation", "shown"),
+    [
+        ("relu", "'relu'"),
+        ("tanh", "'tanh'"),
+        (keras.layers.LeakyReLU(negative_slope=0.1), r"(?!.*KerasObject).*LeakyReLU"),
+    ],
+    ids=["relu", "tanh", "LeakyReLU"],
+)
+def test_automatic_loss_needs_an_output_that_gives_probabilities(activation, shown):
+    network = small(KerasDenseClassifier, output_activation=activation)
+    match = rf"loss='auto' needs output_activation 'auto', 'softmax'.* Got {shown}.* Name the loss"
+    assert_fit_fails(network, X, CLASSES, match=match)
+
+
+# --- predicting --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=[KerasDenseClassifier, KerasDenseRegressor])
+def fitted(request):
+    return small(request.param).fit(X, TARGETS[request.param])
+
+
+@pytest.fixture(scope="module", params=[KerasDenseClassifier, KerasDenseRegressor])
+def fitted_on_frame(request):
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    return small(request.param).fit(frame, TARGETS[request.param])
+
+
+@pytest.mark.parametrize(
+    ("bad", "match"),
+    [
+        (X[:, :2], "X has 2 features, but KerasDense.* is expecting 3 features"),
+        (np.c_[X, X], "X has 6 features, but KerasDense.* is expecting 3 features"),
+        (X[0], "Expected 2D array, got 1D array"),
+        (X[:0], r"0 sample\(s\).* while a minimum of 1 is required"),
+        (with_value(X, np.nan), "X contains NaN"),
+        (with_value(X, np.inf), "X contains infinity"),
+        (np.full((ROWS, 3), "red", object), "could not convert string to float: 'red'"),
+        (X + 1j, "Complex data not supported"),
+    ],
+    ids=["columns missing", "columns added", "1-D", "no rows", "nan", "inf", "text", "complex"],
+)
+def test_unusable_x_at_predict(fitted, bad, match):
+    with pytest.raises(ValueError, match=match):
+        fitted.predict(bad)
+
+
+@pytest.mark.parametrize(
+    ("columns", "match"),
+    [
+        (["a", "b", "d"], r"names unseen at fit time:\n- d\n.*now missing:\n- c"),
+        (["c", "b", "a"], "must be in the same order as they were in fit"),
+    ],
+    ids=["another name", "another order"],
+)
+def test_other_feature_names_at_predict(fitted_on_frame, columns, match):
+    with pytest.raises(ValueError, match=match):
+        fitted_on_frame.predict(pd.DataFrame(X, columns=columns))
+
+
+def test_no_feature_names_at_predict_is_a_warning(fitted_on_frame):
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        fitted_on_frame.predict(X)
+
+
+def test_score_with_y_of_another_length(fitted):
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        fitted.score(X, CLASSES[:3])
+
+
+METHODS = ["predict", "to_keras", "summary"]
+CLASSIFIER_METHODS = ["predict_proba", "predict_log_proba", "decision_function"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"),
+    [(KerasDenseClassifier, method) for method in METHODS + CLASSIFIER_METHODS]
+    + [(KerasDenseRegressor, method) for method in METHODS],
+)
+def test_methods_before_fit(kind, method):
+    arguments = () if method in ("to_keras", "summary") else (X,)
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        getattr(kind(), method)(*arguments)
+
+
+@both
+def test_score_before_fit(kind):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        kind().score(X, TARGETS[kind])
+
+
+@both
+@pytest.mark.parametrize("name", ["coefs_", "intercepts_", "loss_curve_"])
+def test_fitted_attributes_before_fit(kind, name):
+    assert not hasattr(kind(), name)
+    with pytest.raises(AttributeError, match=f"is not fitted yet|has no attribute '{name}'"):
+        getattr(kind(), name)
+
+
+# --- training that fails -----------------------------------------------------------------
+
+
+def logarithm_of_a_negative(y_true, y_pred):
+    return keras.ops.log(-1 - keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1))
+
+
+# With depth=0 and a rate of 1e30, the second epoch's squared error is beyond float32.
+EXPLODING = {"depth": 0, "dtype": "float32", "optimizer": "sgd", "learning_rate": 1e30}
+ADVICE = r"Scale the inputs \(StandardScaler\), lower learning_rate, set clipnorm"
+
+
+@engines
+def test_infinite_loss_leaves_an_unfitted_estimator_unfitted(engine):
+    network = small(KerasDenseRegressor, engine=engine, epochs=4, **EXPLODING)
+    match = rf"Got (inf|nan) in epoch 2 with learning_rate=1e\+30\. {ADVICE}"
+    assert_fit_fails(network, X, NUMBERS, match=match)
+    with pytest.raises(NotFittedError):
+        network.predict(X)
+
+
+@both
+@engines
+def test_nan_loss_leaves_an_unfitted_estimator_unfitted(kind, engine):
+    network = small(kind, engine=engine, depth=0, loss=logarithm_of_a_negative)
+    match = rf"loss must stay finite. Got nan in epoch 1 with learning_rate=0\.001\. {ADVICE}"
+    assert_fit_fails(network, X, TARGETS[kind], match=match)
+
+
+def test_infinite_loss_under_a_schedule_names_the_schedule():
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e30, 1, 1.0)
+    network = small(KerasDenseRegressor, **EXPLODING | {"learning_rate": schedule})
+    match = rf"Got \w+ in epoch 2 with learning_rate=ExponentialDecay\. {ADVICE}"
+    assert_fit_fails(network, X, NUMBERS, match=match)
+
+
+@engines
+def test_infinite_loss_leaves_a_fitted_estimator_as_it_was(engine):
+    network = small(KerasDenseRegressor, engine=engine, **EXPLODING | {"learning_rate": 0.1})
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    predictions = network.fit(frame, NUMBERS).predict(frame)
+    network.set_params(learning_rate=1e30)
+    assert_fit_fails(network, X, NUMBERS, match="loss must stay finite")
+    assert_array_equal(network.predict(frame), predictions)
+
+
+def test_losses_beyond_float32_are_finite_in_float64():
+    # Of the compiled engine: Keras' own sum of losses is in float32.
+    parameters = EXPLODING | {"epochs": 3, "dtype": "float64", "learning_rate": 1e20}
+    network = small(KerasDenseRegressor, engine="compiled", **parameters).fit(X, NUMBERS)
+    assert network.loss_curve_[2] > 1e40
+
+
+@engines
+@pytest.mark.parametrize("learning_rate", [1e36, 1e39], ids=["large rate", "rate beyond float32"])
+def test_weights_that_overflow_in_the_last_step_are_an_error(engine, learning_rate):
+    # The only loss there is was taken before the step, and is finite.
+    parameters = EXPLODING | {"epochs": 1, "learning_rate": learning_rate}
+    network = small(KerasDenseRegressor, engine=engine, standardize_target=False, **parameters)
+    assert_fit_fails(network, X, NUMBERS * 1e4, match="must stay finite|learning_rate.* must")
+
+
+@engines
+def test_interrupt_leaves_an_unfitted_estimator_unfitted(engine, monkeypatch):
+    interrupt_after_an_epoch(monkeypatch)
+    network = small(KerasDenseRegressor, engine=engine, depth=0)
+    assert_fit_fails(network, X, NUMBERS, match="in training", error=KeyboardInterrupt)
+
+
+@engines
+def test_interrupt_leaves_a_fitted_estimator_as_it_was(engine, monkeypatch):
+    network = small(KerasDenseClassifier, engine=engine, depth=0).fit(X, CLASSES)
+    probabilities = network.predict_proba(X)
+    interrupt_after_an_epoch(monkeypatch)
+    other_classes = np.array(["no", "yes"])[CLASSES]
+    assert_fit_fails(network, X, other_classes, match="in training", error=KeyboardInterrupt)
+    assert_array_equal(network.predict_proba(X), probabilities)
+    assert_array_equal(network.classes_, [0, 1])
+
+
+def interrupt_after_an_epoch(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt("in training")
+
+    for module in ("loop", "keras_engine"):
+        monkeypatch.setattr(f"skdense.training.{module}.require_finite", interrupt)
+
+
+@both
+def test_failed_fit_keeps_a_fitted_estimator(kind):
+    network = small(kind).fit(X, TARGETS[kind])
+    predictions = network.predict(X)
+    assert_fit_fails(network, X[:, :2], with_value(TARGETS[kind], np.nan), match="NaN")
+    assert_array_equal(network.predict(X), predictions)
+
+
+# --- processes ---------------------------------------------------------------------------
+
+
+def run_python(code, **environment):
+    """Run code in a fresh process, which is killed if it hangs."""
+    return subprocess.run(  # noqa: S603 - the code is this file's own
+        [sys.executable, "-c", dedent(code)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+WRONG_BACKEND = r"requires Keras to run on the 'tensorflow' backend.*jax.*KERAS_BACKEND=tensorflow"
+
+
+def test_another_keras_backend(monkeypatch):
+    monkeypatch.setattr(_tensorflow, "_is_loaded", False)
+    monkeypatch.setattr(keras.config, "backend", lambda: "jax")
+    assert_fit_fails(
+        small(KerasDenseClassifier), X, CLASSES, match=WRONG_BACKEND, error=RuntimeError
+    )
+
+
+def test_another_keras_backend_in_the_environment():
+    # Whether or not that backend is installed; where it is not, importing Keras fails.
+    done = run_python(
+        f"""
+        import re
+        from skdense import KerasDenseClassifier
+        try:
+            KerasDenseClassifier().fit([[0.0], [1.0]], [0, 1])
+        except RuntimeError as error:
+            print(bool(re.search({WRONG_BACKEND!r}, str(error))))
+        """,
+        KERAS_BACKEND="jax",
+    )
+    assert done.stdout == "True\n", done.stderr
+
+
+FORK = """
+import os, signal
+import numpy as np
+from skdense import KerasDenseClassifier
+
+X, y = np.random.default_rng(0).normal(size=(24, 3)), np.arange(24) % 2
+network = KerasDenseClassifier(units=4, epochs=2, random_state=0)
+
+def fit_error():
+    try:
+        network.fit(X, y)
+    except RuntimeError as error:
+        return error
+
+{before_fork}
+child = os.fork()
+if child == 0:
+    signal.alarm(30)  # ends a child that hangs in TensorFlow
+    {in_child}
+    os._exit(0)
+print("status", os.waitpid(child, 0)[1])
+"""
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+
+
+@forks
+def test_fit_in_a_child_forked_after_a_fit_is_an_error_and_predict_works():
+    code = FORK.format(
+        before_fork="expected = network.fit(X, y).predict_proba(X)",
+        in_child="print(fit_error(), (network.predict_proba(X) == expected).all(), flush=True)",
+    )
+    done = run_python(code)
+    assert "Got a child that was forked after" in done.stdout, done.stderr
+    assert "Start workers with the 'spawn' or 'forkserver' method" in done.stdout
+    assert done.stdout.endswith("True\nstatus 0\n")
+
+
+@forks
+def test_fit_in_a_child_forked_after_other_use_of_tensorflow_is_an_error():
+    code = FORK.format(
+        before_fork="import keras; keras.ops.matmul(X, X.T) + 1",
+        in_child="print(fit_error(), flush=True)",
+    )
+    done = run_python(code)
+    assert "Start workers with the 'spawn' or 'forkserver' method" in done.stdout, done.stderr
+    assert done.stdout.endswith("status 0\n")
+
+
+@forks
+def test_fit_in_a_child_forked_before_tensorflow_ran_works():
+    code = FORK.format(before_fork="", in_child="print(fit_error(), flush=True)")
+    done = run_python(code)
+    assert done.stdout == "None\nstatus 0\n", done.stderr
+
+
+# --- warnings ----------------------------------------------------------------------------
+
+
+def scale_warnings(data, kind=KerasDenseClassifier):
+    """Fit, and return the messages of the warnings about scale; others are errors."""
+    with pytest.warns(FeatureScaleWarning) as record:
+        small(kind, depth=0).fit(data, TARGETS[kind])
+    assert all(warning.filename == __file__ for warning in record), "points at the caller's line"
+    return [str(warning.message) for warning in record]
+
+
+@both
+def test_scale_warning_for_pixels(kind):
+    pixels = np.random.default_rng(1).integers(0, 256, size=(ROWS, 3))
+    [message] = scale_warnings(pixels, kind)
+    assert "scale near 1. Got 3 column(s)" in message
+    assert "StandardScaler before the estimator, or divide pixels by 255" in message
+
+
+def test_scale_warning_names_columns_of_a_frame_the_worst_first():
+    frame = pd.DataFrame({"age": 40 * X[:, 0], "income": 50_000 * X[:, 1], "height": X[:, 2]})
+    [message] = scale_warnings(frame)
+    assert "Got 2 column(s)" in message
+    assert message.index("'income' (") < message.index("'age' (")
+    assert "height" not in message
+
+
+def test_scale_warning_gives_indices_of_an_array_and_at_most_three():
+    [message] = scale_warnings(np.c_[X, X] * [1, 100, 900, 600, 700, 500])
+    assert "Got 5 column(s)" in message
+    root_mean_squares = np.sqrt((X**2).mean(axis=0)) * [600, 700, 900]
+    for index, value in zip([3, 4, 2], root_mean_squares, strict=True):
+        assert f"{index} ({value:.3g})" in message
+    assert message.count("), ") == 2
+
+
+def test_scale_warning_for_large_sparse_values():
+    [message] = scale_warnings(csr_array(X * [1, 1, 1000]))
+    assert "Got 1 column(s)" in message
+    assert "largest: 2 (" in message
+
+
+def test_scale_warning_for_values_near_the_end_of_float64():
+    with pytest.warns(FeatureScaleWarning, match=r"Got 1 column\(s\) .* largest: 1 \("):
+        warn_about_scale(X * [1, 1e300, 1], None)
+
+
+TEXTS = ["networks learn from numbers", "hashed words have a norm of one"] * (ROWS // 2)
+
+WELL_SCALED = {
+    "standardised": X,
+    "float32": X.astype(np.float32),
+    "one-hot": OneHotEncoder().fit_transform(np.arange(ROWS)[:, np.newaxis] % 3),
+    "hashed texts": HashingVectorizer(n_features=16).transform(TEXTS),
+    "zeros": np.zeros((ROWS, 3)),
+    "percentages": np.abs(X) * 20,
+}
+
+
+@pytest.mark.parametrize("name", WELL_SCALED)
+def test_no_scale_warning(name):
+    small(KerasDenseClassifier, depth=0).fit(WELL_SCALED[name], CLASSES)  # warnings are errors
+
+
+def mean_over_the_batch(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred))
+
+
+def ranking(y_true, y_pred):
+    return tf.reduce_mean(tf.square(y_true - y_pred), axis=-1) - tf.reduce_mean(y_pred)
+
+
+class UsersAdam(keras.optimizers.Adam):
+    pass
+
+
+SLOW = {
+    "adagrad": ({"optimizer": "adagrad"}, "the optimizer Adagrad has no compiled update rule"),
+    "Adagrad()": (
+        {"optimizer": keras.optimizers.Adagrad()},
+        "the optimizer Adagrad has no compiled update rule",
+    ),
+    "subclass": ({"optimizer": UsersAdam()}, "the optimizer UsersAdam has no compiled update rule"),
+    "use_ema": (
+        {"optimizer": keras.optimizers.Adam(use_ema=True)},
+        "the optimizer sets use_ema",
+    ),
+    "gradient accumulation": (
+        {"optimizer": keras.optimizers.SGD(gradient_accumulation_steps=2)},
+        "the optimizer sets gradient_accumulation_steps",
+    ),
+    "mean over the batch": (
+        {"loss": mean_over_the_batch},
+        r"the loss gives shape \(\) for 3 rows, not one number a row",
+    ),
+    "rows depend on each other": (
+        {"loss": ranking},
+        "the loss of a row depends on the other rows of its batch",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_slow_engine_warning_under_auto(name):
+    parameters, reason = SLOW[name]
+    network = small(KerasDenseRegressor, depth=0, **parameters)
+    match = f"many times slower, because {reason}. Set engine='keras'"
+    with pytest.warns(SlowEngineWarning, match=match) as record:
+        network.fit(X, NUMBERS)
+    assert len(record) == 1
+    assert network.engine_ == "keras"
+
+
+def test_slow_engine_warning_points_at_the_callers_line():
+    # Python shows a warning once for each line, so here that is once in a process otherwise.
+    with pytest.warns(SlowEngineWarning) as record:
+        small(KerasDenseRegressor, depth=0, optimizer="adagrad").fit(X, NUMBERS)
+    assert record[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_compiled_engine_refuses_what_it_does_not_cover(name):
+    parameters, reason = SLOW[name]
+    network = small(KerasDenseRegressor, depth=0, engine="compiled", **parameters)
+    match = f"engine='compiled' needs .* Got one where {reason}. Use engine='auto'"
+    assert_fit_fails(network, X, NUMBERS, match=match)
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_keras_engine_is_silent_when_asked_for(name):
+    parameters, _ = SLOW[name]
+    network = small(KerasDenseRegressor, depth=0, engine="keras", **parameters)
+    assert network.fit(X, NUMBERS).engine_ == "keras"  # warnings are errors

@@ -1,0 +1,52 @@
+"""The examples run, and show what they promise."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from sklearn.model_selection import ParameterGrid
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def load_example(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def penguins():
+    return load_example("penguins_grid_search")
+
+
+def test_penguins_grid_has_48_candidates(penguins):
+    assert len(ParameterGrid(penguins.GRID)) == 48
+
+
+def test_penguins_in_order_hide_the_chinstraps(penguins, capsys):
+    X, y = penguins.load_data()
+    penguins.show_split_trap(X, y, epochs=2)
+    lines = capsys.readouterr().out.splitlines()
+    train, validate = (next(x for x in lines if x.startswith(s)) for s in ("first", "last"))
+    assert train.split()[-3:] == ["152", "0", "123"]
+    assert validate.split()[-6:] == ["0", "68", "1", "0", "of", "68"]
+
+
+def test_penguins_grid_search(penguins, capsys, tmp_path):
+    path = tmp_path / "search.png"
+    penguins.main(["--epochs", "2", "--picture", str(path)])
+    printed = capsys.readouterr()
+    assert "48 candidates x 5 folds" in printed.out
+    best = next(x for x in printed.out.splitlines() if x.startswith("Best parameters: "))
+    assert all(key.removeprefix("network__") in best for key in penguins.GRID)
+    assert "Cross-validated accuracy: " in printed.out
+    assert "Test accuracy: " in printed.out
+    assert printed.err == ""
+    height, width, _ = imread(path).shape
+    assert height > 500
+    assert width > 1000
+    assert np.ptp(imread(path)[..., :3]) == 1  # from black to white: something is drawn

@@ -1,0 +1,106 @@
+"""The architecture, held by tests: what imports what, and what is exported."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skdense
+
+PACKAGE = Path(skdense.__file__).parent
+
+# Imports point to the left, never to the right or sideways within a level.
+LEVELS = [
+    {"_tensorflow"},
+    {"_activations", "_keras_objects"},
+    {"_network"},
+    {"_keras_view"},
+    {"training.optimizers", "training.losses", "training.progress"},
+    {"training.task"},
+    {"training.batches", "training.program", "training.schedules"},
+    {"training.initializers"},
+    {"training.loop", "training.keras_engine"},
+    {"training.engines"},
+    {"training"},
+    {"_validation", "_parameters", "_targets"},
+    {"_task"},
+    {"_base"},
+    {"_classifier", "_regressor"},
+    {""},
+]
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    .removesuffix("__init__")
+    .rstrip("."): path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def level(module):
+    return next(number for number, modules in enumerate(LEVELS) if module in modules)
+
+
+def imports(path):
+    """Yield (statement, absolute name) of every import in a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield node, name.name
+        elif isinstance(node, ast.ImportFrom):
+            folder = path.parent
+            for _ in range(max(0, node.level - 1)):
+                folder = folder.parent
+            base = ["skdense", *folder.relative_to(PACKAGE).parts] if node.level else []
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            for name in node.names:
+                inner = f"{start}.{name.name}".removeprefix("skdense.")
+                yield node, f"skdense.{inner}" if inner in MODULES else start
+
+
+def test_every_module_has_its_level():
+    assert set(MODULES) == set().union(*LEVELS)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_point_one_way(module):
+    for _, name in imports(MODULES[module]):
+        if name.partition(".")[0] == "skdense":
+            imported = name.removeprefix("skdense").removeprefix(".")
+            assert level(imported) < level(module), f"{module} imports {imported}"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_heavy_imports_stay_inside_functions(module):
+    for node, name in imports(MODULES[module]):
+        package = name.partition(".")[0]
+        if package in {"tensorflow", "keras", "matplotlib", "pandas"}:
+            assert node.col_offset > 0, f"{module} imports {name} at its top"
+        if package in {"tensorflow", "keras"}:
+            assert module == "_tensorflow", f"{module} imports {name} itself"
+        if package == "sklearn":
+            assert not module.startswith("training")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_private_interfaces_of_others_have_one_place(module):
+    for _, name in imports(MODULES[module]):
+        parts = name.split(".")
+        if parts[0] in {"sklearn", "keras", "tensorflow", "scipy", "numpy"}:
+            private = any(part.startswith("_") or part == "src" for part in parts[1:])
+            allowed = (module, name) == ("_parameters", "sklearn.utils._param_validation")
+            assert allowed or not private, f"{module} imports {name}"
+
+
+def test_exported_names():
+    assert sorted(skdense.__all__) == skdense.__all__
+    assert set(skdense.__all__) == {
+        "FeatureScaleWarning",
+        "KerasDenseClassifier",
+        "KerasDenseRegressor",
+        "SlowEngineWarning",
+        "clear_cache",
+    }
+    public = {name for name in vars(skdense) if not name.startswith("_")} - {"training"}
+    assert public == set(skdense.__all__)
+    for name in skdense.__all__:
+        assert getattr(skdense, name).__doc__
