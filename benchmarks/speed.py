@@ -59,6 +59,7 @@ class Workload:
     repeats: int
     most_of_mlp: float
     most_of_keras: float
+    data: str = "generated"
 
     @property
     def n_steps(self) -> int:
@@ -79,8 +80,9 @@ class Workload:
     def __str__(self) -> str:
         units = "-".join(map(str, self.units))
         return (
-            f"{self.name}: {self.n_rows:,} x {self.n_features}, {self.n_classes} classes, "
-            f"units {units}, batch {self.batch_size}, {self.epochs} epochs"
+            f"{self.name}: {self.data} {self.n_rows:,} x {self.n_features}, "
+            f"{self.n_classes} classes, units {units}, "
+            f"batch {self.batch_size}, {self.epochs} epochs"
         )
 
 
@@ -452,7 +454,7 @@ def run_workload(workload: Workload, options: argparse.Namespace, machine: Machi
     workload = replace(workload, repeats=options.repeats or workload.repeats)
     if workload.name == "large" and options.data:
         X, y = read_mnist(options.data, workload.n_rows)
-        workload = replace(workload, n_rows=len(X))
+        workload = replace(workload, n_rows=len(X), data="MNIST")
     else:
         X, y = generate(workload)
     result = compare_workload(workload, X, y)
@@ -479,7 +481,8 @@ def print_result(result: Result, table: str) -> None:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS, metavar="NAME")
+    sections = {"choices": SECTIONS, "default": SECTIONS, "metavar": "NAME"}
+    parser.add_argument("--only", nargs="+", **sections, help=f"any of {', '.join(SECTIONS)}")
     parser.add_argument("--quick", action="store_true", help="sizes that show only that it runs")
     parser.add_argument("--repeats", type=int, help="instead of 5, and 3 for the large workload")
     parser.add_argument("--data", type=Path, help="folder of MNIST's IDX files, for the large one")

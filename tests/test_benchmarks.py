@@ -37,7 +37,7 @@ def test_speed_writes_positive_times_and_figures(tmp_path, monkeypatch):
         assert seconds["fit"].keys() == CONTESTANTS | {"skdense, first fit"}
         assert seconds["predict_row"].keys() == seconds["predict_all"].keys() == CONTESTANTS
         assert sections[name]["accuracy"].keys() == CONTESTANTS
-    assert sections["large"]["title"].startswith("large: 150 x 784")
+    assert sections["large"]["title"].startswith("large: MNIST 150 x 784")
     assert sections["search"]["seconds"]["search"].keys() == {
         "skdense, compiling",
         "skdense, once more",

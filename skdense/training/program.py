@@ -243,7 +243,32 @@ def _stage(
 @_stage.register
 def _(stage: Dense, x: Tensor, weights: StageTensors, batch: _Batch) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
-    return tf.matmul(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
+    return _product(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
+
+
+def _product(x: Tensor, kernel: Tensor) -> Tensor:
+    """Return x @ kernel, with a gradient that XLA computes fast on processors.
+
+    The gradient of a kernel is a product with one factor transposed. The order that TensorFlow
+    takes makes XLA walk through all of x in strides: for 512 units before 10 classes, batch
+    128, that took 135 us; with the smaller factor transposed it takes 40 us.
+    """
+    tf, _ = _tensorflow.load()
+    n_inputs, n_units = kernel.shape[1:]
+
+    @tf.custom_gradient
+    def product(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
+        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+            of_x = tf.matmul(upstream, kernel, transpose_b=True)
+            if 2 * n_units <= n_inputs:
+                of_kernel = tf.linalg.matrix_transpose(tf.matmul(upstream, x, transpose_a=True))
+            else:
+                of_kernel = tf.matmul(tf.linalg.matrix_transpose(x), upstream)
+            return of_x, of_kernel
+
+        return tf.matmul(x, kernel), gradient
+
+    return product(x, kernel)
 
 
 @_stage.register
