@@ -125,7 +125,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdense import KerasDenseClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = KerasDenseClassifier(units=16, epochs=50, random_state=0)
+    >>> network = KerasDenseClassifier(units=16, learning_rate=0.01, random_state=0)
     >>> make_pipeline(StandardScaler(), network).fit(X, y).score(X, y) > 0.9
     True
     """

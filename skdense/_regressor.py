@@ -118,7 +118,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdense import KerasDenseRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> network = KerasDenseRegressor(units=16, epochs=50, random_state=0)
+    >>> network = KerasDenseRegressor(units=16, learning_rate=0.01, random_state=0)
     >>> make_pipeline(StandardScaler(), network).fit(X, y).score(X, y) > 0.5
     True
     """

@@ -94,32 +94,38 @@ def flat_weights(estimator):
     return [array for stage in estimator._weights for array in stage.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 def test_optimizers(table, optimizer):
     assert_engines_agree(KerasDenseRegressor, *table, optimizer=optimizer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", CLIPPINGS.values(), ids=CLIPPINGS)
 def test_clipping(table, changes):
     assert_engines_agree(KerasDenseRegressor, *table, **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_learning_rate_schedules(table, schedule):
     assert_engines_agree(KerasDenseRegressor, *table, optimizer="sgd", learning_rate=schedule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw", "nadam"])
 def test_weight_decay(table, optimizer):
     assert_engines_agree(KerasDenseRegressor, *table, optimizer=optimizer, weight_decay=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", CLASS_LOSSES.values(), ids=CLASS_LOSSES)
 def test_classification_losses(table, loss):
     X, y = table
     assert_engines_agree(KerasDenseClassifier, X, three_classes(y), loss=loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss", ["auto", "hinge", "squared_hinge", "mse", "binary_focal_crossentropy"]
 )
@@ -128,12 +134,14 @@ def test_two_class_losses(table, loss):
     assert_engines_agree(KerasDenseClassifier, X, y > 0, loss=loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", NUMBER_LOSSES)
 def test_regression_losses(table, loss):
     X, y = table
     assert_engines_agree(KerasDenseRegressor, X, np.abs(y) + 1, loss=loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", sorted(NUMPY_ACTIVATIONS))
 def test_activations(table, activation):
     assert_engines_agree(KerasDenseRegressor, *table, activation=activation, units=(7,))

@@ -36,6 +36,7 @@ def test_penguins_in_order_hide_the_chinstraps(penguins, capsys):
     assert validate.split()[-6:] == ["0", "68", "1", "0", "of", "68"]
 
 
+@pytest.mark.slow
 def test_penguins_grid_search(penguins, capsys, tmp_path):
     path = tmp_path / "search.png"
     penguins.main(["--epochs", "2", "--picture", str(path)])

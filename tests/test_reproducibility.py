@@ -58,6 +58,8 @@ def test_threads_with_different_networks_equal_sequential_fits():
 
 
 @pytest.mark.slow
+# Polars 1 warns of forks once anything has imported it; joblib 1.3 forks to start its workers.
+@pytest.mark.filterwarnings("ignore:Using fork:RuntimeWarning")
 def test_in_worker_processes(expected):
     results = Parallel(n_jobs=2)(delayed(fit_and_predict)(NETWORK) for _ in range(4))
     for result in results:
