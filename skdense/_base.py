@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
     _network: Network
     _weights: Weights
     _target: Target
+    _fit_parameters: dict[str, Any]  # as they were; set_params may change the estimator's
     history_: dict[str, list[float]]
 
     # Further arguments of scikit-learn's `validate_data` for this kind of y.
@@ -66,6 +68,7 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
             task = make_task(self, target, head, X, y, weights)
             [result] = train([task])
             self._target, self._network, self._weights = target, task.network, result.weights
+            self._fit_parameters = parameters
             self.n_outputs_ = task.network.n_outputs
             self.history_ = result.history
             self.n_iter_ = len(result.history["loss"])
@@ -93,16 +96,16 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        weights, parameters = self._weights_in_own_units(), self.get_params(deep=False)
+        fitted_with = SimpleNamespace(**self._fit_parameters)
         return build_compiled_model(
             self._network,
-            weights,
-            optimizer=resolve_optimizer(self).keras,
-            loss=self._settle_head(*resolve_output(self)).loss,
+            self._weights_in_own_units(),
+            optimizer=resolve_optimizer(fitted_with).keras,
+            loss=self._settle_head(*resolve_output(fitted_with)).loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
-            dtype="float64" if parameters["dtype"] == "float64" else "float32",
-            l1=float(parameters["l1"]),
-            l2=float(parameters["l2"]),
+            dtype="float64" if fitted_with.dtype == "float64" else "float32",
+            l1=float(fitted_with.l1),
+            l2=float(fitted_with.l2),
         )
 
     def summary(self) -> None:
@@ -115,13 +118,15 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
 
     @property
     def coefs_(self) -> list[Array]:
-        """Kernel of each dense layer, of shape (n_inputs, n_units)."""
-        return [stage["kernel"] for stage in self._weights_in_own_units() if "kernel" in stage]
+        """Copy of the kernel of each dense layer, of shape (n_inputs, n_units)."""
+        return [
+            stage["kernel"].copy() for stage in self._weights_in_own_units() if "kernel" in stage
+        ]
 
     @property
     def intercepts_(self) -> list[Array]:
-        """Bias of each dense layer, of shape (n_units,)."""
-        return [stage["bias"] for stage in self._weights_in_own_units() if "bias" in stage]
+        """Copy of the bias of each dense layer, of shape (n_units,)."""
+        return [stage["bias"].copy() for stage in self._weights_in_own_units() if "bias" in stage]
 
     @property
     def loss_curve_(self) -> list[float]:

@@ -247,6 +247,10 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
+        check_is_fitted(self)
+        exact = self._target.log_probabilities(self._outputs(X, activate=False))
+        if exact is not None:
+            return exact
         with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
             return np.log(self.predict_proba(X))
 

@@ -7,13 +7,12 @@ changed by a fit.
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from types import FunctionType
 from typing import Any
 
 from . import _tensorflow
@@ -39,54 +38,68 @@ class KerasObject:
     ----------
     config : str
         JSON of ``keras.saving.serialize_keras_object``, without the object's own name.
-    user_class : type or None
-        The class, where it is not one of Keras' own.
+    user_classes : tuple of type
+        Classes in it that are not Keras' own. Part of the identity: a class that is defined
+        anew, in a notebook say, is another one.
     """
 
     config: str
-    user_class: type | None = None
+    user_classes: tuple[type, ...] = ()
 
     @classmethod
     def of(cls, instance: Any) -> KerasObject:
         _, keras = _tensorflow.load()
         serialized = keras.saving.serialize_keras_object(instance)
         serialized.get("config", {}).pop("name", None)
-        kind = type(instance)
-        own = kind.__module__.partition(".")[0] == "keras"
-        return cls(json.dumps(serialized, sort_keys=True), None if own else kind)
+        parts = [instance, *(part for part in vars(instance).values() if _is_configured(part))]
+        user_classes = {type(part): None for part in parts if not _is_of_keras(type(part))}
+        return cls(json.dumps(serialized, sort_keys=True), tuple(user_classes))
+
+    def with_arguments(self, **changes: Any) -> KerasObject:
+        """Return the same object constructed with other arguments, which may be objects."""
+        classes = self.user_classes
+        for name, value in changes.items():
+            if isinstance(value, KerasObject):
+                changes[name] = value.serialized
+                classes += value.user_classes
+        serialized = self.serialized | {"config": self.arguments | changes}
+        return KerasObject(json.dumps(serialized, sort_keys=True), classes)
+
+    def part(self, name: str) -> KerasObject:
+        """Return the object that was given as an argument."""
+        return KerasObject(json.dumps(self.arguments[name], sort_keys=True), self.user_classes)
 
     def build(self) -> Any:
         _, keras = _tensorflow.load()
-        custom = {} if self.user_class is None else {self.user_class.__name__: self.user_class}
-        return keras.saving.deserialize_keras_object(self.serialized, custom_objects=custom)
-
-    @classmethod
-    def from_serialized(cls, serialized: dict[str, Any]) -> KerasObject:
-        """Take what Keras itself serialised inside another object, such as a schedule."""
-        return cls(json.dumps(serialized, sort_keys=True))
-
-    def with_arguments(self, **changes: Any) -> KerasObject:
-        """Return the same object constructed with other arguments."""
-        serialized = json.loads(self.config)
-        serialized["config"] |= changes
-        return KerasObject(json.dumps(serialized, sort_keys=True), self.user_class)
+        custom = {kind.__name__: kind for kind in self.user_classes}
+        serialized = json.loads(self.config)  # anew, since Keras changes what it reads
+        return keras.saving.deserialize_keras_object(serialized, custom_objects=custom)
 
     @cached_property
-    def arguments(self) -> dict[str, Any]:
-        """What the object was constructed with, as ``get_config`` gives it."""
-        config: dict[str, Any] = json.loads(self.config)["config"]
-        return config
-
-    @property
     def serialized(self) -> dict[str, Any]:
         """What ``keras.saving.deserialize_keras_object`` takes."""
         serialized: dict[str, Any] = json.loads(self.config)
         return serialized
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """What the object was constructed with, as ``get_config`` gives it."""
+        arguments: dict[str, Any] = self.serialized["config"]
+        return arguments
+
+    @property
     def class_name(self) -> str:
         name: str = self.serialized["class_name"]
         return name
+
+
+def _is_configured(value: Any) -> bool:
+    return hasattr(value, "get_config") and not isinstance(value, type)
+
+
+def _is_of_keras(kind: Any) -> bool:
+    module = getattr(kind, "__module__", None) or ""
+    return module.partition(".")[0] == "keras"
 
 
 @dataclass(frozen=True)
@@ -105,13 +118,17 @@ class LossObject:
 
     identity: str
     instance: Any = field(compare=False, repr=False)
+    _original: Any = field(compare=False, repr=False)  # keeps the ids in `identity` taken
 
     @classmethod
     def of(cls, instance: Any) -> LossObject:
         state = {name: value for name, value in vars(instance).items() if name != "name"}
-        kind = type(instance)
-        identity = [kind.__module__, kind.__qualname__, id(kind), state]
-        return cls(json.dumps(identity, sort_keys=True, default=_describe), instance)
+        identity = json.dumps([type(instance), state], sort_keys=True, default=_describe)
+        # A twin, lest a later change of the user's object reach a program that has it. Not
+        # copy.copy, which in Keras goes through the configuration.
+        twin = object.__new__(type(instance))
+        vars(twin).update(vars(instance))
+        return cls(identity, twin, instance)
 
     @property
     def from_logits(self) -> bool:
@@ -123,18 +140,17 @@ class LossObject:
         return reduction
 
 
-_unique = itertools.count()
-
-
 def _describe(value: Any) -> Any:
     """Stand in for what JSON does not know; never the same for two different values."""
-    if hasattr(value, "tolist"):  # NumPy
+    if isinstance(value, functools.partial):
+        return ["partial", value.func, value.args, value.keywords]
+    if hasattr(value, "numpy"):  # a tensor
+        value = value.numpy()
+    if hasattr(value, "tolist"):
         return [str(value.dtype), value.tolist()]
-    if isinstance(value, FunctionType | type):
-        return [value.__module__, value.__qualname__, id(value)]
-    if type(value).__module__.startswith("keras.") and hasattr(value, "get_config"):
+    if _is_of_keras(type(value)) and _is_configured(value):
         return [type(value).__qualname__, value.get_config()]
-    return ["unique", next(_unique)]
+    return ["id", id(value)]
 
 
 def cross_entropy_of_logits(class_name: str) -> LossObject:
@@ -146,17 +162,36 @@ def cross_entropy_of_logits(class_name: str) -> LossObject:
 Activation = str | KerasObject | Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class PartialFunction:
+    """A ``functools.partial`` that equals its copies."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: tuple[tuple[str, Any], ...]
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(*self.arguments, x, **dict(self.keywords))
+
+
 def as_activation(activation: str | Callable[..., Any]) -> Activation:
     """Reduce an activation to its Keras name or configuration where it has one."""
     if isinstance(activation, str):
         return activation
-    if _is_keras_function(activation):
-        return activation.__name__
-    if not hasattr(activation, "get_config"):
-        return activation
-    layer = KerasObject.of(activation)
-    is_softmax = layer.class_name == "Softmax" and layer.user_class is None
-    return "softmax" if is_softmax and layer.arguments["axis"] == -1 else layer
+    if isinstance(activation, functools.partial):
+        keywords = tuple(sorted(activation.keywords.items()))
+        return PartialFunction(activation.func, activation.args, keywords)
+    if _is_configured(activation):
+        return _as_layer(activation)
+    _, keras = _tensorflow.load()
+    name = getattr(activation, "__name__", "")
+    return name if getattr(keras.activations, name, None) is activation else activation
+
+
+def _as_layer(layer: Any) -> Activation:
+    described = KerasObject.of(layer)
+    is_softmax = described.class_name == "Softmax" and not described.user_classes
+    return "softmax" if is_softmax and described.arguments["axis"] == -1 else described
 
 
 @lru_cache(maxsize=256)
@@ -189,8 +224,3 @@ def loss_name(loss: Any) -> str | None:
         loss = kind.__name__
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", loss).lower()
     return _LOSS_ALIASES.get(snake, snake)
-
-
-def _is_keras_function(function: Any) -> bool:
-    module = getattr(function, "__module__", None) or ""
-    return module.startswith("keras.") and hasattr(function, "__name__")

@@ -19,7 +19,6 @@ from ._network import (
     Network,
     Normalization,
     Stage,
-    StageWeights,
     Weights,
 )
 
@@ -85,7 +84,7 @@ def build_compiled_model(
 def set_weights(model: Any, weights: Weights) -> None:
     """Put a network's weights into the model built for it."""
     layers = (layer for layer in model.layers if layer.weights)
-    for layer, own in zip(layers, _non_empty(weights), strict=True):
+    for layer, own in zip(layers, filter(None, weights), strict=True):
         layer.set_weights(list(own.values()))
 
 
@@ -96,10 +95,6 @@ def get_weights(model: Any, weights: Weights) -> Weights:
         dict(zip(own, map(np.asarray, next(layers).get_weights()), strict=True)) if own else {}
         for own in weights
     )
-
-
-def _non_empty(weights: Weights) -> list[StageWeights]:
-    return [own for own in weights if own]
 
 
 def _layer_list(network: Network) -> list[tuple[Stage, ActivationFunction]]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from ._activations import NUMPY_ACTIVATIONS
 from ._keras_objects import Activation as ActivationFunction
@@ -33,6 +34,7 @@ MOVING_STATISTICS = ("moving_mean", "moving_variance")
 
 # Numbers in the widest layer of one block of rows: 4 MB in float32, which stays in cache.
 _BLOCK_SIZE = 2**20
+_FEWEST_ROWS = 64  # in a block, however wide the layers
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def build_network(
 @singledispatch
 def stage_weights(stage: Stage, kernel: Callable[[tuple[int, int]], Array]) -> StageWeights:
     """Return the initial weights of one stage; `kernel` draws a matrix of the given shape."""
+    raise TypeError(f"no initial weights for {stage!r}")
+
+
+@stage_weights.register(Activation)
+@stage_weights.register(Dropout)
+def _(stage: Stage, kernel: Callable[[tuple[int, int]], Array]) -> StageWeights:
     return {}
 
 
@@ -155,7 +163,15 @@ def initial_weights(
         return initializer(next(seeds), shape, dtype)
 
     drawn = [stage_weights(stage, kernel) for stage in network.stages]
-    return tuple({name: w.astype(dtype) for name, w in stage.items()} for stage in drawn)
+    return cast_weights(tuple(drawn), dtype)
+
+
+def cast_weights(weights: Weights, dtype: Any) -> Weights:
+    """Return the weights in a dtype, without a copy where they have it."""
+    return tuple(
+        {name: array.astype(dtype, copy=False) for name, array in stage.items()}
+        for stage in weights
+    )
 
 
 # --- forward pass in NumPy ---------------------------------------------------------------
@@ -163,23 +179,25 @@ def initial_weights(
 
 @singledispatch
 def stage_forward(stage: Stage, x: Array, weights: StageWeights) -> Array:
-    """Pass a block of rows, (rows, units), through one stage; may overwrite `x`."""
-    return x
+    """Pass a block of rows, (rows, units), through one stage; may overwrite `x`.
+
+    The weights are in the dtype of `x`.
+    """
+    raise TypeError(f"no forward pass for {stage!r}")
 
 
 @stage_forward.register
 def _(stage: Dense, x: Array, weights: StageWeights) -> Array:
-    product = x @ weights["kernel"].astype(x.dtype, copy=False)
-    product += weights["bias"].astype(x.dtype, copy=False)
+    product = x @ weights["kernel"]
+    product += weights["bias"]
     return product
 
 
 @stage_forward.register
 def _(stage: Normalization, x: Array, weights: StageWeights) -> Array:
     scale = weights["gamma"] / np.sqrt(weights["moving_variance"] + NORMALIZATION_EPSILON)
-    shift = weights["beta"] - weights["moving_mean"] * scale
-    x *= scale.astype(x.dtype, copy=False)
-    x += shift.astype(x.dtype, copy=False)
+    x *= scale
+    x += weights["beta"] - weights["moving_mean"] * scale
     return x
 
 
@@ -188,6 +206,11 @@ def _(stage: Activation, x: Array, weights: StageWeights) -> Array:
     if isinstance(stage.function, str) and stage.function in NUMPY_ACTIVATIONS:
         return NUMPY_ACTIVATIONS[stage.function](x)
     return np.asarray(activation_function(stage.function)(x))
+
+
+@stage_forward.register
+def _(stage: Dropout, x: Array, weights: StageWeights) -> Array:
+    return x
 
 
 def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True) -> Array:
@@ -205,8 +228,11 @@ def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True
     -------
     ndarray of shape (n_samples, n_outputs), in the dtype of `X`
     """
-    widest = max(max(stage.n_inputs, stage.n_units) for stage in network.dense)
-    rows = max(1, _BLOCK_SIZE // widest)
+    weights = cast_weights(weights, X.dtype)
+    widths = [stage.n_units for stage in network.dense]
+    if not issparse(X):
+        widths.append(network.n_inputs)
+    rows = max(_FEWEST_ROWS, _BLOCK_SIZE // max(widths))
     if X.shape[0] <= rows:
         return _forward_block(network, weights, X, activate)
     outputs = np.empty((X.shape[0], network.n_outputs), X.dtype)

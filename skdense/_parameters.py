@@ -132,6 +132,7 @@ def resolve_activation(name: str, activation: Any) -> Activation:
     if hasattr(activation, "get_config"):
         _configured(name, activation)
     resolved = as_activation(activation)
+    _require_hashable(name, resolved)
     if isinstance(resolved, str) and resolved in NUMPY_ACTIVATIONS:
         return resolved
     if not isinstance(resolved, str) and not callable(activation):
@@ -142,6 +143,16 @@ def resolve_activation(name: str, activation: Any) -> Activation:
         raise _unknown(name, activation, NUMPY_ACTIVATIONS) from None
     _require_elementwise_shape(name, activation, function)
     return resolved
+
+
+def _require_hashable(name: str, value: Any) -> None:
+    try:
+        hash(value)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} must be hashable, as compiled programs are kept by it. Got {value!r}: "
+            f"{error}. Use a function, or a dataclass with frozen=True."
+        ) from error
 
 
 def resolve_output_activation(activation: Any) -> Activation:
@@ -175,6 +186,7 @@ def resolve_loss(loss: Any) -> Any:
                 f"{loss.reduction!r}. Leave it at Keras' default, 'sum_over_batch_size'."
             )
         return LossObject.of(loss)
+    _require_hashable("loss", loss)
     if isinstance(loss, str) and loss != "auto":
         try:
             keras.losses.get(loss)
@@ -204,6 +216,7 @@ def resolve_optimizer(
         if optimizer.lower() not in known:
             raise _unknown("optimizer", optimizer, known)
     elif isinstance(optimizer, keras.optimizers.Optimizer):
+        _require_plain_optimizer(optimizer)
         optimizer = _configured("optimizer", optimizer)
     else:
         raise ValueError(
@@ -219,6 +232,20 @@ def resolve_optimizer(
             f"Got {learning_rate!r}."
         )
     return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
+
+
+def _require_plain_optimizer(optimizer: Any) -> None:
+    if "learning_rate" not in optimizer.get_config():
+        raise ValueError(
+            "optimizer must have a learning rate of its own. Got "
+            f"{type(optimizer).__name__}, which wraps another. Give the inner one."
+        )
+    excluded = [name for name, value in vars(optimizer).items() if "exclude_from" in name and value]
+    if excluded:
+        raise ValueError(
+            "optimizer must describe itself by get_config, which knows no weights excluded from "
+            "weight decay. Got one after exclude_from_weight_decay(). Leave that call out."
+        )
 
 
 def _is_float32(number: Any) -> bool:

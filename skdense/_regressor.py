@@ -62,9 +62,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     standardize_target : bool, default=True
         Whether to learn (y - mean) / standard deviation, which needs no other learning rate
-        for dollars than for millions. Done where it leaves the problem the same: with a
-        linear output, and squared error, absolute error, Huber or log-cosh loss. Predictions,
-        `coefs_` and `to_keras()` are in the target's own units.
+        for dollars than for millions. Done with a linear output and squared error, absolute
+        error, Huber or log-cosh loss; the delta of Huber then counts in standard deviations
+        of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in the
+        target's own units.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X.

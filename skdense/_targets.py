@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.preprocessing import StandardScaler
 
 from ._keras_objects import Activation, LossObject, cross_entropy_of_logits, loss_name
@@ -18,8 +18,10 @@ from ._network import Weights
 
 Array = NDArray[Any]
 
-# Losses for which learning (y - mean) / std is the same problem in other units.
-_SCALE_FREE_LOSSES = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
+# Losses for which learning (y - mean) / std makes sense. For the first two it is the same problem
+# in other units. The bend of the others then lies at standard deviations of y, as in
+# sklearn.linear_model.HuberRegressor.
+_STANDARDIZED_LOSSES = {"mean_squared_error", "mean_absolute_error", "huber", "log_cosh"}
 _SPARSE_LOSSES = {"sparse_categorical_crossentropy"}
 _CLASSWISE_LOSSES = {
     "categorical_crossentropy",
@@ -105,8 +107,9 @@ class ClassTarget:
         1 for two classes seen by one unit, otherwise one per class.
     is_sparse : bool
         Whether the loss takes class indices in place of a column per class.
-    link : {"probabilities", "log-probabilities", "logits", "margins", "scores"}
-        What the outputs are, after their activation.
+    link : {"probabilities", "log-probabilities", "logits", "binary logits", "margins", "scores"}
+        What the outputs are, after their activation. "logits" are of a softmax, "binary
+        logits" of a sigmoid each.
     decides_on_logits : bool
         Whether decisions are taken before the output's activation.
     """
@@ -158,8 +161,16 @@ class ClassTarget:
         uniform = np.full_like(scores, 1 / self.n_classes)
         return np.divide(scores, total, out=uniform, where=total > 0)
 
+    def log_probabilities(self, logits: Array) -> Array | None:
+        """Turn logits into log-probabilities without underflow; None where they do not tell."""
+        if not self.decides_on_logits:
+            return None
+        if self.n_units == 1:
+            return np.column_stack([log_expit(-logits), log_expit(logits)])
+        return log_softmax(logits, axis=1) if self.link in ("probabilities", "logits") else None
+
     def _score(self, outputs: Array) -> Array:
-        if self.link == "logits":
+        if self.link == "binary logits":
             return expit(outputs)
         if self.link == "log-probabilities":
             return np.exp(outputs)
@@ -174,7 +185,7 @@ def class_target(n_classes: int, n_units: int, head: Head) -> ClassTarget:
         n_units=n_units,
         is_sparse=loss_name(head.loss) in _SPARSE_LOSSES,
         link=link,
-        decides_on_logits=head.activation in ("softmax", "sigmoid") or link == "logits",
+        decides_on_logits=head.activation in ("softmax", "sigmoid") or "logits" in link,
     )
 
 
@@ -184,7 +195,7 @@ def _link(head: Head) -> str:
     if head.activation == "log_softmax":
         return "log-probabilities"
     if head.activation == "linear" and _from_logits(head.loss):
-        return "logits"
+        return "logits" if loss_name(head.loss) not in _BINARY_CROSSENTROPIES else "binary logits"
     return "margins" if loss_name(head.loss) in _HINGE_LOSSES else "scores"
 
 
@@ -250,7 +261,7 @@ def regression_target(
     """Return the target, standardised if asked for and if head and loss allow it."""
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     mean, scale = np.zeros(n_outputs), np.ones(n_outputs)
-    allowed = head.activation == "linear" and loss_name(head.loss) in _SCALE_FREE_LOSSES
+    allowed = head.activation == "linear" and loss_name(head.loss) in _STANDARDIZED_LOSSES
     if standardize and allowed:
         columns = y.reshape(len(y), -1).astype(np.float64)
         scaler = StandardScaler().fit(columns, None, sample_weight)

@@ -44,10 +44,11 @@ def load() -> tuple[Any, Any]:
     global _is_loaded
     if _loaded_before_fork:
         raise RuntimeError(
-            "Training needs a process that was not forked from one with TensorFlow, or "
-            "TensorFlow hangs. Got a child that was forked after TensorFlow had been loaded, by "
+            "Training, and Keras models, need a process not forked from one with TensorFlow, "
+            "or they hang. Got a child that was forked after TensorFlow had been loaded, by "
             "a fit for example. Start workers with the 'spawn' or 'forkserver' method, or with "
-            "joblib's default 'loky' backend. Predicting works here."
+            "joblib's default 'loky' backend. Predicting works here, save with an activation "
+            "that only Keras knows."
         )
     with _lock:
         if not _is_loaded:
@@ -59,6 +60,7 @@ def load() -> tuple[Any, Any]:
 def _import_quietly() -> None:
     if "keras" in sys.modules and "tensorflow" in sys.modules:
         _require_tensorflow_backend()
+        _let_gpu_memory_grow(sys.modules["tensorflow"])
         return
     with _silent_start_up():
         try:

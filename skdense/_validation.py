@@ -50,7 +50,8 @@ def check_training_data(
     X : ndarray or CSR array of shape (n_samples, n_features), float32 or float64
     y : ndarray
     """
-    dtypes = [np.float64, np.float32] if dtype == "auto" else np.dtype(dtype).type
+    # Other dtypes become the first; what already is one of them stays, above all a memory map.
+    dtypes = [np.float64, np.float32] if dtype == "float64" else [np.float32, np.float64]
     X, y = validate_data(
         estimator,
         X,
@@ -108,14 +109,24 @@ def drop_weightless(X: Any, y: Array, weights: Array | None) -> tuple[Any, Array
     if not kept.all():
         X, y, weights = X[kept], y[kept], weights[kept]
     weights = weights / weights.max()  # first, lest their sum overflow
-    return X, y, weights / weights.mean()
+    # Lest float32 round a tiny weight to 0, which marks padding.
+    return X, y, np.maximum(weights / weights.mean(), 1e-30)
 
 
 def cast(array: Any, dtype: str, name: str) -> Any:
-    """Return an array in the compute dtype; too large a number for it is an error."""
-    if array.dtype == dtype:
+    """Return an array in the compute dtype; too large a number for it is an error.
+
+    A memory map stays as it is: training converts its rows as it reads them.
+    """
+    if array.dtype == dtype or _is_memory_map(array):
         return array
     return check_array(array, accept_sparse="csr", dtype=np.dtype(dtype).type, input_name=name)
+
+
+def _is_memory_map(array: Any) -> bool:
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None
 
 
 def warn_about_scale(X: Any, names: Any) -> None:

@@ -85,6 +85,7 @@ def test_blocks_of_rows_give_what_all_rows_give(container, monkeypatch):
     fitted = KerasDenseRegressor(units=8, epochs=2, random_state=0).fit(X, Y)
     whole = fitted.predict(X)
     monkeypatch.setattr(network_module, "_BLOCK_SIZE", 56)  # 7 rows of 8 units
+    monkeypatch.setattr(network_module, "_FEWEST_ROWS", 1)
     np.testing.assert_allclose(fitted.predict(container(X)), whole, rtol=1e-12)
 
 

@@ -12,6 +12,7 @@ import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._network import HiddenLayer, build_network
 from skdense.training import TrainingTask, optimizer_settings, trace_count, train
+from skdense.training.batches import steps_per_chunk
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((90, 6))
@@ -185,3 +186,12 @@ def test_dropout_keeps_the_mean_of_its_input():
         loss="mae",
     )
     assert network.fit(wide, np.zeros(64)).loss_curve_[0] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "batch_size", "n_members", "steps"),
+    [(1, 16, 1, 1024), (1, 16, 20, 819), (500, 256, 1, 32)],
+)
+def test_chunks_are_bounded_by_all_that_is_in_them(n_columns, batch_size, n_members, steps):
+    task = make_task(y=np.zeros((len(X), n_columns), np.float32), batch_size=batch_size)
+    assert steps_per_chunk(task, n_members) == steps

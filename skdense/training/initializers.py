@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,9 @@ from numpy.typing import NDArray
 
 from .. import _tensorflow
 from .._network import Weights, initial_weights
-from .batches import kernel_seeds
-from .task import TrainingTask
+from .task import Draw, TrainingTask
 
-Initializer = str | Callable[..., Any]
+Initializer = Any  # Keras name, keras.initializers.Initializer or class of it, or a function
 
 
 def seeded_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
@@ -25,9 +25,11 @@ def seeded_initializer(initializer: Initializer, seed: int) -> Callable[..., Any
     Python's global random state.
     """
     _, keras = _tensorflow.load()
+    kind = initializer
     if isinstance(initializer, str):
         kind = getattr(keras.initializers, initializer, None)
         kind = kind or keras.saving.get_registered_object(initializer)
+    if isinstance(kind, type):
         return kind(seed=seed) if "seed" in inspect.signature(kind).parameters else kind()
     if not isinstance(initializer, keras.initializers.Initializer):
         return initializer
@@ -56,5 +58,6 @@ def draw_kernel(
 
 def starting_weights(task: TrainingTask) -> Weights:
     """Draw the weights that a task's training starts from."""
-    initializer = draw_kernel(task.kernel_initializer)
-    return initial_weights(task.network, initializer, kernel_seeds(task), task.dtype)
+    generator = task.generator(Draw.KERNELS)
+    seeds = (int(generator.integers(2**31)) for _ in itertools.count())
+    return initial_weights(task.network, draw_kernel(task.kernel_initializer), seeds, task.dtype)

@@ -17,7 +17,7 @@ from .batches import batch_lengths, plan_epochs, take_rows
 from .initializers import starting_weights
 from .losses import per_row_function, reduction
 from .progress import Progress
-from .task import TrainingResult, TrainingTask, require_finite
+from .task import Draw, TrainingResult, TrainingTask, require_finite
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -25,7 +25,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
     weights = starting_weights(task)
-    seed = int(np.random.default_rng([task.seed, task.member]).integers(2**31 - 2**16))
+    seed = int(task.generator(Draw.KERAS_DROPOUT).integers(2**30))
     model = build_model(
         task.network, weights, dtype=task.dtype, kernel_regularizer=_penalty(task), seed=seed
     )
@@ -97,7 +97,7 @@ def _epoch_callback(task: TrainingTask, history: list[float]) -> Any:
 
     def epoch_ended(epoch: int, logs: dict[str, float]) -> None:
         history.append(float(logs["loss"]))
-        require_finite(task, history)
+        require_finite(task, history[-1:], epoch)
         progress.epoch_ended(epoch, logs)
 
     return keras.callbacks.LambdaCallback(on_epoch_end=epoch_ended)

@@ -30,7 +30,7 @@ def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
         penalties=(task.l1 > 0, task.l2 > 0),
         decays_weights=task.optimizer.weight_decay is not None,
         n_members=n_members,
-        n_steps=steps_per_chunk(task),
+        n_steps=steps_per_chunk(task, n_members),
         batch_size=task.batch_size,
         n_target_columns=task.y.shape[1],
         dtype=task.dtype,
@@ -47,8 +47,9 @@ def train_compiled(tasks: list[TrainingTask]) -> list[TrainingResult]:
     for epochs in _epoch_blocks(tasks[0], spec.n_steps if progress.is_silent else 1):
         state, losses = _run_epochs(spec, tasks, state, numbers, epochs)
         for task, history, own in zip(tasks, histories, losses, strict=True):
-            history += _epoch_means(task, own)
-            require_finite(task, history)
+            means = _epoch_means(task, own)
+            require_finite(task, means, epochs.start)
+            history += means
         for epoch in epochs:
             progress.epoch_ended(epoch, {"loss": histories[0][epoch]})
     return [

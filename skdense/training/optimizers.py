@@ -182,12 +182,17 @@ class OptimizerSettings:
     @property
     def rule(self) -> Rule | None:
         """The update rule of the compiled program, None where only Keras has one."""
-        kind = _RULES.get(self.keras.class_name) if self.keras.user_class is None else None
+        kind = _RULES.get(self.keras.class_name) if self._is_of_keras else None
         if kind is None or self.keras_only:
             return None
         arguments = self.keras.arguments
         rule: Rule = kind(**{f.name: arguments[f.name] for f in fields(kind)})
         return rule
+
+    @property
+    def _is_of_keras(self) -> bool:
+        module: str = self.keras.serialized["module"]
+        return module.partition(".")[0] == "keras"
 
     @property
     def keras_only(self) -> list[str]:
@@ -211,11 +216,9 @@ def optimizer_settings(
     base = _named_optimizer(optimizer) if isinstance(optimizer, str) else optimizer
     changes: dict[str, Any] = {}
     if learning_rate is not None:
-        changes["learning_rate"] = (
-            learning_rate.serialized
-            if isinstance(learning_rate, KerasObject)
-            else float(learning_rate)
-        )
+        if not isinstance(learning_rate, KerasObject):
+            learning_rate = float(learning_rate)
+        changes["learning_rate"] = learning_rate
     if weight_decay is not None:
         changes["weight_decay"] = float(weight_decay)
     if clipnorm is not None:
@@ -225,7 +228,7 @@ def optimizer_settings(
     rate = keras.arguments["learning_rate"]
     return OptimizerSettings(
         keras=keras,
-        learning_rate=KerasObject.from_serialized(rate) if isinstance(rate, dict) else float(rate),
+        learning_rate=keras.part("learning_rate") if isinstance(rate, dict) else float(rate),
         weight_decay=keras.arguments.get("weight_decay"),
         clipping=clipping,
         clip_bound=float(keras.arguments[clipping]) if clipping else 0.0,

@@ -256,7 +256,6 @@ def _product(x: Tensor, kernel: Tensor) -> Tensor:
     tf, _ = _tensorflow.load()
     n_inputs, n_units = kernel.shape[1:]
 
-    @tf.custom_gradient
     def product(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
         def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
             of_x = tf.matmul(upstream, kernel, transpose_b=True)
@@ -268,7 +267,7 @@ def _product(x: Tensor, kernel: Tensor) -> Tensor:
 
         return tf.matmul(x, kernel), gradient
 
-    return product(x, kernel)
+    return tf.custom_gradient(product)(x, kernel)
 
 
 @_stage.register

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,15 @@ from numpy.typing import NDArray
 from .._keras_objects import LossObject
 from .._network import Network, Weights
 from .optimizers import OptimizerSettings
+
+
+class Draw(IntEnum):
+    """What random numbers are drawn for; part of their seed."""
+
+    KERNELS = 0
+    ORDER = 1
+    DROPOUT = 2
+    KERAS_DROPOUT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +75,10 @@ class TrainingTask:
     def steps_per_epoch(self) -> int:
         return -(-self.n_samples // self.batch_size)
 
+    def generator(self, purpose: Draw, epoch: int = 0) -> np.random.Generator:
+        """Return the source of all random numbers of one kind in an epoch."""
+        return np.random.default_rng([self.seed, self.member, purpose, epoch])
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
@@ -83,12 +97,11 @@ class TrainingResult:
     engine: str
 
 
-def require_finite(task: TrainingTask, losses: list[float]) -> None:
-    """Raise ValueError at the first epoch whose loss is NaN or infinite."""
-    finite = np.isfinite(losses)
-    if not finite.all():
-        epoch = int(np.argmin(finite))
-        raise _diverged(task, f"The training loss must stay finite. Got {losses[epoch]}", epoch)
+def require_finite(task: TrainingTask, losses: list[float], first_epoch: int) -> None:
+    """Raise ValueError if a loss is NaN or infinite, of epochs from `first_epoch`, from 0."""
+    for epoch, loss in enumerate(losses, start=first_epoch):
+        if not np.isfinite(loss):
+            raise _diverged(task, f"The training loss must stay finite. Got {loss}", epoch)
 
 
 def require_finite_weights(task: TrainingTask, weights: Weights) -> None:
