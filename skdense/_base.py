@@ -62,10 +62,10 @@ class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
             weights = check_weights(sample_weight, X)
             y = self._describe_target(y)
             X, y, weights = drop_weightless(X, y, weights)
-            warn_about_scale(X, getattr(self, "feature_names_in_", None))
             head = self._settle_head(*resolve_output(self))
             target = self._make_target(y, weights, head)
             task = make_task(self, target, head, X, y, weights)
+            warn_about_scale(X, getattr(self, "feature_names_in_", None))
             [result] = train([task])
             self._target, self._network, self._weights = target, task.network, result.weights
             self._fit_parameters = parameters

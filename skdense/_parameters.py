@@ -58,7 +58,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "engine": [StrOptions({"auto", "compiled", "keras"})],
 }
 
-# Rows up to which each automatic batch size holds, from DESIGN: large enough to keep the
+# Rows up to which each automatic batch size holds: large enough to keep the
 # matrix products efficient, small enough for some hundreds of steps in the default 100 epochs.
 _BATCH_SIZES = ((1_024, 64), (8_192, 128), (30_000, 256), (100_000, 512))
 _LARGEST_BATCH_SIZE = 1_024

@@ -34,7 +34,7 @@ def test_speed_writes_positive_times_and_figures(tmp_path, monkeypatch):
     assert sections.keys() == {"small", "medium", "large", "search"}
     for name in ("small", "medium", "large"):
         seconds = sections[name]["seconds"]
-        assert seconds["fit"].keys() == CONTESTANTS | {"skdense, first fit"}
+        assert seconds["fit"].keys() == CONTESTANTS | {"skdense, first fit", "Keras, new model"}
         assert seconds["predict_row"].keys() == seconds["predict_all"].keys() == CONTESTANTS
         assert sections[name]["accuracy"].keys() == CONTESTANTS
     assert sections["large"]["title"].startswith("large: MNIST 150 x 784")
