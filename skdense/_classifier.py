@@ -232,7 +232,8 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_`` and the dtype of X; rows sum to 1.
         """
-        outputs = self._outputs(X)
+        check_is_fitted(self)
+        outputs = self._outputs(X, activate=not self._target.answers_from_logits)
         return self._target.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -247,10 +248,6 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ndarray of shape (n_samples, n_classes)
             In the order of ``classes_``.
         """
-        check_is_fitted(self)
-        exact = self._target.log_probabilities(self._outputs(X, activate=False))
-        if exact is not None:
-            return exact
         with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
             return np.log(self.predict_proba(X))
 

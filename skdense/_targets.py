@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
+from scipy.special import expit, softmax
 from sklearn.preprocessing import StandardScaler
 
 from ._keras_objects import Activation, LossObject, cross_entropy_of_logits, loss_name
@@ -143,12 +143,23 @@ class ClassTarget:
             return outputs[:, 0] - outputs.dtype.type(0 if is_centred else 0.5)
         return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
 
+    @property
+    def answers_from_logits(self) -> bool:
+        """Whether `probabilities` takes logits in place of outputs after their activation.
+
+        So that of two classes the first keeps its small probabilities, which 1 less the other
+        would round to 0.
+        """
+        return self.n_units == 1 and self.decides_on_logits
+
     def probabilities(self, outputs: Array) -> Array:
-        """Turn outputs after the activation into probabilities, (n_samples, n_classes).
+        """Turn outputs or logits into probabilities, (n_samples, n_classes).
 
         Outputs that are no distribution, such as one sigmoid for each class, are cut at 0
         and divided by their sum.
         """
+        if self.answers_from_logits:
+            return np.column_stack([expit(-outputs[:, 0]), expit(outputs[:, 0])])
         if self.n_units == 1:
             second = np.clip(self._score(outputs[:, 0]), 0, 1)
             return np.column_stack([1 - second, second])
@@ -160,14 +171,6 @@ class ClassTarget:
         total = scores.sum(axis=1, keepdims=True)
         uniform = np.full_like(scores, 1 / self.n_classes)
         return np.divide(scores, total, out=uniform, where=total > 0)
-
-    def log_probabilities(self, logits: Array) -> Array | None:
-        """Turn logits into log-probabilities without underflow; None where they do not tell."""
-        if not self.decides_on_logits:
-            return None
-        if self.n_units == 1:
-            return np.column_stack([log_expit(-logits), log_expit(logits)])
-        return log_softmax(logits, axis=1) if self.link in ("probabilities", "logits") else None
 
     def _score(self, outputs: Array) -> Array:
         if self.link == "binary logits":

@@ -143,15 +143,6 @@ def test_initializer_classes_are_built():
     np.testing.assert_array_equal(as_class.predict(X), as_name.predict(X))
 
 
-def test_log_probabilities_do_not_underflow():
-    network = KerasDenseClassifier(depth=0, epochs=1, random_state=0).fit(X, Y > 0)
-    far = np.float32([[1e3, 0, 0], [-1e3, 0, 0]])
-    assert np.isfinite(network.predict_log_proba(far)).all()
-    np.testing.assert_allclose(
-        network.predict_log_proba(X), np.log(network.predict_proba(X)), rtol=1e-6
-    )
-
-
 def test_a_float64_memory_map_trains_without_being_read_as_a_whole(tmp_path, monkeypatch):
     path = tmp_path / "X.npy"
     np.save(path, np.tile(X, (5, 1)))

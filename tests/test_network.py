@@ -89,6 +89,15 @@ def test_blocks_of_rows_give_what_all_rows_give(container, monkeypatch):
     np.testing.assert_allclose(fitted.predict(container(X)), whole, rtol=1e-12)
 
 
+def test_small_probabilities_of_either_class_are_kept():
+    linear = KerasDenseClassifier(depth=0, epochs=1, random_state=0).fit(X, Y > 0)
+    direction = linear.coefs_[0][:, 0].astype(np.float32)
+    far = np.outer([-30, 30], direction / (direction @ direction)).astype(np.float32)
+    logarithms = linear.predict_log_proba(far)
+    np.testing.assert_allclose(logarithms[0, 1], -30, atol=0.1)
+    np.testing.assert_allclose(logarithms[1, 0], -30, atol=0.1)
+
+
 def test_prediction_leaves_the_input_alone():
     linear = KerasDenseClassifier(depth=0, epochs=2, random_state=0).fit(X, CLASSES)
     before = X.copy()
