@@ -614,6 +614,7 @@ print("status", os.waitpid(child, 0)[1])
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
+@pytest.mark.slow
 @forks
 def test_fit_in_a_child_forked_after_a_fit_is_an_error_and_predict_works():
     code = FORK.format(
@@ -626,6 +627,7 @@ def test_fit_in_a_child_forked_after_a_fit_is_an_error_and_predict_works():
     assert done.stdout.endswith("True\nstatus 0\n")
 
 
+@pytest.mark.slow
 @forks
 def test_fit_in_a_child_forked_after_other_use_of_tensorflow_is_an_error():
     code = FORK.format(
@@ -637,6 +639,7 @@ def test_fit_in_a_child_forked_after_other_use_of_tensorflow_is_an_error():
     assert done.stdout.endswith("status 0\n")
 
 
+@pytest.mark.slow
 @forks
 def test_fit_in_a_child_forked_before_tensorflow_ran_works():
     code = FORK.format(before_fork="", in_child="print(fit_error(), flush=True)")

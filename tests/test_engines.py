@@ -147,6 +147,7 @@ def test_activations(table, activation):
     assert_engines_agree(KerasDenseRegressor, *table, activation=activation, units=(7,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"l1": 0.01}, {"l2": 0.01}, {"l1": 0.01, "l2": 0.02, "depth": 0, "units": 1}],
@@ -156,24 +157,28 @@ def test_penalties(table, changes):
     assert_engines_agree(KerasDenseRegressor, *table, **changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"l2": 0.01}], ids=str)
 def test_batch_normalization(table, changes):
     changes |= {"batch_normalization": True, "optimizer": "sgd"}
     assert_engines_agree(KerasDenseRegressor, *table, **changes)
 
 
+@pytest.mark.slow
 def test_batch_normalization_under_adam(table):
     # In float64 only: the gradient of a bias before a normalization is 0 but for rounding,
     # which Adam scales up to whole steps, in either engine.
     assert_engines_agree(KerasDenseRegressor, *table, batch_normalization=True, dtypes=["float64"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_rows", [8, 16, 33, 50])
 def test_short_last_batch(table, n_rows):
     X, y = table
     assert_engines_agree(KerasDenseRegressor, X[:n_rows], y[:n_rows])
 
 
+@pytest.mark.slow
 def test_unshuffled_rows(table):
     assert_engines_agree(KerasDenseRegressor, *table, shuffle=False)
 
@@ -187,6 +192,7 @@ def test_sample_weights(table, loss):
     assert_engines_agree(KerasDenseRegressor, X, y, weights, loss=loss)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "cosine_similarity"])
 def test_multi_output_regression(table, loss):
     X, y = table

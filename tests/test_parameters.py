@@ -191,6 +191,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_spellings_of_one_value(name):
     parameter, plain, other = SPELLINGS[name]
@@ -217,6 +218,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_arguments_of_objects_are_not_ignored(name, engine):
@@ -291,6 +293,7 @@ OUTPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [TWO, THREE])
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_classification_by_any_loss_and_output(name, labels):
@@ -311,6 +314,7 @@ def test_classification_by_any_loss_and_output(name, labels):
     assert np.mean(predicted == LABELS[labels]) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "same"),
     [
@@ -366,6 +370,7 @@ REGRESSION_LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REGRESSION_LOSSES)
 def test_regression_by_any_loss(name):
     loss, standardized = REGRESSION_LOSSES[name]

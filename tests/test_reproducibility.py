@@ -49,6 +49,7 @@ def test_in_eight_threads(expected):
             np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.slow
 def test_threads_with_different_networks_equal_sequential_fits():
     networks = [clone(NETWORK).set_params(units=(4 + i % 3,), random_state=i) for i in range(12)]
     sequential = [fit_and_predict(network) for network in networks]
@@ -66,6 +67,7 @@ def test_in_worker_processes(expected):
         np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_other_seeds_give_other_networks(engine):
     network = clone(NETWORK).set_params(engine=engine, epochs=1)

@@ -85,6 +85,7 @@ def test_grid_search_finds_the_better_regressor(regression, penguin_masses):
     assert search.best_score_ > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -138,6 +139,7 @@ KERAS_OBJECTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS_OBJECTS)
 def test_keras_objects_are_candidates_like_others(name, pipeline, penguins):
     values = KERAS_OBJECTS[name]
