@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -282,13 +283,19 @@ def _configured(name: str, instance: Any) -> KerasObject:
     """Return an object's configuration, if it can be built anew from it."""
     try:
         configured = KerasObject.of(instance)
-        configured.build()
+        _require_buildable(configured)
     except Exception as error:
         raise ValueError(
             f"{name} must be an object that its own get_config and from_config can copy. Got "
             f"{type(instance).__name__}, which failed: {error}"
         ) from error
     return configured
+
+
+@lru_cache(maxsize=256)
+def _require_buildable(configured: KerasObject) -> None:
+    """Build the object; cached, because an optimizer takes 1.5 ms, a tenth of a small fit."""
+    configured.build()
 
 
 def _names(module: Any, base: type | None = None) -> list[str]:
