@@ -81,6 +81,16 @@ def build_compiled_model(
     return model
 
 
+def with_output_scale(model: Any, mean: Any, scale: Any) -> Any:
+    """Return a model of the same layers whose outputs are times `scale` plus `mean`."""
+    _, keras = _tensorflow.load()
+    rescaling = keras.layers.Rescaling(
+        scale.tolist(), offset=mean.tolist(), dtype=model.layers[-1].dtype, name="own_units"
+    )
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")
+    return keras.Sequential([inputs, *model.layers, rescaling], name="skdense")
+
+
 def set_weights(model: Any, weights: Weights) -> None:
     """Put a network's weights into the model built for it."""
     layers = (layer for layer in model.layers if layer.weights)

@@ -1,18 +1,28 @@
 """Training: tasks in, trained networks out."""
 
 from .._keras_objects import activation_function
+from .early_stopping import EarlyStopping
 from .engines import SlowEngineWarning, train
+from .evaluation import row_values
 from .losses import per_row_function
+from .metrics import Accuracy, Metric, metric_function
 from .optimizers import OptimizerSettings, optimizer_settings
 from .program import clear_programs, trace_count
-from .task import TrainingResult, TrainingTask
+from .task import Draw, TrainingResult, TrainingState, TrainingTask, ValidationData
 
 __all__ = [
+    "Accuracy",
+    "Draw",
+    "EarlyStopping",
+    "Metric",
     "OptimizerSettings",
     "SlowEngineWarning",
     "TrainingResult",
+    "TrainingState",
     "TrainingTask",
+    "ValidationData",
     "clear_cache",
+    "metric_function",
     "optimizer_settings",
     "trace_count",
     "train",
@@ -32,4 +42,5 @@ def clear_cache() -> None:
     """
     clear_programs()
     per_row_function.cache_clear()
+    row_values.cache_clear()
     activation_function.cache_clear()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Hashable
+from functools import partial
 
 import numpy as np
 
 from .._network import forward
 from .batches import take_rows
+from .callbacks import why_not_between_epochs
 from .initializers import starting_weights
 from .keras_engine import train_with_keras
-from .loop import program_spec, train_compiled
+from .loop import train_compiled
 from .losses import why_not_per_row
+from .metrics import require_per_row
+from .networks import program_spec
 from .task import TrainingResult, TrainingTask, require_finite_weights
 
 # Enough rows to see whether one row's loss depends on another.
@@ -38,19 +42,30 @@ def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
         If a training loss becomes NaN or infinite, or a task with ``engine="compiled"``
         needs Keras.
     """
+    for task in tasks:
+        require_per_row(task.metrics, partial(_trial, task))
     results: dict[int, TrainingResult] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for number, task in enumerate(tasks):
         if _engine(task) == "keras":
             results[number] = train_with_keras(task)
         else:
-            groups[program_spec(task), task.epochs, task.steps_per_epoch].append(number)
+            groups[_group(task, number)].append(number)
     for numbers in groups.values():
         trained = train_compiled([tasks[number] for number in numbers])
         results.update(zip(numbers, trained, strict=True))
     for number, task in enumerate(tasks):
         require_finite_weights(task, results[number].weights)
     return [results[number] for number in range(len(tasks))]
+
+
+def _group(task: TrainingTask, number: int) -> Hashable:
+    """Return what the tasks have in common that train as one batch; some train alone."""
+    if task.acts_between_epochs:
+        return number
+    state = task.resumed_optimizer("compiled")
+    n_steps = state.n_steps if state else 0
+    return program_spec(task), task.epoch_numbers, task.steps_per_epoch, n_steps
 
 
 def _engine(task: TrainingTask) -> str:
@@ -79,7 +94,9 @@ def _why_not_compiled(task: TrainingTask) -> str | None:
         return f"the optimizer sets {', '.join(optimizer.keras_only)}"
     if optimizer.rule is None:
         return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
-    return why_not_per_row(task.loss, lambda: _trial(task))
+    return why_not_between_epochs(task.callbacks) or why_not_per_row(
+        task.loss, partial(_trial, task)
+    )
 
 
 def _trial(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:

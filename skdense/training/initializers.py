@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._network import Weights, initial_weights
+from .._network import Weights, cast_weights, initial_weights
 from .task import Draw, TrainingTask
 
 Initializer = Any  # Keras name, keras.initializers.Initializer or class of it, or a function
@@ -57,7 +57,9 @@ def draw_kernel(
 
 
 def starting_weights(task: TrainingTask) -> Weights:
-    """Draw the weights that a task's training starts from."""
+    """Return the weights that a task's training goes on from, or draw them."""
+    if task.start is not None:
+        return cast_weights(task.start.weights, task.dtype)
     generator = task.generator(Draw.KERNELS)
     seeds = (int(generator.integers(2**31)) for _ in itertools.count())
     return initial_weights(task.network, draw_kernel(task.kernel_initializer), seeds, task.dtype)

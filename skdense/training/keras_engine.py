@@ -5,43 +5,93 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_view import build_model, get_weights
+from .._keras_view import build_model, get_weights, set_weights
 from .batches import batch_lengths, plan_epochs, take_rows
+from .callbacks import callback_model
 from .initializers import starting_weights
 from .losses import per_row_function, reduction
-from .progress import Progress
-from .task import Draw, TrainingResult, TrainingTask, require_finite
+from .metrics import as_keras_metric
+from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
+from .watching import Watch
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+ENGINE = "keras"
 
 
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
-    weights = starting_weights(task)
+    model = _model(task)
+    watch = Watch(task)
+    watcher = _watcher(task, model, watch)
+    bridge = [_bridge(task, model)] if task.callbacks else []
+    was_interrupted = False
+    try:
+        with _no_retracing_warnings():
+            model.fit(
+                _dataset(task, lambda: _batches(task)),
+                validation_data=_validation_dataset(task),
+                initial_epoch=task.epoch_numbers.start,
+                epochs=task.epoch_numbers.stop,
+                steps_per_epoch=task.steps_per_epoch,
+                shuffle=False,  # the data set has its order from the plan of each epoch
+                verbose=0,
+                callbacks=[_scorer(task, model), *bridge, watcher],
+            )
+    except KeyboardInterrupt:
+        if not task.survives_interrupt or watch.n_epochs == 0:
+            raise
+        was_interrupted = True
+        set_weights(model, watcher.weights)
+    optimizer = OptimizerState(_owner(task), int(model.optimizer.iterations), _slots(model))
+    last = get_weights(model, starting_weights(task))
+    return watch.result(ENGINE, last, optimizer, was_interrupted)
+
+
+def _model(task: TrainingTask) -> Any:
+    """Build the model where the task starts."""
     seed = int(task.generator(Draw.KERAS_DROPOUT).integers(2**30))
     model = build_model(
-        task.network, weights, dtype=task.dtype, kernel_regularizer=_penalty(task), seed=seed
+        task.network,
+        starting_weights(task),
+        dtype=task.dtype,
+        kernel_regularizer=_penalty(task),
+        seed=seed,
     )
     # Without XLA: compiling takes longer than it saves, and an oracle shares no compiler.
-    model.compile(task.optimizer.keras.build(), _loss(task), jit_compile=False)
-    history: list[float] = []
-    with _no_retracing_warnings():
-        model.fit(
-            _dataset(task),
-            epochs=task.epochs,
-            steps_per_epoch=task.steps_per_epoch,
-            shuffle=False,  # the data set has its order from the plan of each epoch
-            verbose=0,
-            callbacks=[_epoch_callback(task, history)],
-        )
-    return TrainingResult(get_weights(model, weights), {"loss": history}, "keras")
+    model.compile(
+        task.optimizer.keras.build(),
+        _loss(task),
+        metrics=[as_keras_metric(metric) for metric in task.metrics],
+        jit_compile=False,
+    )
+    state = task.resumed_optimizer(ENGINE)
+    if state is not None:
+        model.optimizer.build(model.trainable_variables)
+        model.optimizer.iterations.assign(state.n_steps)
+        for variable, array in zip(_slot_variables(model), state.slots[0], strict=True):
+            variable.assign(array)
+    return model
+
+
+def _owner(task: TrainingTask) -> tuple[str, str]:
+    return ENGINE, task.optimizer.keras.class_name
+
+
+def _slot_variables(model: Any) -> list[Any]:
+    """Return the optimizer's variables other than the count of steps and the learning rate."""
+    return list(model.optimizer.variables)[2:]
+
+
+def _slots(model: Any) -> list[tuple[NDArray[Any], ...]]:
+    return [tuple(np.asarray(variable.numpy()) for variable in _slot_variables(model))]
 
 
 @contextlib.contextmanager
@@ -91,36 +141,96 @@ def _penalty(task: TrainingTask) -> Any:
     return Float32()
 
 
-def _epoch_callback(task: TrainingTask, history: list[float]) -> Any:
+def _scorer(task: TrainingTask, model: Any) -> Any:
+    """Return the callback, before all others, that adds the watched score to the logs."""
     _, keras = _tensorflow.load()
-    progress = Progress(task.verbose, task.epochs)
+    weights = starting_weights(task)
 
-    def epoch_ended(epoch: int, logs: dict[str, float]) -> None:
-        history.append(float(logs["loss"]))
-        require_finite(task, history[-1:], epoch)
-        progress.epoch_ended(epoch, logs)
+    def add_score(epoch: int, logs: dict[str, float]) -> None:
+        if task.score is not None:
+            logs["val_score"] = task.score(get_weights(model, weights))
 
-    return keras.callbacks.LambdaCallback(on_epoch_end=epoch_ended)
+    return keras.callbacks.LambdaCallback(on_epoch_end=add_score)
 
 
-def _dataset(task: TrainingTask) -> Any:
+def _watcher(task: TrainingTask, model: Any, watch: Watch) -> Any:
+    """Return the callback, after all others, that reports to the watch."""
+    _, keras = _tensorflow.load()
+    like = starting_weights(task)
+
+    class Watcher(keras.callbacks.Callback):  # type: ignore[name-defined]
+        weights = like
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            weights = get_weights(model, like)
+            if watch.epoch_ended(epoch, logs, lambda: weights):
+                model.stop_training = True
+            self.weights = weights
+
+    return Watcher()
+
+
+def _bridge(task: TrainingTask, model: Any) -> Any:
+    """Return the user's callbacks as one, which see the model in the target's own units."""
+    _, keras = _tensorflow.load()
+    view = callback_model(task, model)
+
+    class Bridge(keras.callbacks.CallbackList):  # type: ignore[name-defined]
+        def set_model(self, _: Any) -> None:
+            super().set_model(view)
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            super().on_train_begin(logs)
+            # Where BackupAndRestore leaves the epoch to go on from.
+            model._initial_epoch = getattr(view, "_initial_epoch", None)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            model.stop_training |= view.stop_training
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            # Not as CallbackList does it, on a copy: what callbacks add belongs to the history.
+            for callback in self.callbacks:
+                callback.on_epoch_end(epoch, logs)
+            model.stop_training |= view.stop_training
+
+    return Bridge(list(task.callbacks), add_history=True)
+
+
+def _dataset(task: TrainingTask, batches: Callable[[], Iterator[Batch]]) -> Any:
     tf, _ = _tensorflow.load()
     shapes = [(None, task.network.n_inputs), (None, task.y.shape[1]), (None,)]
     signature = tuple(tf.TensorSpec(shape, task.dtype) for shape in shapes)
-    return tf.data.Dataset.from_generator(lambda: _batches(task), output_signature=signature)
+    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+
+
+def _validation_dataset(task: TrainingTask) -> Any:
+    data = task.validation
+    if data is None:
+        return None
+    starts = range(0, data.X.shape[0], task.batch_size)
+
+    def batches() -> Iterator[Batch]:
+        for start in starts:
+            stop = min(start + task.batch_size, data.X.shape[0])
+            yield _batch(task, data, np.arange(start, stop))
+
+    return _dataset(task, batches)
 
 
 def _batches(task: TrainingTask) -> Iterator[Batch]:
     """Yield rows, targets and weights of every batch of every epoch."""
     lengths = batch_lengths(task)
-    for epoch in range(task.epochs):
+    for epoch in task.epoch_numbers:
         plan = plan_epochs(task, range(epoch, epoch + 1))
         for rows, length in zip(plan.rows, lengths, strict=True):
-            yield _batch(task, rows[:length])
+            yield _batch(task, task, rows[:length])
 
 
-def _batch(task: TrainingTask, rows: NDArray[np.intp]) -> Batch:
+def _batch(
+    task: TrainingTask, data: TrainingTask | ValidationData, rows: NDArray[np.intp]
+) -> Batch:
     X = np.empty((len(rows), task.network.n_inputs), task.dtype)
-    take_rows(task.X, rows, X)
-    weights = np.ones(len(rows)) if task.sample_weight is None else task.sample_weight[rows]
-    return X, task.y[rows].astype(task.dtype), weights.astype(task.dtype)
+    take_rows(data.X, rows, X)
+    weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
+    return X, data.y[rows].astype(task.dtype), weights.astype(task.dtype)

@@ -66,22 +66,28 @@ def why_not_per_row(loss: Loss, trial: Callable[[], tuple[Array, Array]]) -> str
     row's loss has to be one number that no other row changes. Whether it is so is tried out
     on `trial()`: a few rows of targets and of what the network may answer.
     """
-    if isinstance(loss, str) and loss_name(loss) in _KNOWN_PER_ROW:
+    if isinstance(loss, str) and loss_name(loss) in KNOWN_PER_ROW:
         return None
+    return why_rows_mix("the loss", per_row_function(loss), *trial())
+
+
+def why_rows_mix(
+    what: str, function: Callable[[Tensor, Tensor], Tensor], y: Array, outputs: Array
+) -> str | None:
+    """Say why `what` is not one number for each row alone, as tried on a few rows."""
     tf, _ = _tensorflow.load()
-    function = per_row_function(loss)
-    y, outputs = (tf.constant(array) for array in trial())
+    y, outputs = tf.constant(y), tf.constant(outputs)
     together = np.asarray(function(y, outputs))
     if together.shape != (y.shape[0],):
-        return f"the loss gives shape {together.shape} for {y.shape[0]} rows, not one number a row"
+        return f"{what} gives shape {together.shape} for {y.shape[0]} rows, not one number a row"
     alone = [np.asarray(function(y[i : i + 1], outputs[i : i + 1])) for i in range(y.shape[0])]
     if not np.allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-6, equal_nan=True):
-        return "the loss of a row depends on the other rows of its batch"
+        return f"{what} of a row depends on the other rows of its batch"
     return None
 
 
 # Spared the trial, which takes some milliseconds.
-_KNOWN_PER_ROW = frozenset(
+KNOWN_PER_ROW = frozenset(
     {
         "binary_crossentropy",
         "categorical_crossentropy",

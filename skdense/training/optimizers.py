@@ -20,8 +20,17 @@ Tensor = Any
 Slots = tuple[Tensor, ...]
 
 
+# Keras numbers variables that it gives no name.
+_UNNAMED = "variable"
+
+
 class Rule(Protocol):
     """How one weight follows its gradient."""
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """The slots in order, by the names of Keras' variables."""
+        ...
 
     def init(self, weight: Tensor) -> Slots: ...
 
@@ -39,9 +48,13 @@ class SGD:
     momentum: float = 0.0
     nesterov: bool = False
 
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return ("momentum",) if self.momentum else ()
+
     def init(self, weight: Tensor) -> Slots:
         tf, _ = _tensorflow.load()
-        return (tf.zeros_like(weight),) if self.momentum else ()
+        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -65,9 +78,14 @@ class RMSprop:
     epsilon: float = 1e-7
     centered: bool = False
 
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        centered = ("average_gradient",) if self.centered else ()
+        return ("velocity", *centered, "momentum") if self.momentum > 0 else ("velocity", *centered)
+
     def init(self, weight: Tensor) -> Slots:
         tf, _ = _tensorflow.load()
-        return tuple(tf.zeros_like(weight) for _ in range(1 + self.centered + (self.momentum > 0)))
+        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -95,9 +113,14 @@ class Adam:
     epsilon: float = 1e-7
     amsgrad: bool = False
 
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        names = ("momentum", "velocity", "velocity_hat")
+        return names if self.amsgrad else names[:2]
+
     def init(self, weight: Tensor) -> Slots:
         tf, _ = _tensorflow.load()
-        return tuple(tf.zeros_like(weight) for _ in range(2 + self.amsgrad))
+        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -119,6 +142,10 @@ class Nadam:
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-7
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        return "momentum", "velocity", _UNNAMED
 
     def init(self, weight: Tensor) -> Slots:
         tf, _ = _tensorflow.load()
@@ -233,3 +260,30 @@ def optimizer_settings(
         clipping=clipping,
         clip_bound=float(keras.arguments[clipping]) if clipping else 0.0,
     )
+
+
+def copy_slots_to_keras(rule: Rule, n_steps: int, slots: list[Slots], optimizer: Any) -> None:
+    """Put what a rule remembers into a built Keras optimizer, for it to go on from there.
+
+    Parameters
+    ----------
+    rule : Rule
+    n_steps : int
+        Steps taken.
+    slots : list of tuple of ndarray
+        Of each trainable weight, without a member axis.
+    optimizer : keras.optimizers.Optimizer
+        Of the same rule.
+    """
+    optimizer.iterations.assign(n_steps)
+    for number, name in enumerate(rule.slot_names):
+        variables = [v for v in optimizer.variables if _is_slot(v.name, name)]
+        # Of some slots Keras has a single one for all weights.
+        for variable, own in zip(variables, slots, strict=len(variables) > 1):
+            variable.assign(own[number].reshape(variable.shape))
+
+
+def _is_slot(variable_name: str, slot_name: str) -> bool:
+    if slot_name == _UNNAMED:
+        return variable_name.startswith(_UNNAMED)
+    return variable_name.endswith(f"_{slot_name}")

@@ -27,6 +27,7 @@ from .._network import (
     Stage,
 )
 from .losses import Loss, per_row_function
+from .metrics import Metric
 from .optimizers import Rule, Slots
 
 Tensor = Any
@@ -39,6 +40,7 @@ class ProgramSpec:
 
     network: Network
     loss: Loss
+    metrics: tuple[Metric, ...]
     rule: Rule
     clipping: str | None
     penalties: tuple[bool, bool]
@@ -101,7 +103,7 @@ class Program:
         self._concrete: Any = None
 
     def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
-        """Run the steps of `data`; returns the state and the losses, (s, k)."""
+        """Run the steps of `data`; returns the state, and loss and metrics, (s, k, 1 + m)."""
         with self._lock:
             if self._concrete is None:
                 self._concrete = self._trace(state, data, numbers)
@@ -136,24 +138,24 @@ def clear_programs() -> None:
 def _run(spec: ProgramSpec, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
     """Take the steps of a chunk; this is what is traced."""
     tf, _ = _tensorflow.load()
-    losses = tf.zeros([spec.n_steps, spec.n_members], spec.dtype)
+    values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
-    def is_left(i: Tensor, state: State, losses: Tensor) -> Tensor:
+    def is_left(i: Tensor, state: State, values: Tensor) -> Tensor:
         return i < data.n_steps
 
-    def body(i: Tensor, state: State, losses: Tensor) -> tuple[Tensor, State, Tensor]:
-        state, loss = _training_step(spec, state, data, numbers, i)
-        losses = tf.tensor_scatter_nd_update(losses, [[i]], loss[tf.newaxis])
-        return i + 1, state, losses
+    def body(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
+        state, own = _training_step(spec, state, data, numbers, i)
+        values = tf.tensor_scatter_nd_update(values, [[i]], own[tf.newaxis])
+        return i + 1, state, values
 
-    _, state, losses = tf.while_loop(is_left, body, (tf.constant(0), state, losses))
-    return state, losses
+    _, state, values = tf.while_loop(is_left, body, (tf.constant(0), state, values))
+    return state, values
 
 
 def _training_step(
     spec: ProgramSpec, state: State, data: Data, numbers: Numbers, i: Tensor
 ) -> tuple[State, Tensor]:
-    """Take one step of every member; returns the state and the losses, (k,)."""
+    """Take one step of every member; returns the state, and loss and metrics, (k, 1 + m)."""
     tf, _ = _tensorflow.load()
     trainable = _trainable(state.weights)
     outputs, moving = _forward(spec.network, state.weights, data, numbers, i)
@@ -173,7 +175,8 @@ def _training_step(
         updated.append(weight)
         slots.append(own)
     weights = _with_trainable(moving, updated)
-    return State(weights, slots, state.step + 1), losses
+    values = [losses, *_batch_metrics(spec, outputs, data.y[i], data.share[i])]
+    return State(weights, slots, state.step + 1), tf.stack(values, axis=1)
 
 
 def _trainable(weights: list[StageTensors]) -> list[Tensor]:
@@ -320,6 +323,18 @@ def _batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) ->
     rows = per_row_function(spec.loss)(tf.reshape(y, [-1, spec.n_target_columns]), outputs)
     per_member = tf.reshape(tf.cast(rows, spec.dtype), [spec.n_members, spec.batch_size])
     return tf.reduce_sum(per_member * share, axis=1)
+
+
+def _batch_metrics(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> list[Tensor]:
+    """Return the mean of each metric over the rows, whatever they weigh, (k,)."""
+    tf, _ = _tensorflow.load()
+    y = tf.reshape(y, [-1, spec.n_target_columns])
+    is_row = tf.cast(share > 0, spec.dtype)
+    means = []
+    for metric in spec.metrics:
+        rows = tf.reshape(tf.cast(metric.function(y, outputs), spec.dtype), is_row.shape)
+        means.append(tf.reduce_sum(rows * is_row, axis=1) / tf.reduce_sum(is_row, axis=1))
+    return means
 
 
 def _penalty(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers) -> Tensor:

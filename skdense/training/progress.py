@@ -16,27 +16,28 @@ class Progress:
     ----------
     verbose : {0, 1, 2}
         Silent, a progress bar, or one line per epoch.
-    n_epochs : int
-        How many epochs there will be.
+    epochs : range
+        The numbers of the epochs to come, from 0.
     """
 
-    def __init__(self, verbose: int, n_epochs: int) -> None:
-        self.is_silent = verbose == 0
-        self._n_epochs = n_epochs
+    def __init__(self, verbose: int, epochs: range) -> None:
+        self._is_silent = verbose == 0
+        self._first, self._n_epochs = epochs.start, epochs.stop
         self._started = time.perf_counter()
         self._bar: Any = None
         if verbose == 1:
             _, keras = _tensorflow.load()
-            self._bar = keras.utils.Progbar(n_epochs, unit_name="epoch")
+            self._bar = keras.utils.Progbar(len(epochs), unit_name="epoch")
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Report the end of an epoch, counted from 0, with the history's newest values."""
-        if self.is_silent:
+        if self._is_silent:
             return
         if self._bar is not None:
             # Progbar averages what it is given over the steps unless told otherwise.
             self._bar.stateful_metrics = set(logs)
-            self._bar.update(epoch + 1, list(logs.items()), finalize=epoch + 1 == self._n_epochs)
+            is_last = epoch + 1 == self._n_epochs
+            self._bar.update(epoch + 1 - self._first, list(logs.items()), finalize=is_last)
             return
         now = time.perf_counter()
         values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .._keras_objects import LossObject
 from .._network import Network, Weights
+from .early_stopping import EarlyStopping
+from .metrics import Metric
 from .optimizers import OptimizerSettings
 
 
@@ -22,6 +24,56 @@ class Draw(IntEnum):
     ORDER = 1
     DROPOUT = 2
     KERAS_DROPOUT = 3
+    SPLIT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationData:
+    """Rows that are watched and not trained on, encoded like those of the task."""
+
+    X: Any
+    y: NDArray[np.floating]
+    sample_weight: NDArray[np.floating] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerState:
+    """What an optimizer remembers between steps.
+
+    Attributes
+    ----------
+    owner : tuple of str
+        The engine and the optimizer's class; no other can go on from here.
+    n_steps : int
+    slots : list of tuple of ndarray
+        One tuple for each trainable weight; of the Keras engine a single one with all arrays.
+    """
+
+    owner: tuple[str, str]
+    n_steps: int
+    slots: list[tuple[NDArray[Any], ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Where a training stopped, for another one to go on from.
+
+    Attributes
+    ----------
+    weights : one dict of arrays per stage of the network
+        After the last epoch, which need not be the best.
+    n_epochs : int
+    optimizer : OptimizerState or None
+        None lets the optimizer begin anew.
+    stopping : EarlyStopping or None
+        The rule with what it has seen, if it was asked, and in `best_weights` its choice.
+    """
+
+    weights: Weights
+    n_epochs: int
+    optimizer: OptimizerState | None = None
+    stopping: EarlyStopping | None = None
+    best_weights: Weights | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +97,25 @@ class TrainingTask:
         Every random draw comes from (seed, member, epoch).
     member : int
         Tells apart networks of one seed that train together.
+    verbose : {0, 1, 2}
     engine : {"auto", "compiled", "keras"}
+    metrics : tuple of Metric
+    validation : ValidationData or None
+    score : callable or None
+        From weights to the watched number, greater being better; None watches the loss of
+        `validation`.
+    stopping : EarlyStopping or None
+        The rule, fresh; None keeps the last weights, whatever was better before.
+    callbacks : tuple of keras.callbacks.Callback
+        This training's own copies.
+    output_scale : tuple of two ndarrays or None
+        Mean and scale that turn outputs into the target's own units, for callbacks' model.
+    epoch_hook : callable or None
+        Called with weights and history after each epoch; True stops the training.
+    start : TrainingState or None
+        Where to go on; `epochs` are then further ones.
+    survives_interrupt : bool
+        Whether Ctrl-C ends the training with the weights it has, in place of an exception.
     """
 
     network: Network
@@ -65,6 +135,15 @@ class TrainingTask:
     member: int = 0
     verbose: int = 0
     engine: str = "auto"
+    metrics: tuple[Metric, ...] = ()
+    validation: ValidationData | None = None
+    score: Callable[[Weights], float] | None = None
+    stopping: EarlyStopping | None = None
+    callbacks: tuple[Any, ...] = ()
+    output_scale: tuple[NDArray[Any], NDArray[Any]] | None = None
+    epoch_hook: Callable[[Weights, dict[str, list[float]]], bool] | None = None
+    start: TrainingState | None = None
+    survives_interrupt: bool = False
 
     @property
     def n_samples(self) -> int:
@@ -74,6 +153,23 @@ class TrainingTask:
     @property
     def steps_per_epoch(self) -> int:
         return -(-self.n_samples // self.batch_size)
+
+    @property
+    def epoch_numbers(self) -> range:
+        """The epochs to run, counted from 0 over all trainings since the first."""
+        first = self.start.n_epochs if self.start else 0
+        return range(first, first + self.epochs)
+
+    @property
+    def acts_between_epochs(self) -> bool:
+        """Whether anything looks at the training after each epoch."""
+        seen_by = (self.validation, self.callbacks, self.epoch_hook, self.verbose)
+        return any(bool(one) for one in seen_by)
+
+    def resumed_optimizer(self, engine: str) -> OptimizerState | None:
+        """Return the optimizer's state to go on from, if this engine and optimizer can."""
+        state = self.start.optimizer if self.start else None
+        return state if state and state.owner == (engine, self.optimizer.keras.class_name) else None
 
     def generator(self, purpose: Draw, epoch: int = 0) -> np.random.Generator:
         """Return the source of all random numbers of one kind in an epoch."""
@@ -87,14 +183,23 @@ class TrainingResult:
     Attributes
     ----------
     weights : one dict of arrays per stage of the network
+        Of the best epoch under early stopping, else after the last one.
     history : dict of lists, one number per epoch, under Keras' names
     engine : {"compiled", "keras"}
         Which one ran.
+    best_epoch : int
+        Of the best watched score, over all trainings since the first, counted from 1; without
+        validation the last one.
+    state : TrainingState
+    was_interrupted : bool
     """
 
     weights: Weights
     history: dict[str, list[float]]
     engine: str
+    best_epoch: int
+    state: TrainingState
+    was_interrupted: bool = False
 
 
 def require_finite(task: TrainingTask, losses: list[float], first_epoch: int) -> None:
@@ -108,7 +213,7 @@ def require_finite_weights(task: TrainingTask, weights: Weights) -> None:
     """Raise ValueError if the last step, which no loss shows, made weights NaN or infinite."""
     if not all(np.isfinite(array).all() for stage in weights for array in stage.values()):
         message = "The weights must stay finite. Got NaN or infinity after the last step"
-        raise _diverged(task, message, task.epochs - 1)
+        raise _diverged(task, message, task.epoch_numbers[-1])
 
 
 def _diverged(task: TrainingTask, message: str, epoch: int) -> ValueError:

@@ -1,0 +1,162 @@
+"""Networks on their way through the compiled program: their state, and running epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _tensorflow
+from .._keras_objects import KerasObject
+from .._network import Weights
+from .batches import Chunk, batch_lengths, gather, plan_epochs, steps_per_chunk
+from .initializers import starting_weights
+from .program import Data, Numbers, ProgramSpec, State, get_program, initial_slots
+from .schedules import learning_rates
+from .task import OptimizerState, TrainingTask
+
+ENGINE = "compiled"
+
+
+def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
+    """Return what the program of a task, or of so many like it, is compiled for."""
+    rule = task.optimizer.rule
+    assert rule is not None, "tasks without an update rule go to the Keras engine"
+    return ProgramSpec(
+        network=task.network,
+        loss=task.loss,
+        metrics=task.metrics,
+        rule=rule,
+        clipping=task.optimizer.clipping,
+        penalties=(task.l1 > 0, task.l2 > 0),
+        decays_weights=task.optimizer.weight_decay is not None,
+        n_members=n_members,
+        n_steps=steps_per_chunk(task, n_members),
+        batch_size=task.batch_size,
+        n_target_columns=task.y.shape[1],
+        dtype=task.dtype,
+    )
+
+
+class Networks:
+    """The networks of some tasks, which share one program.
+
+    Attributes
+    ----------
+    tasks : list of TrainingTask
+        One for each member.
+    spec : ProgramSpec
+    state : State
+    rate : float, KerasObject of a schedule, or None
+        Learning rate in place of the tasks' own.
+    """
+
+    def __init__(self, tasks: list[TrainingTask]) -> None:
+        self.tasks = tasks
+        self.spec = program_spec(tasks[0], len(tasks))
+        self.state = _initial_state(self.spec, tasks)
+        self.rate: float | KerasObject | None = None
+        self._numbers = _numbers(tasks)
+        self._n_steps = int(self.state.step)
+
+    def run(self, epochs: range) -> list[dict[str, list[float]]]:
+        """Run some epochs; returns loss and metrics of each epoch, for each member."""
+        program = get_program(self.spec)
+        plans = [plan_epochs(task, epochs) for task in self.tasks]
+        total = len(plans[0].rows)
+        state, values = self.state, []
+        for start in range(0, total, self.spec.n_steps):
+            steps = slice(start, min(start + self.spec.n_steps, total))
+            chunk = gather(self.tasks, plans, steps, self.spec.n_steps)
+            state, own = program(state, self._tensors(chunk, start), self._numbers)
+            values.append(own.numpy()[: chunk.n_steps])
+        self.state, self._n_steps = state, self._n_steps + total
+        by_member = np.concatenate(values).swapaxes(0, 1)
+        return [_epoch_means(task, own) for task, own in zip(self.tasks, by_member, strict=True)]
+
+    def weights(self, member: int = 0) -> Weights:
+        return tuple(
+            {name: w.numpy()[member] for name, w in stage.items()} for stage in self.state.weights
+        )
+
+    def replace_weights(self, weights: Weights) -> None:
+        """Put other weights in place, of a single member."""
+        self.state = self.state._replace(weights=_stacked([weights]))
+
+    def optimizer_state(self, member: int = 0) -> OptimizerState:
+        task = self.tasks[member]
+        slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
+        owner = (ENGINE, task.optimizer.keras.class_name)
+        return OptimizerState(owner, int(self.state.step), slots)
+
+    def _tensors(self, chunk: Chunk, start: int) -> Data:
+        tf, _ = _tensorflow.load()
+        rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
+        for member, task in enumerate(self.tasks):
+            rate = task.optimizer.learning_rate if self.rate is None else self.rate
+            first_step = self._n_steps + start
+            rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
+        return Data(
+            X=_uncopied(chunk.X),
+            y=_uncopied(chunk.y),
+            share=_uncopied(chunk.share),
+            dropout_seed=_uncopied(chunk.dropout_seed),
+            learning_rate=tf.constant(rates),
+            n_steps=tf.constant(chunk.n_steps),
+        )
+
+
+def _uncopied(array: NDArray[Any]) -> Any:
+    """Return a tensor on an array's memory, which nobody may change from now on.
+
+    A copy, as `tf.constant` makes it, would touch the whole chunk however few steps are in it.
+    """
+    tf, _ = _tensorflow.load()
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
+    tf, _ = _tensorflow.load()
+    weights = _stacked([starting_weights(task) for task in tasks])
+    slots = initial_slots(spec.rule, weights)
+    states = [state for task in tasks if (state := task.resumed_optimizer(ENGINE))]
+    if not states or [len(own) for own in states[0].slots] != [len(own) for own in slots]:
+        return State(weights, slots, tf.constant(0))
+    slots = [
+        tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
+        for own in zip(*(state.slots for state in states), strict=True)
+    ]
+    return State(weights, slots, tf.constant(states[0].n_steps))
+
+
+def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
+    tf, _ = _tensorflow.load()
+    return [
+        {name: tf.constant(np.stack([own[name] for own in stage])) for name in stage[0]}
+        for stage in zip(*members, strict=True)
+    ]
+
+
+def _numbers(tasks: list[TrainingTask]) -> Numbers:
+    tf, _ = _tensorflow.load()
+
+    def per_member(values: Iterable[Any]) -> Any:
+        return tf.constant(np.array(list(values), tasks[0].dtype))
+
+    return Numbers(
+        l1=per_member(task.l1 for task in tasks),
+        l2=per_member(task.l2 for task in tasks),
+        weight_decay=per_member(task.optimizer.weight_decay or 0.0 for task in tasks),
+        clip_bound=per_member(task.optimizer.clip_bound for task in tasks),
+        dropout_rates=per_member(task.network.dropout_rates for task in tasks),
+    )
+
+
+def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> dict[str, list[float]]:
+    """Average loss and metrics of the steps over each epoch, by rows, as Keras does."""
+    by_epoch = values.reshape(-1, task.steps_per_epoch, values.shape[1]).astype(np.float64)
+    means = np.average(by_epoch, axis=1, weights=batch_lengths(task))
+    names = ["loss", *(metric.name for metric in task.metrics)]
+    return {name: means[:, i].tolist() for i, name in enumerate(names)}

@@ -1,0 +1,109 @@
+"""What is kept and decided at the end of each epoch, whichever engine runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import nan
+
+from .._network import Weights
+from .early_stopping import EarlyStopping
+from .progress import Progress
+from .task import OptimizerState, TrainingResult, TrainingState, TrainingTask, require_finite
+
+
+class Watch:
+    """The history of one training, its best epoch, and when to stop it."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._task = task
+        self._logs: list[dict[str, float]] = []
+        self._progress = Progress(task.verbose, task.epoch_numbers)
+        self._monitor = "val_loss" if task.score is None else "val_score"
+        self._rule, self._best_weights = _resumed_rule(task)
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs that this training has completed."""
+        return len(self._logs)
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """One value per epoch; NaN where a name was missing from an epoch's logs."""
+        names = dict.fromkeys(name for logs in self._logs for name in logs)
+        return {name: [logs.get(name, nan) for logs in self._logs] for name in names}
+
+    def epochs_ended(self, epochs: range, logs: Mapping[str, list[float]]) -> None:
+        """Take note of some epochs, after which nothing is decided."""
+        require_finite(self._task, logs["loss"], epochs.start)
+        rows = zip(*logs.values(), strict=True)
+        self._logs += [dict(zip(logs, row, strict=True)) for row in rows]
+
+    def epoch_ended(
+        self, epoch: int, logs: Mapping[str, float], weights: Callable[[], Weights]
+    ) -> bool:
+        """Take note of an epoch, counted from 0; returns whether it is the last."""
+        require_finite(self._task, [logs["loss"]], epoch)
+        self._logs.append({name: float(value) for name, value in logs.items()})
+        self._progress.epoch_ended(epoch, logs)
+        if self._task.validation is not None:
+            is_best = self._rule.follow(float(logs[self._monitor]), epoch + 1)
+            if is_best and self._task.stopping is not None:
+                self._best_weights = weights()
+        hook = self._task.epoch_hook
+        stops = hook is not None and hook(weights(), self.history)
+        return stops or self._rule.has_stalled
+
+    def result(
+        self,
+        engine: str,
+        last_weights: Weights,
+        optimizer: OptimizerState | None,
+        was_interrupted: bool,
+    ) -> TrainingResult:
+        """Sum up the training.
+
+        Raises
+        ------
+        ValueError
+            If early stopping never saw a number.
+        """
+        self._require_score()
+        n_epochs = self._task.epoch_numbers.start + self.n_epochs
+        is_stopping = self._task.stopping is not None
+        return TrainingResult(
+            weights=self._best_weights or last_weights,
+            history=self.history,
+            engine=engine,
+            best_epoch=self._rule.best_epoch or n_epochs,
+            state=TrainingState(
+                weights=last_weights,
+                n_epochs=n_epochs,
+                optimizer=optimizer,
+                stopping=self._rule if is_stopping else None,
+                best_weights=self._best_weights,
+            ),
+            was_interrupted=was_interrupted,
+        )
+
+    def _require_score(self) -> None:
+        if self._task.stopping is not None and self._best_weights is None:
+            raise ValueError(
+                f"early_stopping needs a {self._monitor} that is a number. Got NaN in all "
+                f"{self.n_epochs} epochs. Check `scoring` against the validation rows."
+            )
+
+
+def _resumed_rule(task: TrainingTask) -> tuple[EarlyStopping, Weights | None]:
+    """Return the rule with what it saw in the training that this one goes on from.
+
+    A rule whose patience had run out gets it anew, or else nothing would go on.
+    """
+    rule = task.stopping or EarlyStopping(greater_is_better=task.score is not None)
+    before = task.start.stopping if task.start else None
+    if task.start is None or before is None or task.stopping is None:
+        return replace(rule), None
+    n_stalled = 0 if before.has_stalled else before.n_stalled
+    patience, min_delta = rule.patience, rule.min_delta
+    resumed = replace(before, patience=patience, min_delta=min_delta, n_stalled=n_stalled)
+    return resumed, task.start.best_weights
