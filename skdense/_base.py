@@ -3,77 +3,145 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
+from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._agreement import check_agreement, validation_share
+from ._continuing import Memory, joined, require_same_network, starting_state
+from ._interruption import warn_of_interruption
 from ._keras_objects import Activation
 from ._keras_view import build_compiled_model
+from ._labels import Labels
 from ._network import Network, Weights, forward
-from ._parameters import check_constraints
+from ._parameters import checked_parameters, draw_seed
+from ._rows import Rows, hold_out
+from ._sklearn_callbacks import CallbackSupportMixin, ReportedFit
 from ._targets import Head, Target
 from ._task import make_task, resolve_optimizer, resolve_output
-from ._validation import (
-    check_prediction_data,
-    check_training_data,
-    check_weights,
-    drop_weightless,
-    unchanged_on_error,
-    warn_about_scale,
-)
-from .training import train
+from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
+from .training import Draw, TrainingResult, TrainingState, generator, train
 
 Array = NDArray[Any]
 
 
-class KerasDenseBase(BaseEstimator, metaclass=ABCMeta):
+class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the dense networks; a subclass says what y is and what the outputs mean."""
 
     _network: Network
     _weights: Weights
     _target: Target
+    _memory: Memory
     _fit_parameters: dict[str, Any]  # as they were; set_params may change the estimator's
+    _labels: Labels | None = None  # of a classifier
     history_: dict[str, list[float]]
-
-    # Further arguments of scikit-learn's `validate_data` for this kind of y.
-    _y_checks: ClassVar[dict[str, bool]] = {}
+    n_iter_: int
+    best_epoch_: int
 
     @abstractmethod
-    def _describe_target(self, y: Array) -> Array:
-        """Validate y and set the attributes that describe it; return y as numbers."""
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, least: int = 1, suffix: str = ""
+    ) -> Rows:
+        """Validate data of at least so many rows, and turn y into numbers.
+
+        With `reset`, set the attributes that describe the data; else hold it against them. The
+        suffix of the arguments' names is for messages.
+        """
+
+    def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
+        """Raise ValueError if these rows cannot train a network, new or not."""
 
     @abstractmethod
     def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
         """Return the output's activation and the loss, deciding where they are "auto"."""
 
     @abstractmethod
-    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> Target:
-        """Return how these numbers become targets of the network."""
+    def _make_target(self, rows: Rows, head: Head) -> Target:
+        """Return how the numbers of the rows become targets of the network."""
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any) -> Self:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
+    ) -> Self:
+        parameters = checked_parameters(self)
+        check_agreement(parameters, X_val, y_val, sample_weight_val)
+        report = ReportedFit(self, int(self.epochs), X, y, sample_weight)
         with unchanged_on_error(self):
-            parameters = self.get_params(deep=False)
-            check_constraints(parameters, type(self).__name__)
-            X, y = check_training_data(self, X, y, parameters["dtype"], **self._y_checks)
-            weights = check_weights(sample_weight, X)
-            y = self._describe_target(y)
-            X, y, weights = drop_weightless(X, y, weights)
-            head = self._settle_head(*resolve_output(self))
-            target = self._make_target(y, weights, head)
-            task = make_task(self, target, head, X, y, weights)
-            warn_about_scale(X, getattr(self, "feature_names_in_", None))
-            [result] = train([task])
-            self._target, self._network, self._weights = target, task.network, result.weights
-            self._fit_parameters = parameters
-            self.n_outputs_ = task.network.n_outputs
-            self.history_ = result.history
-            self.n_iter_ = len(result.history["loss"])
-            self.engine_ = result.engine
+            vars(self).pop("validation_indices_", None)
+            start = starting_state(self) if self.warm_start else None
+            seed = self._memory.seed if start else draw_seed(self.random_state)
+            rows = self._read(X, y, sample_weight, reset=start is None, least=2)
+            self._require_trainable(rows, is_new=start is None)
+            warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
+            share, held_out, everything = validation_share(parameters), None, rows
+            if X_val is not None:
+                held_out = self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
+                everything = rows.followed_by(held_out) if self.refit_full else rows
+            elif share is not None:
+                rows, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
+                self.validation_indices_ = held_out.index
+            listener = report if report.has_listeners else None
+            epochs = int(self.epochs)
+            result = self._train(rows, held_out, seed, start, epochs=epochs, listener=listener)
+            if self.refit_full and not result.was_interrupted:
+                self._train_again(everything, seed)
+            if result.was_interrupted:
+                warn_of_interruption(self.n_iter_)
+        report.fit_ended()
         return self
+
+    def _partial_fit(self, rows: Rows) -> Self:
+        start = starting_state(self)
+        seed = self._memory.seed if start else draw_seed(self.random_state)
+        self._train(rows, None, seed, start, epochs=1, is_chunk=True)
+        return self
+
+    def _train(
+        self,
+        rows: Rows,
+        held_out: Rows | None,
+        seed: int,
+        start: TrainingState | None,
+        *,
+        epochs: int,
+        is_chunk: bool = False,
+        **followers: Any,
+    ) -> TrainingResult:
+        """Train on some rows, and take over the result."""
+        memory = self._memory if start and is_chunk else None
+        mean_weight = memory.mean_weight if memory else rows.mean_weight()
+        rows = rows.weighing(mean_weight)
+        head = self._settle_head(*resolve_output(self))
+        target = self._target if start else self._make_target(rows, head)
+        task = make_task(
+            self, target, head, rows, held_out, memory, seed=seed, start=start, epochs=epochs
+        )
+        if start:
+            before = self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
+            require_same_network(self, task.network, head, self._network, before)
+        # Before training, since scorers and callbacks judge a copy of this estimator.
+        self._target, self._network, self.n_outputs_ = target, task.network, task.network.n_outputs
+        self._fit_parameters = self.get_params(deep=False)
+        [result] = train([replace(task, **followers)])
+        self._weights = result.weights
+        self.history_ = joined(self.history_, result.history) if start else result.history
+        self.n_iter_ = len(self.history_["loss"])
+        self.best_epoch_ = result.best_epoch
+        self.engine_ = result.engine
+        state = result.state if self.warm_start or is_chunk else None
+        self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, state)
+        return result
+
+    def _train_again(self, rows: Rows, seed: int) -> None:
+        """Train anew on all rows, for the best number of epochs; what was watched stays."""
+        watched = {name: getattr(self, name) for name in ("history_", "n_iter_", "best_epoch_")}
+        before = vars(self).copy()
+        result = self._train(rows, None, seed, None, epochs=self.best_epoch_, callbacks=())
+        vars(self).update(before if result.was_interrupted else watched)
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
         check_is_fitted(self)

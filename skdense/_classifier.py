@@ -8,18 +8,28 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
+from ._class_weights import class_weights, weigh
 from ._keras_objects import Activation
+from ._labels import Labels, is_table, labels_of_stream, require_all_classes
+from ._parameters import checked_parameters
+from ._rows import Rows, rows_with_weight
+from ._sklearn_callbacks import with_callbacks
 from ._targets import (
     ClassTarget,
     Head,
+    LabelsTarget,
     class_target,
     classification_head,
+    labels_head,
+    labels_target,
     sees_two_classes_by_one_unit,
 )
+from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]
 
@@ -55,6 +65,10 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Keras name, loss object, or function of (y_true, y_pred). "auto" is cross-entropy.
         Sparse losses get class indices, (n, 1); others get one column of 0 and 1 for two
         classes seen by one unit, and one column per class otherwise.
+    metrics : str, callable, list of them, or None, default=None
+        Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
+        functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
+        an epoch as Keras does, whatever the rows weigh.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
     learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
@@ -71,6 +85,36 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Passes over the data.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
+    early_stopping : bool, default=False
+        Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
+    validation_fraction : float or None, default=None
+        Share of the rows that is held out and watched, shuffled and
+        in the proportions of the classes. None means 0.1 with `early_stopping`
+        and none without. A number without `early_stopping` records the validation history and
+        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place.
+    scoring : str, callable or None, default="loss"
+        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
+        is the `score` of the estimator. Scores are recorded as "val_score".
+    patience : int, default=10
+        Epochs in a row without an improvement by more than `min_delta`, at which to stop.
+    min_delta : float, default=0.0
+        Improvement of the watched score that counts.
+    refit_full : bool, default=False
+        Whether, after early stopping, to train anew on all rows, those of `X_val` included, for
+        `best_epoch_` epochs. `history_` and `n_iter_` stay those of the watched training, and
+        callbacks see only that one.
+    class_weight : {"balanced"}, dict or None, default=None
+        Weights of the classes, which multiply sample weights, also on validation rows. "balanced"
+        is ``n_samples / (n_classes * count)``, counting rows by their weight; with several
+        labels, of each label, multiplied. Labels that a dict leaves out weigh 1.
+    warm_start : bool, default=False
+        Whether another `fit` goes on where the last one stopped: with its weights, optimizer
+        state, epoch number, seed and split, for `epochs` further epochs. Learning rate, penalties,
+        dropout rates and the like may change between the fits, the layers and the loss may not;
+        another optimizer begins anew.
+    callbacks : keras.callbacks.Callback, list of them, or None, default=None
+        Copied for each fit, so that the given ones stay as they are. Callbacks that act on batches
+        need the Keras engine.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X.
@@ -88,7 +132,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The class labels, sorted.
+        The class labels, sorted; with several labels the numbers of their columns.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -131,7 +175,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     """
 
     classes_: Array
-    _target: ClassTarget
+    _labels: Labels
+    _target: ClassTarget | LabelsTarget
+    _class_weights: Array | None
 
     def __init__(
         self,
@@ -146,6 +192,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         l2: float = 0.0,
         output_activation: str | Callable[..., Any] = "auto",
         loss: str | Callable[..., Any] = "auto",
+        metrics: Any = None,
         optimizer: Any = "adam",
         learning_rate: Any = None,
         weight_decay: float | None = None,
@@ -153,6 +200,15 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         batch_size: int | str = "auto",
         epochs: int = 100,
         shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float | None = None,
+        scoring: str | Callable[..., float] | None = "loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        refit_full: bool = False,
+        class_weight: str | dict[Any, float] | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
         dtype: str = "auto",
         verbose: int = 0,
         random_state: Any = None,
@@ -168,6 +224,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         self.l2 = l2
         self.output_activation = output_activation
         self.loss = loss
+        self.metrics = metrics
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -175,22 +232,49 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         self.batch_size = batch_size
         self.epochs = epochs
         self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.patience = patience
+        self.min_delta = min_delta
+        self.refit_full = refit_full
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
         self.dtype = dtype
         self.verbose = verbose
         self.random_state = random_state
         self.engine = engine
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
         ----------
         X : array-like or sparse array of shape (n_samples, n_features)
             Inputs, at a scale near 1; see ``sklearn.preprocessing.StandardScaler``.
-        y : array-like of shape (n_samples,)
-            Class labels: strings, integers or booleans.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels: strings, integers or booleans. Or an indicator matrix of 0 and 1, for
+            rows that have several labels or none.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, relative to the others.
+        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
+            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
+            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+        y_val : array-like, default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of `X_val`.
 
         Returns
         -------
@@ -201,8 +285,46 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ValueError
             For unusable data or parameters, and as soon as the training loss is NaN or
             infinite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
+            Inside of a search, the interruption ends the search.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        The first call on an unfitted estimator starts a network; its automatic batch size and
+        dtype, and the unit of sample weights, hold for all later calls. A fitted estimator goes
+        on from where it is.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,) or None, default=None
+            All classes that are ever to come. Needed in the first call, unless y is an indicator
+            matrix.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters. The estimator is then as it was before.
+        """
+        check_stream_agreement(checked_parameters(self))
+        with unchanged_on_error(self):
+            is_first = not self.__sklearn_is_fitted__()
+            labels = labels_of_stream(classes, y, None if is_first else self._labels)
+            return self._partial_fit(self._read(X, y, sample_weight, reset=is_first, labels=labels))
 
     def predict(self, X: Any) -> Array:
         """Predict the class of each row.
@@ -213,12 +335,11 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Labels out of ``classes_``.
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of ``classes_``, or an indicator matrix as in `fit`.
         """
         decision = self.decision_function(X)
-        codes = decision > 0 if decision.ndim == 1 else decision.argmax(axis=1)
-        return self.classes_[np.asarray(codes, dtype=np.intp)]
+        return self._labels.decode(self._target.choose(decision))
 
     def predict_proba(self, X: Any) -> Array:
         """Predict the probability of each class.
@@ -229,8 +350,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of ``classes_`` and the dtype of X; rows sum to 1.
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of ``classes_`` and the dtype of X. Rows sum to 1, except for several
+            labels, where each has a probability of its own.
         """
         check_is_fitted(self)
         outputs = self._outputs(X, activate=not self._target.answers_from_logits)
@@ -245,7 +367,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
             In the order of ``classes_``.
         """
         with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
@@ -260,30 +382,56 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
-            For two classes positive where ``classes_[1]`` is predicted. Where the output
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes) or \
+                (n_samples, n_labels)
+            For two classes positive where ``classes_[1]`` is predicted, for several labels where
+            each is. Where the output
             activation is neither softmax nor sigmoid, the outputs themselves, for two classes
-            less the threshold.
+            and for labels less the threshold.
         """
         check_is_fitted(self)
         outputs = self._outputs(X, activate=not self._target.decides_on_logits)
         return self._target.decide(outputs)
 
-    def _describe_target(self, y: Array) -> Array:
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        return codes
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
+        labels: Labels | None = None,
+    ) -> Rows:
+        checks = {"multi_output": is_table(y), "ensure_min_samples": least}
+        X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
+        if reset:
+            self._labels = labels or Labels.of(y)
+            self.classes_ = self._labels.values
+        codes = self._labels.encode(y, f"y{suffix}")
+        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+        if not suffix:
+            self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
+        weights = weigh(weights, codes, self._class_weights)
+        return rows_with_weight(X, codes, weights, y)
 
-    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> ClassTarget:
-        present = np.unique(y)
-        if len(present) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs rows of at least 2 classes, with positive weight. "
-                f"Got one class: {self.classes_[present].tolist()[0]!r}."
-            )
+    def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
+        require_all_classes(self._labels, rows.targets, is_new=is_new)
+
+    def _make_target(self, rows: Rows, head: Head) -> ClassTarget | LabelsTarget:
         n_classes = len(self.classes_)
+        if self._labels.is_multilabel:
+            return labels_target(n_classes, head)
         one_unit = n_classes == 2 and sees_two_classes_by_one_unit(head.activation, head.loss)
         return class_target(n_classes, 1 if one_unit else n_classes, head)
 
     def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
+        if self._labels.is_multilabel:
+            return labels_head(output_activation, loss)
         return classification_head(len(self.classes_), output_activation, loss)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

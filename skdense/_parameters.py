@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -9,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 # The table of constraints is scikit-learn's mechanism for its own estimators, kept private
 # there; its messages are the ones users know. Imported here and nowhere else.
@@ -28,7 +30,7 @@ from ._keras_objects import (
     as_activation,
 )
 from ._network import HiddenLayer
-from .training import OptimizerSettings, optimizer_settings
+from .training import Accuracy, Metric, OptimizerSettings, metric_function, optimizer_settings
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -45,6 +47,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "l2": [_NON_NEGATIVE],
     "output_activation": [str, callable],
     "loss": [str, callable],
+    "metrics": [str, callable, "array-like", None],
     "optimizer": [str, object],
     "learning_rate": [_POSITIVE, callable, None],
     "weight_decay": [_NON_NEGATIVE, None],
@@ -52,7 +55,16 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "batch_size": [StrOptions({"auto"}), _COUNT],
     "epochs": [_COUNT],
     "shuffle": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+    "scoring": [str, callable, None],
+    "patience": [_COUNT],
+    "min_delta": [_NON_NEGATIVE],
+    "refit_full": ["boolean"],
     "standardize_target": ["boolean"],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "warm_start": ["boolean"],
+    "callbacks": [object],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
     "verbose": [Interval(Integral, 0, 2, closed="both")],
     "random_state": ["random_state"],
@@ -65,10 +77,18 @@ _BATCH_SIZES = ((1_024, 64), (8_192, 128), (30_000, 256), (100_000, 512))
 _LARGEST_BATCH_SIZE = 1_024
 
 
-def check_constraints(parameters: dict[str, Any], estimator: str) -> None:
-    """Raise scikit-learn's InvalidParameterError for a parameter out of its domain."""
+def checked_parameters(estimator: Any) -> dict[str, Any]:
+    """Return an estimator's parameters; scikit-learn's error for one out of its domain."""
+    parameters: dict[str, Any] = estimator.get_params(deep=False)
     constraints = {name: CONSTRAINTS[name] for name in parameters}
-    validate_parameter_constraints(constraints, parameters, caller_name=estimator)
+    validate_parameter_constraints(constraints, parameters, type(estimator).__name__)
+    return parameters
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return the seed of all that a training draws."""
+    seed: int = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    return seed
 
 
 def resolve_hidden_layers(
@@ -194,6 +214,59 @@ def resolve_loss(loss: Any) -> Any:
         except ValueError:
             raise _unknown("loss", loss, _names(keras.losses)) from None
     return loss
+
+
+def resolve_metrics(metrics: Any, accuracy: Accuracy | None) -> tuple[Metric, ...]:
+    """Return the metrics by their names.
+
+    Parameters
+    ----------
+    metrics : str, callable, sequence of them, or None
+    accuracy : Accuracy or None
+        What "accuracy" means for the target; None where it means nothing.
+    """
+    if metrics is None:
+        return ()
+    given = [metrics] if _is_single(metrics) else list(metrics)
+    resolved = [_metric(metric, accuracy) for metric in given]
+    names = [metric.name for metric in resolved]
+    if len({"loss", *names}) <= len(names):
+        raise ValueError(f"metrics must be of different names, and none 'loss'. Got {names}.")
+    return tuple(resolved)
+
+
+def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
+    if metric in ("accuracy", "acc"):
+        if accuracy is None:
+            raise ValueError(f"metrics must be for numbers here, such as 'mae'. Got {metric!r}.")
+        return Metric(metric, accuracy)
+    function = metric_function(metric) if isinstance(metric, str) else metric
+    if not callable(function) or isinstance(function, type) or hasattr(function, "update_state"):
+        _, keras = _tensorflow.load()
+        known = [name for name in _names(keras.metrics) if metric_function(name)]
+        raise ValueError(
+            "metrics must be 'accuracy', names of functions in keras.metrics, or functions of "
+            f"(y_true, y_pred) that give one number for each row. Got {metric!r}. Known: "
+            f"{', '.join(known)}. For others, such as the AUC, use a scikit-learn scorer as "
+            "`scoring`."
+        )
+    _require_hashable("metrics", function)
+    return Metric(metric if isinstance(metric, str) else metric.__name__, function)
+
+
+def resolve_callbacks(callbacks: Any) -> tuple[Any, ...]:
+    """Return copies of Keras callbacks, for one training."""
+    if callbacks is None:
+        return ()
+    _, keras = _tensorflow.load()
+    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    for callback in given:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(
+                "callbacks must be keras.callbacks.Callback objects. Got "
+                f"{callback!r}. scikit-learn's own callbacks go to set_callbacks()."
+            )
+    return tuple(copy.deepcopy(given))
 
 
 def resolve_initializer(initializer: Any) -> Any:

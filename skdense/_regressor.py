@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
+from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
 from ._keras_objects import Activation
+from ._parameters import checked_parameters
+from ._rows import Rows, rows_with_weight
+from ._sklearn_callbacks import with_callbacks
 from ._targets import Head, RegressionTarget, regression_head, regression_target
+from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]
 
@@ -44,6 +49,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
         Keras name, loss object, or function of (y_true, y_pred). "auto" is the squared error.
+    metrics : str, callable, list of them, or None, default=None
+        Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
+        functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
+        an epoch as Keras does, whatever the rows weigh; in
+        standardised units where the target is standardised.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
     learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
@@ -60,12 +70,38 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Passes over the data.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
+    early_stopping : bool, default=False
+        Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
+    validation_fraction : float or None, default=None
+        Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
+        and none without. A number without `early_stopping` records the validation history and
+        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place.
+    scoring : str, callable or None, default="loss"
+        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
+        is the `score` of the estimator. Scores are recorded as "val_score".
+    patience : int, default=10
+        Epochs in a row without an improvement by more than `min_delta`, at which to stop.
+    min_delta : float, default=0.0
+        Improvement of the watched score that counts; of a loss, in
+        standardised units where the target is standardised.
+    refit_full : bool, default=False
+        Whether, after early stopping, to train anew on all rows, those of `X_val` included, for
+        `best_epoch_` epochs. `history_` and `n_iter_` stay those of the watched training, and
+        callbacks see only that one.
     standardize_target : bool, default=True
         Whether to learn (y - mean) / standard deviation, which needs no other learning rate
         for dollars than for millions. Done with a linear output and squared error, absolute
         error, Huber or log-cosh loss; the delta of Huber then counts in standard deviations
         of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in the
         target's own units.
+    warm_start : bool, default=False
+        Whether another `fit` goes on where the last one stopped: with its weights, optimizer
+        state, epoch number, seed and split, for `epochs` further epochs. Learning rate, penalties,
+        dropout rates and the like may change between the fits, the layers and the loss may not;
+        another optimizer begins anew.
+    callbacks : keras.callbacks.Callback, list of them, or None, default=None
+        Copied for each fit, so that the given ones stay as they are. Callbacks that act on batches
+        need the Keras engine.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X.
@@ -125,7 +161,6 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     """
 
     _target: RegressionTarget
-    _y_checks: ClassVar[dict[str, bool]] = {"multi_output": True, "y_numeric": True}
 
     def __init__(
         self,
@@ -140,6 +175,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         l2: float = 0.0,
         output_activation: str | Callable[..., Any] = "auto",
         loss: str | Callable[..., Any] = "auto",
+        metrics: Any = None,
         optimizer: Any = "adam",
         learning_rate: Any = None,
         weight_decay: float | None = None,
@@ -147,7 +183,15 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         batch_size: int | str = "auto",
         epochs: int = 100,
         shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float | None = None,
+        scoring: str | Callable[..., float] | None = "loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        refit_full: bool = False,
         standardize_target: bool = True,
+        warm_start: bool = False,
+        callbacks: Any = None,
         dtype: str = "auto",
         verbose: int = 0,
         random_state: Any = None,
@@ -163,6 +207,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         self.l2 = l2
         self.output_activation = output_activation
         self.loss = loss
+        self.metrics = metrics
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -170,13 +215,31 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         self.batch_size = batch_size
         self.epochs = epochs
         self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.patience = patience
+        self.min_delta = min_delta
+        self.refit_full = refit_full
         self.standardize_target = standardize_target
+        self.warm_start = warm_start
+        self.callbacks = callbacks
         self.dtype = dtype
         self.verbose = verbose
         self.random_state = random_state
         self.engine = engine
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -187,6 +250,13 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             Numbers.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, relative to the others.
+        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
+            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
+            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+        y_val : array-like, default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of `X_val`.
 
         Returns
         -------
@@ -197,8 +267,42 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         ValueError
             For unusable data or parameters, and as soon as the training loss is NaN or
             infinite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
+            Inside of a search, the interruption ends the search.
         """
-        return self._fit(X, y, sample_weight)
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        The first call on an unfitted estimator starts a network; its mean and scale of the
+        target, automatic batch size and dtype, and the unit of sample weights, hold for all later
+        calls. A fitted estimator goes on from where it is.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters. The estimator is then as it was before.
+        """
+        check_stream_agreement(checked_parameters(self))
+        with unchanged_on_error(self):
+            is_first = not self.__sklearn_is_fitted__()
+            return self._partial_fit(self._read(X, y, sample_weight, reset=is_first))
 
     def predict(self, X: Any) -> Array:
         """Predict the target of each row.
@@ -215,13 +319,18 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
-    def _describe_target(self, y: Array) -> Array:
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, least: int = 1, suffix: str = ""
+    ) -> Rows:
+        checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": least}
         if issparse(y):
-            raise TypeError("y must be a dense array. Got a sparse one; use y.toarray().")
-        return y
+            raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
+        X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
+        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+        return rows_with_weight(X, y, weights, y)
 
-    def _make_target(self, y: Array, sample_weight: Array | None, head: Head) -> RegressionTarget:
-        return regression_target(y, sample_weight, head, self.standardize_target)
+    def _make_target(self, rows: Rows, head: Head) -> RegressionTarget:
+        return regression_target(rows.targets, rows.weights, head, self.standardize_target)
 
     def _settle_head(self, output_activation: Activation, loss: Any) -> Head:
         return regression_head(output_activation, loss)

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ._keras_objects import Activation, LossObject, cross_entropy_of_logits, loss_name
 from ._network import Weights
+from .training import Accuracy
 
 Array = NDArray[Any]
 
@@ -130,6 +131,17 @@ class ClassTarget:
         """Return the weights as they are: classes have no units."""
         return weights
 
+    @property
+    def accuracy(self) -> Accuracy:
+        """The share of rows whose class has the highest output."""
+        if self.n_units == 1:
+            return _binary_accuracy(self.link)
+        return Accuracy("sparse_categorical" if self.is_sparse else "categorical")
+
+    def choose(self, decision: Array) -> NDArray[np.intp]:
+        """Turn decision values into class numbers."""
+        return (decision > 0).astype(np.intp) if decision.ndim == 1 else decision.argmax(axis=1)
+
     def decide(self, outputs: Array) -> Array:
         """Turn logits or other outputs into decision values.
 
@@ -139,8 +151,7 @@ class ClassTarget:
             Two classes: positive where the second one is predicted.
         """
         if self.n_units == 1:
-            is_centred = self.decides_on_logits or self.link == "margins"
-            return outputs[:, 0] - outputs.dtype.type(0 if is_centred else 0.5)
+            return outputs[:, 0] - _threshold(self, outputs.dtype)
         return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
 
     @property
@@ -161,23 +172,111 @@ class ClassTarget:
         if self.answers_from_logits:
             return np.column_stack([expit(-outputs[:, 0]), expit(outputs[:, 0])])
         if self.n_units == 1:
-            second = np.clip(self._score(outputs[:, 0]), 0, 1)
+            second = np.clip(_score(self.link, outputs[:, 0]), 0, 1)
             return np.column_stack([1 - second, second])
         if self.link == "probabilities":
             return outputs
         if self.link == "logits":
             return softmax(outputs, axis=1)
-        scores = np.maximum(self._score(outputs), 0)
+        scores = np.maximum(_score(self.link, outputs), 0)
         total = scores.sum(axis=1, keepdims=True)
         uniform = np.full_like(scores, 1 / self.n_classes)
         return np.divide(scores, total, out=uniform, where=total > 0)
 
-    def _score(self, outputs: Array) -> Array:
-        if self.link == "binary logits":
+
+@dataclass(frozen=True)
+class LabelsTarget:
+    """Several labels of 0 and 1, one output for each.
+
+    Attributes
+    ----------
+    n_units : int
+    link : {"binary logits", "margins", "scores"}
+        What the outputs are, after their activation.
+    decides_on_logits : bool
+        Whether decisions are taken before the output's activation.
+    """
+
+    n_units: int
+    link: str
+    decides_on_logits: bool
+
+    def encode(self, codes: NDArray[np.intp]) -> Array:
+        return codes.astype(np.float32)
+
+    def in_own_units(self, weights: Weights) -> Weights:
+        return weights
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The share of labels that are right."""
+        return _binary_accuracy(self.link)
+
+    def choose(self, decision: Array) -> NDArray[np.intp]:
+        """Turn decision values into an indicator matrix."""
+        return (decision > 0).astype(np.intp)
+
+    def decide(self, outputs: Array) -> Array:
+        """Turn logits or other outputs into values that are positive for predicted labels."""
+        return outputs - _threshold(self, outputs.dtype)
+
+    @property
+    def answers_from_logits(self) -> bool:
+        """Whether `probabilities` takes logits in place of outputs after their activation."""
+        return self.decides_on_logits
+
+    def probabilities(self, outputs: Array) -> Array:
+        """Turn outputs or logits into the probability of each label, (n_samples, n_labels)."""
+        if self.answers_from_logits:
             return expit(outputs)
-        if self.link == "log-probabilities":
-            return np.exp(outputs)
-        return (outputs + 1) / 2 if self.link == "margins" else outputs
+        return np.clip(_score(self.link, outputs), 0, 1)
+
+
+def _score(link: str, outputs: Array) -> Array:
+    if link == "binary logits":
+        return expit(outputs)
+    if link == "log-probabilities":
+        return np.exp(outputs)
+    return (outputs + 1) / 2 if link == "margins" else outputs
+
+
+def _threshold(target: ClassTarget | LabelsTarget, dtype: np.dtype) -> Any:
+    """Return the output of one unit, or its logit, above which it says yes."""
+    return dtype.type(0 if target.decides_on_logits or target.link == "margins" else 0.5)
+
+
+def _binary_accuracy(link: str) -> Accuracy:
+    return Accuracy("binary", 0.0 if link in ("binary logits", "margins") else 0.5)
+
+
+def labels_head(output_activation: Activation, loss: Any) -> Head:
+    """Settle activation and loss for several labels of 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If they are for one class per row.
+    """
+    if output_activation in _ROWWISE_ACTIVATIONS or loss_name(loss) in (
+        _SPARSE_LOSSES | _CLASSWISE_LOSSES
+    ):
+        raise ValueError(
+            "Labels of an indicator matrix need an output_activation and a loss for each label, "
+            "such as 'sigmoid' and 'binary_crossentropy'. Got "
+            f"output_activation={output_activation!r} and loss={loss!r}, which share one among "
+            "all classes. Leave both at 'auto'."
+        )
+    if output_activation == "auto":
+        output_activation = _automatic_activation(True, loss)
+    if isinstance(loss, str) and loss == "auto":
+        loss = _cross_entropy(True, output_activation)
+    return Head(output_activation, loss)
+
+
+def labels_target(n_labels: int, head: Head) -> LabelsTarget:
+    """Return the target for a settled head."""
+    link = _link(head)
+    return LabelsTarget(n_labels, link, head.activation == "sigmoid" or "logits" in link)
 
 
 def class_target(n_classes: int, n_units: int, head: Head) -> ClassTarget:
@@ -226,12 +325,23 @@ class RegressionTarget:
         return len(self.mean)
 
     @property
+    def output_scale(self) -> tuple[Array, Array] | None:
+        """Mean and scale; None where outputs are in the target's own units anyway."""
+        return (self.mean, self.scale) if self.is_standardized else None
+
+    @property
     def is_standardized(self) -> bool:
         return bool(self.mean.any() or (self.scale != 1).any())
 
     def encode(self, y: Array) -> Array:
         """Turn y, (n_samples,) or (n_samples, n_outputs), into (n_samples, n_outputs)."""
-        return (y.reshape(len(y), -1) - self.mean) / self.scale
+        columns = y.reshape(len(y), -1)
+        if columns.shape[1] != self.n_units:
+            raise ValueError(
+                f"y must have {self.n_units} column(s), as the y that was trained on. Got "
+                f"{columns.shape[1]}."
+            )
+        return (columns - self.mean) / self.scale
 
     def decode(self, outputs: Array) -> Array:
         """Turn the network's outputs into predictions, in their dtype."""
@@ -277,4 +387,4 @@ def regression_target(
     return RegressionTarget(mean, scale, y.ndim == 1)
 
 
-Target = ClassTarget | RegressionTarget
+Target = ClassTarget | LabelsTarget | RegressionTarget

@@ -6,60 +6,115 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from . import _parameters as parameters
+from ._continuing import Memory
+from ._interruption import is_one_of_many_fits
 from ._keras_objects import Activation
 from ._network import build_network
-from ._targets import Head, Target
+from ._rows import Rows
+from ._scoring import watched_score
+from ._targets import Head, RegressionTarget, Target
 from ._validation import cast
-from .training import OptimizerSettings, TrainingTask
+from .training import (
+    EarlyStopping,
+    OptimizerSettings,
+    TrainingState,
+    TrainingTask,
+    ValidationData,
+)
 
 Array = NDArray[Any]
 
 
 def make_task(
-    estimator: Any, target: Target, head: Head, X: Any, y: Array, sample_weight: Array | None
+    estimator: Any,
+    target: Target,
+    head: Head,
+    rows: Rows,
+    held_out: Rows | None,
+    memory: Memory | None,
+    *,
+    seed: int,
+    start: TrainingState | None,
+    epochs: int,
 ) -> TrainingTask:
     """Resolve every parameter for this data.
 
     Parameters
     ----------
     estimator
-        Its constructor parameters are read, nothing else.
+        Its constructor parameters are read, and its copy is scored.
     target : Target
     head : Head
-    X : ndarray or CSR array of shape (n_samples, n_features)
-    y : ndarray
-        What `target` encodes.
-    sample_weight : ndarray of shape (n_samples,) or None
+    rows, held_out : Rows
+        To train on, and to watch.
+    memory : Memory or None
+        Of the first chunk of a stream, whose automatic choices hold for all.
+    seed : int
+    start : TrainingState or None
+        Where to go on.
+    epochs : int
     """
     hidden = parameters.resolve_hidden_layers(
         estimator.units, estimator.depth, estimator.activation, estimator.dropout
     )
-    batch_size = parameters.resolve_batch_size(estimator.batch_size, X.shape[0])
-    dtype = parameters.resolve_dtype(estimator.dtype, X.dtype, X.shape[0], batch_size)
+    batch_size, dtype = estimator.batch_size, estimator.dtype
+    if memory is not None:
+        batch_size = memory.batch_size if batch_size == "auto" else batch_size
+        dtype = memory.dtype if dtype == "auto" else dtype
+    else:
+        batch_size = parameters.resolve_batch_size(batch_size, len(rows))
+        dtype = parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
     network = build_network(
-        X.shape[1], hidden, target.n_units, head.activation, estimator.batch_normalization
+        rows.X.shape[1], hidden, target.n_units, head.activation, estimator.batch_normalization
     )
+    is_regression = isinstance(target, RegressionTarget)
+    score = watched_score(estimator, held_out)
     return TrainingTask(
         network=network,
-        X=cast(X, dtype, "X"),
-        y=cast(target.encode(y), dtype, "y"),
-        sample_weight=sample_weight,
+        X=cast(rows.X, dtype, "X"),
+        y=cast(target.encode(rows.y), dtype, "y"),
+        sample_weight=rows.sample_weight,
+        rows=rows.index if len(rows) < rows.X.shape[0] else None,
         loss=head.loss,
         kernel_initializer=parameters.resolve_initializer(estimator.kernel_initializer),
         optimizer=resolve_optimizer(estimator),
         l1=float(estimator.l1),
         l2=float(estimator.l2),
         batch_size=batch_size,
-        epochs=int(estimator.epochs),
+        epochs=epochs,
         shuffle=bool(estimator.shuffle),
         dtype=dtype,
-        seed=check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max),
+        seed=seed,
         verbose=int(estimator.verbose),
         engine=estimator.engine,
+        metrics=parameters.resolve_metrics(
+            estimator.metrics, None if is_regression else target.accuracy
+        ),
+        validation=None if held_out is None else _validation_data(held_out, target, dtype),
+        score=score,
+        stopping=_stopping(estimator, score is not None) if held_out else None,
+        callbacks=parameters.resolve_callbacks(estimator.callbacks),
+        output_scale=target.output_scale if is_regression else None,
+        start=start,
+        survives_interrupt=not is_one_of_many_fits(),
     )
+
+
+def _validation_data(rows: Rows, target: Target, dtype: str) -> ValidationData:
+    rows = rows.weighing(rows.mean_weight())
+    return ValidationData(
+        X=cast(rows.inputs, dtype, "X_val"),
+        y=np.asarray(cast(target.encode(rows.targets), dtype, "y_val")),
+        sample_weight=rows.weights,
+    )
+
+
+def _stopping(estimator: Any, greater_is_better: bool) -> EarlyStopping | None:
+    if not estimator.early_stopping:
+        return None
+    return EarlyStopping(greater_is_better, int(estimator.patience), float(estimator.min_delta))
 
 
 def resolve_output(estimator: Any) -> tuple[Activation, Any]:

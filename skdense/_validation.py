@@ -41,9 +41,22 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def check_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, dtype: str, **y_checks: Any
+    estimator: BaseEstimator, X: Any, y: Any, dtype: str, *, reset: bool, suffix: str, **checks: Any
 ) -> tuple[Any, Array]:
-    """Validate X and y as scikit-learn does, and set ``n_features_in_``.
+    """Validate X and y as scikit-learn does.
+
+    Parameters
+    ----------
+    estimator
+    X, y
+    dtype : {"auto", "float32", "float64"}
+        The estimator's parameter.
+    reset : bool
+        Whether to set ``n_features_in_``, or to hold X against it.
+    suffix : str
+        Of the arguments' names in messages about `X` of another kind.
+    **checks
+        Further arguments of ``sklearn.utils.validation.validate_data``.
 
     Returns
     -------
@@ -52,17 +65,15 @@ def check_training_data(
     """
     # Other dtypes become the first; what already is one of them stays, above all a memory map.
     dtypes = [np.float64, np.float32] if dtype == "float64" else [np.float32, np.float64]
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=dtypes,
-        order="C",
-        ensure_min_samples=2,
-        **y_checks,
-    )
-    return X, y
+    try:
+        X, y = validate_data(
+            estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
+        )
+    except ValueError as error:
+        if not suffix:
+            raise
+        raise ValueError(f"X{suffix} and y{suffix} must be like X and y. {error}") from error
+    return X, y.toarray() if issparse(y) else y
 
 
 def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
@@ -72,7 +83,7 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
     )
 
 
-def check_weights(sample_weight: Any, X: Any) -> Array | None:
+def check_weights(sample_weight: Any, X: Any, name: str) -> Array | None:
     """Return sample weights, (n_samples,) in float64; a number counts for every row.
 
     Raises
@@ -84,33 +95,19 @@ def check_weights(sample_weight: Any, X: Any) -> Array | None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
     if weights.ndim != 1:
-        raise ValueError(f"sample_weight must be a 1-D array. Got shape {weights.shape}.")
+        raise ValueError(f"{name} must be a 1-D array. Got shape {weights.shape}.")
     if len(weights) != X.shape[0]:
         raise ValueError(
-            f"sample_weight must have one value for each of the {X.shape[0]} rows of X. Got "
+            f"{name} must have one value for each of the {X.shape[0]} rows of X. Got "
             f"{len(weights)}."
         )
     if weights.min() < 0:
-        raise ValueError(f"sample_weight must not be negative. Got {weights.min()}.")
+        raise ValueError(f"{name} must not be negative. Got {weights.min()}.")
     if weights.max() == 0:
-        raise ValueError("sample_weight must have a positive value. Got only zeros.")
+        raise ValueError(f"{name} must have a positive value. Got only zeros.")
     return weights
-
-
-def drop_weightless(X: Any, y: Array, weights: Array | None) -> tuple[Any, Array, Array | None]:
-    """Drop rows of weight 0, and scale the other weights to a mean of 1."""
-    if weights is None:
-        return X, y, None
-    kept = weights > 0
-    if not kept.all():
-        X, y, weights = X[kept], y[kept], weights[kept]
-    weights = weights / weights.max()  # first, lest their sum overflow
-    # Lest float32 round a tiny weight to 0, which marks padding.
-    return X, y, np.maximum(weights / weights.mean(), 1e-30)
 
 
 def cast(array: Any, dtype: str, name: str) -> Any:

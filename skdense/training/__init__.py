@@ -8,12 +8,21 @@ from .losses import per_row_function
 from .metrics import Accuracy, Metric, metric_function
 from .optimizers import OptimizerSettings, optimizer_settings
 from .program import clear_programs, trace_count
-from .task import Draw, TrainingResult, TrainingState, TrainingTask, ValidationData
+from .task import (
+    Draw,
+    EpochListener,
+    TrainingResult,
+    TrainingState,
+    TrainingTask,
+    ValidationData,
+    generator,
+)
 
 __all__ = [
     "Accuracy",
     "Draw",
     "EarlyStopping",
+    "EpochListener",
     "Metric",
     "OptimizerSettings",
     "SlowEngineWarning",
@@ -22,6 +31,7 @@ __all__ = [
     "TrainingTask",
     "ValidationData",
     "clear_cache",
+    "generator",
     "metric_function",
     "optimizer_settings",
     "trace_count",

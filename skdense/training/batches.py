@@ -25,9 +25,10 @@ _ALIGNMENT = 64
 
 def epoch_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
     """Return the rows in the order in which an epoch, counted from 0, visits them."""
-    if not task.shuffle:
-        return np.arange(task.n_samples)
-    return task.generator(Draw.ORDER, epoch).permutation(task.n_samples)
+    order = np.arange(task.n_samples)
+    if task.shuffle:
+        order = task.generator(Draw.ORDER, epoch).permutation(task.n_samples)
+    return order if task.rows is None else task.rows[order]
 
 
 def steps_per_chunk(task: TrainingTask, n_members: int) -> int:

@@ -150,7 +150,11 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
         if task.score is not None:
             logs["val_score"] = task.score(get_weights(model, weights))
 
-    return keras.callbacks.LambdaCallback(on_epoch_end=add_score)
+    def begin(epoch: int, logs: dict[str, float] | None) -> None:
+        if task.listener is not None:
+            task.listener.epoch_begins()
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=add_score)
 
 
 def _watcher(task: TrainingTask, model: Any, watch: Watch) -> Any:

@@ -67,6 +67,8 @@ class _WatchedEpochs:
     def run(self, epochs: range) -> bool:
         """Run one epoch; returns whether it is the last."""
         [epoch] = epochs
+        if self._task.listener:
+            self._task.listener.epoch_begins()
         if self._callbacks:
             self._callbacks.epoch_begun(epoch)
             self._follow_callbacks()

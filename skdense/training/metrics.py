@@ -50,7 +50,8 @@ class Accuracy:
     def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         _, keras = _tensorflow.load()
         if self.kind == "binary":
-            return keras.metrics.binary_accuracy(y_true, y_pred, threshold=self.threshold)
+            right = keras.metrics.binary_accuracy(y_true, y_pred, threshold=self.threshold)
+            return keras.ops.mean(right, axis=-1) if len(right.shape) == 2 else right
         return getattr(keras.metrics, f"{self.kind}_accuracy")(y_true, y_pred)
 
     def as_keras(self, name: str) -> Any:

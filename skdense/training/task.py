@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,9 @@ class TrainingState:
     optimizer : OptimizerState or None
         None lets the optimizer begin anew.
     stopping : EarlyStopping or None
-        The rule with what it has seen, if it was asked, and in `best_weights` its choice.
+        The rule with what it has seen, if there was validation.
+    best_weights : one dict of arrays per stage of the network, or None
+        Of the rule's best epoch, under early stopping.
     """
 
     weights: Weights
@@ -74,6 +76,21 @@ class TrainingState:
     optimizer: OptimizerState | None = None
     stopping: EarlyStopping | None = None
     best_weights: Weights | None = None
+
+
+class EpochListener(Protocol):
+    """Somebody who follows a training epoch by epoch."""
+
+    def epoch_begins(self) -> None: ...
+
+    def epoch_ended(self, weights: Weights, history: dict[str, list[float]]) -> bool:
+        """Take note of the newest epoch; returns whether training is to stop."""
+        ...
+
+
+def generator(seed: int, purpose: Draw, epoch: int = 0, member: int = 0) -> np.random.Generator:
+    """Return the source of all random numbers of one kind in an epoch."""
+    return np.random.default_rng([seed, member, purpose, epoch])
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +123,14 @@ class TrainingTask:
         `validation`.
     stopping : EarlyStopping or None
         The rule, fresh; None keeps the last weights, whatever was better before.
+    rows : ndarray of shape (n_used,) or None
+        The rows of X, y and sample_weight to train on; None for all.
     callbacks : tuple of keras.callbacks.Callback
         This training's own copies.
     output_scale : tuple of two ndarrays or None
         Mean and scale that turn outputs into the target's own units, for callbacks' model.
-    epoch_hook : callable or None
-        Called with weights and history after each epoch; True stops the training.
+    listener : EpochListener or None
+        Told of each epoch.
     start : TrainingState or None
         Where to go on; `epochs` are then further ones.
     survives_interrupt : bool
@@ -135,19 +154,21 @@ class TrainingTask:
     member: int = 0
     verbose: int = 0
     engine: str = "auto"
+    rows: NDArray[np.intp] | None = None
     metrics: tuple[Metric, ...] = ()
     validation: ValidationData | None = None
     score: Callable[[Weights], float] | None = None
     stopping: EarlyStopping | None = None
     callbacks: tuple[Any, ...] = ()
     output_scale: tuple[NDArray[Any], NDArray[Any]] | None = None
-    epoch_hook: Callable[[Weights, dict[str, list[float]]], bool] | None = None
+    listener: EpochListener | None = None
     start: TrainingState | None = None
     survives_interrupt: bool = False
 
     @property
     def n_samples(self) -> int:
-        n_samples: int = self.X.shape[0]
+        """Number of rows to train on."""
+        n_samples: int = self.X.shape[0] if self.rows is None else len(self.rows)
         return n_samples
 
     @property
@@ -163,8 +184,7 @@ class TrainingTask:
     @property
     def acts_between_epochs(self) -> bool:
         """Whether anything looks at the training after each epoch."""
-        seen_by = (self.validation, self.callbacks, self.epoch_hook, self.verbose)
-        return any(bool(one) for one in seen_by)
+        return bool(self.validation or self.callbacks or self.listener or self.verbose)
 
     def resumed_optimizer(self, engine: str) -> OptimizerState | None:
         """Return the optimizer's state to go on from, if this engine and optimizer can."""
@@ -173,7 +193,7 @@ class TrainingTask:
 
     def generator(self, purpose: Draw, epoch: int = 0) -> np.random.Generator:
         """Return the source of all random numbers of one kind in an epoch."""
-        return np.random.default_rng([self.seed, self.member, purpose, epoch])
+        return generator(self.seed, purpose, epoch, self.member)
 
 
 @dataclass(frozen=True, eq=False)

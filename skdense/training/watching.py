@@ -50,8 +50,8 @@ class Watch:
             is_best = self._rule.follow(float(logs[self._monitor]), epoch + 1)
             if is_best and self._task.stopping is not None:
                 self._best_weights = weights()
-        hook = self._task.epoch_hook
-        stops = hook is not None and hook(weights(), self.history)
+        listener = self._task.listener
+        stops = listener is not None and listener.epoch_ended(weights(), self.history)
         return stops or self._rule.has_stalled
 
     def result(
@@ -70,17 +70,17 @@ class Watch:
         """
         self._require_score()
         n_epochs = self._task.epoch_numbers.start + self.n_epochs
-        is_stopping = self._task.stopping is not None
+        is_watched = self._task.validation is not None
         return TrainingResult(
             weights=self._best_weights or last_weights,
             history=self.history,
             engine=engine,
-            best_epoch=self._rule.best_epoch or n_epochs,
+            best_epoch=(is_watched and self._rule.best_epoch) or n_epochs,
             state=TrainingState(
                 weights=last_weights,
                 n_epochs=n_epochs,
                 optimizer=optimizer,
-                stopping=self._rule if is_stopping else None,
+                stopping=self._rule if is_watched else None,
                 best_weights=self._best_weights,
             ),
             was_interrupted=was_interrupted,
@@ -101,9 +101,10 @@ def _resumed_rule(task: TrainingTask) -> tuple[EarlyStopping, Weights | None]:
     """
     rule = task.stopping or EarlyStopping(greater_is_better=task.score is not None)
     before = task.start.stopping if task.start else None
-    if task.start is None or before is None or task.stopping is None:
+    best_weights = task.start.best_weights if task.start and task.stopping else None
+    if before is None or (task.stopping and best_weights is None):
         return replace(rule), None
     n_stalled = 0 if before.has_stalled else before.n_stalled
     patience, min_delta = rule.patience, rule.min_delta
     resumed = replace(before, patience=patience, min_delta=min_delta, n_stalled=n_stalled)
-    return resumed, task.start.best_weights
+    return resumed, best_weights

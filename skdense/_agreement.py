@@ -1,0 +1,45 @@
+"""Parameters and arguments checked against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_DEFAULT_SHARE = 0.1  # of rows held out for early stopping
+
+
+def check_agreement(parameters: dict[str, Any], X_val: Any, y_val: Any, weight_val: Any) -> None:
+    """Raise ValueError where parameters, or arguments of `fit`, contradict each other."""
+    if parameters["refit_full"] and not parameters["early_stopping"]:
+        raise ValueError(
+            "refit_full=True needs early_stopping=True, which finds how many epochs to train "
+            "again. Got early_stopping=False."
+        )
+    if parameters["refit_full"] and parameters["warm_start"]:
+        raise ValueError("refit_full=True starts anew, warm_start=True goes on. Got both.")
+    if X_val is not None and y_val is None:
+        raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
+    if X_val is None and not (y_val is None and weight_val is None):
+        raise ValueError("y_val and sample_weight_val need X_val. Got X_val=None.")
+
+
+def check_stream_agreement(parameters: dict[str, Any]) -> None:
+    """Raise ValueError for parameters that need all data, which `partial_fit` never sees."""
+    for name in ("early_stopping", "validation_fraction", "refit_full"):
+        if parameters[name]:
+            raise ValueError(
+                f"partial_fit sees one chunk at a time, and holds no rows out. Got {name}="
+                f"{parameters[name]}. Use fit, or leave it at its default and score the "
+                "estimator between calls."
+            )
+    if parameters.get("class_weight") == "balanced":
+        raise ValueError(
+            "partial_fit needs class weights that do not depend on all data. Got "
+            "class_weight='balanced'. Pass a dict, of "
+            "sklearn.utils.class_weight.compute_class_weight over a sample."
+        )
+
+
+def validation_share(parameters: dict[str, Any]) -> float | None:
+    """Return the fraction of rows to hold out; None for none."""
+    fraction: float | None = parameters["validation_fraction"]
+    return _DEFAULT_SHARE if fraction is None and parameters["early_stopping"] else fraction

@@ -1,0 +1,78 @@
+"""Weights of classes, which multiply those of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._labels import Labels
+
+Array = NDArray[Any]
+
+
+def class_weights(
+    given: str | Mapping[Any, float] | None, labels: Labels, codes: Array, sample_weight: Any
+) -> Array | None:
+    """Return the weight of each class.
+
+    Parameters
+    ----------
+    given : None, "balanced" or dict of label to weight
+        "balanced" is ``n_samples / (n_classes * count)`` as in
+        ``sklearn.utils.class_weight.compute_class_weight``, counting rows by their weight.
+        Labels that a dict leaves out weigh 1.
+    labels : Labels
+    codes : ndarray of shape (n_samples,) or (n_samples, n_labels)
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    ndarray of shape (1, n_classes), for an indicator matrix (n_labels, 2), or None
+
+    Raises
+    ------
+    ValueError
+        For a class that is not in y, a negative weight, or a dict with an indicator matrix.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        columns = codes.T if labels.is_multilabel else codes[np.newaxis]
+        n_classes = 2 if labels.is_multilabel else len(labels.values)
+        return np.stack([_balanced(column, n_classes, sample_weight) for column in columns])
+    if labels.is_multilabel:
+        raise ValueError(
+            "class_weight must be None or 'balanced' for an indicator matrix. Got a dict. Pass "
+            "sample_weight for other weights."
+        )
+    weights = np.ones((1, len(labels.values)))
+    for label, weight in given.items():
+        position = np.flatnonzero(labels.values == label)
+        if len(position) != 1:
+            raise ValueError(
+                f"class_weight must name classes of y, {labels.values.tolist()}. Got {label!r}."
+            )
+        if not np.isfinite(weight) or weight < 0:
+            raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight}.")
+        weights[0, position] = weight
+    return weights
+
+
+def _balanced(codes: Array, n_classes: int, sample_weight: Any) -> Array:
+    counts = np.bincount(codes, weights=sample_weight, minlength=n_classes)
+    present = counts > 0
+    balanced = np.zeros(n_classes)
+    balanced[present] = counts.sum() / (present.sum() * counts[present])
+    return balanced
+
+
+def weigh(sample_weight: Array | None, codes: Array, weights: Array | None) -> Array | None:
+    """Multiply the weights of rows by those of their classes; of several labels, by each."""
+    if weights is None:
+        return sample_weight
+    columns = codes.reshape(len(codes), -1).T
+    own = np.prod([w[column] for w, column in zip(weights, columns, strict=True)], axis=0)
+    return own if sample_weight is None else sample_weight * own

@@ -1,0 +1,206 @@
+"""Validated data and which of its rows are used; rows are chosen, never copied."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from scipy.sparse import vstack as sparse_vstack
+from sklearn.model_selection import StratifiedShuffleSplit
+
+Array = NDArray[Any]
+
+# Lest float32 round a tiny weight to 0, which marks padding.
+_SMALLEST_WEIGHT = 1e-30
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of a data set.
+
+    Attributes
+    ----------
+    X : ndarray or CSR array of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,) or (n_samples, n_columns)
+        Numbers: of classes, labels, or a regressor's.
+    sample_weight : ndarray of shape (n_samples,) or None
+    index : ndarray of shape (n_used,)
+        The rows in use, sorted.
+    given_y : ndarray
+        What `y` was made from.
+    """
+
+    X: Any
+    y: Array
+    sample_weight: Array | None
+    index: NDArray[np.intp]
+    given_y: Array
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def at(self, positions: NDArray[np.intp]) -> Rows:
+        """Return some of the rows in use."""
+        return replace(self, index=self.index[np.sort(positions)])
+
+    def followed_by(self, others: Rows) -> Rows:
+        """Return the rows in use of both."""
+        stack = sparse_vstack if issparse(self.X) or issparse(others.X) else np.concatenate
+        weights = None
+        if self.sample_weight is not None or others.sample_weight is not None:
+            weights = np.concatenate([_weights_or_ones(self), _weights_or_ones(others)])
+        X = stack([self.inputs, others.inputs])
+        y, given_y = (
+            np.concatenate(pair)
+            for pair in ((self.targets, others.targets), (self.labels, others.labels))
+        )
+        return Rows(X.tocsr() if issparse(X) else X, y, weights, np.arange(len(y)), given_y)
+
+    @property
+    def labels(self) -> Array:
+        """The targets as users know them."""
+        return self.given_y[self.index]
+
+    @property
+    def targets(self) -> Array:
+        return self.y[self.index]
+
+    @property
+    def weights(self) -> Array | None:
+        return None if self.sample_weight is None else self.sample_weight[self.index]
+
+    @property
+    def inputs(self) -> Any:
+        return self.X if len(self.index) == self.X.shape[0] else self.X[self.index]
+
+    def mean_weight(self) -> float:
+        weights = self.weights
+        if weights is None:
+            return 1.0
+        largest = weights.max()  # lest their sum overflow
+        return float((weights / largest).mean() * largest)
+
+    def weighing(self, mean_weight: float) -> Rows:
+        """Return the rows with their sample weights divided by `mean_weight`."""
+        if self.sample_weight is None:
+            return self
+        weights = np.maximum(self.sample_weight / mean_weight, _SMALLEST_WEIGHT)
+        return replace(self, sample_weight=weights)
+
+
+def rows_with_weight(X: Any, y: Array, sample_weight: Array | None, given_y: Array) -> Rows:
+    """Return the rows of positive weight."""
+    index = np.arange(X.shape[0]) if sample_weight is None else np.flatnonzero(sample_weight > 0)
+    return Rows(X, y, sample_weight, index, given_y)
+
+
+def _weights_or_ones(rows: Rows) -> Array:
+    weights = rows.weights
+    return np.ones(len(rows)) if weights is None else weights
+
+
+def hold_out(
+    rows: Rows, fraction: float, generator: np.random.Generator, classes: Any = None
+) -> tuple[Rows, Rows]:
+    """Split rows at random into those to train on and those to watch.
+
+    Parameters
+    ----------
+    rows : Rows
+    fraction : float
+        Of the rows, to watch; rounded up.
+    generator : numpy.random.Generator
+    classes : Labels or None
+        For classification: the split is then stratified, by the combination of labels where a
+        row has several. Classes of a single row stay in training, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If no row, or not every class, is left to train on.
+    """
+    n_held = math.ceil(fraction * len(rows))
+    if n_held >= len(rows):
+        raise ValueError(
+            f"validation_fraction must leave rows to train on. Got {fraction} of {len(rows)} "
+            "row(s)."
+        )
+    if classes is None:
+        held = generator.permutation(len(rows))[:n_held]
+    elif classes.is_multilabel:
+        held = _hold_out_labels(rows.targets, n_held, generator)
+    else:
+        held = _hold_out_classes(rows.targets, n_held, generator, classes.values)
+    return rows.at(np.setdiff1d(np.arange(len(rows)), held)), rows.at(held)
+
+
+def _hold_out_classes(
+    y: Array, n_held: int, generator: np.random.Generator, values: Array
+) -> NDArray[np.intp]:
+    counts = np.bincount(y, minlength=len(values))
+    n_present = int((counts > 0).sum())
+    if len(y) - n_held < n_present:
+        raise ValueError(
+            f"validation_fraction must leave every one of {n_present} classes a row to train on. "
+            f"Got {len(y) - n_held} row(s) to train on. Lower it, or pass X_val and y_val."
+        )
+    if counts.max() == 1:
+        raise ValueError(
+            "validation_fraction needs a class of at least 2 rows, one of them to train on. Got "
+            f"{n_present} classes of one row each."
+        )
+    if (counts == 1).any():
+        _warn(
+            "The validation rows can hold only classes of at least 2 rows. These have one, which "
+            f"stays in training: {values[counts == 1].tolist()}."
+        )
+    common = np.flatnonzero(counts[y] > 1)
+    n_common = len(np.unique(y[common]))
+    if n_common <= n_held <= len(common) - n_common:
+        return common[_stratified(y[common], n_held, generator)]
+    _warn(
+        f"Of {len(common)} rows, {n_held} validation rows are too few or too many to hold each "
+        f"of {n_common} classes in proportion. They are drawn at random, so that every class is "
+        "trained on."
+    )
+    order = generator.permutation(common)
+    _, firsts = np.unique(y[order], return_index=True)
+    return np.delete(order, firsts)[:n_held]
+
+
+def _stratified(strata: Array, n_held: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Draw rows in proportion to the strata, of which each has at least 2 rows."""
+    seed = int(generator.integers(2**31))
+    split = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)
+    held: NDArray[np.intp] = next(split.split(strata, strata))[1]
+    return held
+
+
+def _hold_out_labels(y: Array, n_held: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    _, strata = np.unique(y, axis=0, return_inverse=True)
+    strata = strata.ravel()
+    # Combinations of a single row make one stratum together.
+    strata[np.bincount(strata)[strata] == 1] = -1
+    strata = np.unique(strata, return_inverse=True)[1]
+    counts = np.bincount(strata)
+    if len(counts) <= n_held <= len(y) - len(counts) and counts.min() > 1:
+        held = _stratified(strata, n_held, generator)
+    else:
+        held = generator.permutation(len(y))[:n_held]
+    left = np.delete(y, held, axis=0)
+    untrained = np.flatnonzero(y.any(axis=0) & ~left.any(axis=0))
+    if len(untrained):
+        _warn(
+            "Every label should be on a row to train on. These are only on validation rows: "
+            f"{untrained.tolist()}. Pass X_val and y_val, or another random_state."
+        )
+    return held
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, UserWarning, stacklevel=6)  # the caller of fit

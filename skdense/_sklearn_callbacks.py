@@ -1,0 +1,61 @@
+"""scikit-learn's own callbacks, from its release 1.9 on; nothing happens before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in for a release of scikit-learn without callbacks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "ReportedFit", "with_callbacks"]
+
+
+class ReportedFit:
+    """Tells scikit-learn's callbacks of a fit, and of each of its epochs as a subtask.
+
+    The context of a fit is documented for other libraries as ``_init_callback_context``.
+
+    Parameters
+    ----------
+    estimator
+    n_epochs : int
+        How many there will be at most.
+    X, y, sample_weight
+        As given to `fit`.
+    """
+
+    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
+        self._estimator = estimator
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._fit: Any = None
+        self._epoch: Any = None
+        if hasattr(estimator, "_init_callback_context"):
+            self._fit = estimator._init_callback_context(max_subtasks=n_epochs)
+            self._fit.call_on_fit_task_begin(**self._given)
+
+    @property
+    def has_listeners(self) -> bool:
+        return self._fit is not None and bool(getattr(self._estimator, "_skl_callbacks", ()))
+
+    def epoch_begins(self) -> None:
+        self._epoch = self._fit.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._given)
+
+    def epoch_ended(self, weights: Any, history: dict[str, list[float]]) -> bool:
+        """Report the end of an epoch; returns whether a callback wants to stop."""
+        fitted = {"_weights": weights, "history_": history, "n_iter_": len(history["loss"])}
+        return self._epoch.call_on_fit_task_end(**self._given, reconstruction_attributes=fitted)
+
+    def fit_ended(self) -> None:
+        if self._fit is not None:
+            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
