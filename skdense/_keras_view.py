@@ -81,14 +81,16 @@ def build_compiled_model(
     return model
 
 
-def with_output_scale(model: Any, mean: Any, scale: Any) -> Any:
-    """Return a model of the same layers whose outputs are times `scale` plus `mean`."""
+def view_in_own_units(model: Any, output_scale: tuple[Any, Any] | None) -> Any:
+    """Return a model of the same layers whose outputs are times scale plus mean, if given."""
     _, keras = _tensorflow.load()
-    rescaling = keras.layers.Rescaling(
-        scale.tolist(), offset=mean.tolist(), dtype=model.layers[-1].dtype, name="own_units"
-    )
-    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")
-    return keras.Sequential([inputs, *model.layers, rescaling], name="skdense")
+    layers = [keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")]
+    layers += model.layers
+    if output_scale is not None:
+        mean, scale = (numbers.tolist() for numbers in output_scale)
+        dtype = model.inputs[0].dtype
+        layers.append(keras.layers.Rescaling(scale, offset=mean, dtype=dtype, name="own_units"))
+    return keras.Sequential(layers, name=model.name)
 
 
 def set_weights(model: Any, weights: Weights) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _tensorflow
 from .._keras_objects import KerasObject, LossObject
-from .._keras_view import build_model, get_weights, set_weights, with_output_scale
+from .._keras_view import build_model, get_weights, set_weights, view_in_own_units
 from .._network import Weights
 from .metrics import as_keras_metric
 from .optimizers import copy_slots_to_keras
@@ -59,29 +59,21 @@ def _acts_per_batch(callback: Any) -> bool:
 
 
 def callback_model(task: TrainingTask, model: Any) -> Any:
-    """Return the model that callbacks see: compiled, and in the target's own units.
+    """Return the model that callbacks see: of Keras' own parts, and in the target's own units.
 
     It shares layers and optimizer with `model`, whose outputs are those that are trained. Its
     metrics are built, without which callbacks with ``mode="auto"`` do not know them.
     """
-    if task.output_scale is not None:
-        view = with_output_scale(model, *task.output_scale)
-        view.compile(optimizer=model.optimizer, loss=keras_loss(task), metrics=_metrics(task))
-        model = view
+    view = view_in_own_units(model, task.output_scale)
+    loss = task.loss.instance if isinstance(task.loss, LossObject) else task.loss
+    metrics = [as_keras_metric(metric) for metric in task.metrics]
+    view.compile(optimizer=model.optimizer, loss=loss, metrics=metrics)
     y = task.y[:1].astype(task.dtype)
     outputs = np.zeros((1, task.network.n_outputs), task.dtype)
-    model.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)
-    model.reset_metrics()
-    model.stop_training = False
-    return model
-
-
-def keras_loss(task: TrainingTask) -> Any:
-    return task.loss.instance if isinstance(task.loss, LossObject) else task.loss
-
-
-def _metrics(task: TrainingTask) -> list[Any]:
-    return [as_keras_metric(metric) for metric in task.metrics]
+    view.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)
+    view.reset_metrics()
+    view.stop_training = False
+    return view
 
 
 class EpochCallbacks:
@@ -97,7 +89,7 @@ class EpochCallbacks:
         model = build_model(
             task.network, weights, dtype=task.dtype, kernel_regularizer=penalty, seed=task.seed
         )
-        model.compile(task.optimizer.keras.build(), keras_loss(task), metrics=_metrics(task))
+        model.compile(task.optimizer.keras.build())
         model.optimizer.build(model.trainable_variables)
         self._task, self._shown = task, weights
         self._model = callback_model(task, model)

@@ -125,7 +125,7 @@ def _loss(task: TrainingTask) -> Any:
 
 
 def _penalty(task: TrainingTask) -> Any:
-    """Return the penalty on kernels in float32, as Keras' fit adds it to its own loss.
+    """Return the penalty on kernels in the dtype in which Keras' fit adds it to its own loss.
 
     Gradients pass the cast unchanged; without it, float64 layers fail in ``keras.Model.fit``.
     """
@@ -133,12 +133,14 @@ def _penalty(task: TrainingTask) -> Any:
     if task.l1 == 0 and task.l2 == 0:
         return None
     penalty = keras.regularizers.L1L2(task.l1, task.l2)
+    if task.dtype == keras.config.floatx():
+        return penalty
 
-    class Float32(keras.regularizers.Regularizer):  # type: ignore[name-defined]
+    class Cast(keras.regularizers.Regularizer):  # type: ignore[name-defined]
         def __call__(self, kernel: Any) -> Any:
             return keras.ops.cast(penalty(kernel), keras.config.floatx())
 
-    return Float32()
+    return Cast()
 
 
 def _scorer(task: TrainingTask, model: Any) -> Any:
@@ -219,7 +221,9 @@ def _validation_dataset(task: TrainingTask) -> Any:
             stop = min(start + task.batch_size, data.X.shape[0])
             yield _batch(task, data, np.arange(start, stop))
 
-    return _dataset(task, batches)
+    tf, _ = _tensorflow.load()
+    # Without it, Keras warns at the end of every pass.
+    return _dataset(task, batches).apply(tf.data.experimental.assert_cardinality(len(starts)))
 
 
 def _batches(task: TrainingTask) -> Iterator[Batch]:
