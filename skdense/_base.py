@@ -21,7 +21,7 @@ from ._labels import Labels
 from ._network import Network, Weights, forward
 from ._parameters import checked_parameters, draw_seed
 from ._rows import Rows, hold_out
-from ._sklearn_callbacks import CallbackSupportMixin, ReportedFit
+from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Head, Target
 from ._task import make_task, resolve_optimizer, resolve_output
 from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
@@ -30,7 +30,7 @@ from .training import Draw, TrainingResult, TrainingState, generator, train
 Array = NDArray[Any]
 
 
-class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     """Base of the dense networks; a subclass says what y is and what the outputs mean."""
 
     _network: Network
@@ -71,12 +71,11 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         check_agreement(parameters, X_val, y_val, sample_weight_val)
         report = ReportedFit(self, int(self.epochs), X, y, sample_weight)
         with unchanged_on_error(self):
-            vars(self).pop("validation_indices_", None)
+            self.__dict__.pop("validation_indices_", None)
             start = starting_state(self) if self.warm_start else None
             seed = self._memory.seed if start else draw_seed(self.random_state)
             rows = self._read(X, y, sample_weight, reset=start is None, least=2)
             self._require_trainable(rows, is_new=start is None)
-            warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
             share, held_out, everything = validation_share(parameters), None, rows
             if X_val is not None:
                 held_out = self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
@@ -123,6 +122,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         if start:
             before = self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
             require_same_network(self, task.network, head, self._network, before)
+        else:
+            warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
         # Before training, since scorers and callbacks judge a copy of this estimator.
         self._target, self._network, self.n_outputs_ = target, task.network, task.network.n_outputs
         self._fit_parameters = self.get_params(deep=False)
@@ -141,7 +142,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         watched = {name: getattr(self, name) for name in ("history_", "n_iter_", "best_epoch_")}
         before = vars(self).copy()
         result = self._train(rows, None, seed, None, epochs=self.best_epoch_, callbacks=())
-        vars(self).update(before if result.was_interrupted else watched)
+        self.__dict__.update(before if result.was_interrupted else watched)
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
         check_is_fitted(self)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
+
+from ._warnings import warn_caller
 
 # Parts of scikit-learn that fit once what they hold.
 _FIT_ONCE = (
@@ -35,9 +36,7 @@ def is_one_of_many_fits() -> bool:
 
 def warn_of_interruption(n_epochs: int) -> None:
     """Warn that a fit was stopped by Ctrl-C, after so many epochs."""
-    warnings.warn(
+    warn_caller(
         f"Training was interrupted after {n_epochs} epoch(s). The estimator is fitted, with the "
-        "best weights so far under early stopping, else with the last.",
-        UserWarning,
-        stacklevel=4,
+        "best weights so far under early stopping, else with the last."
     )

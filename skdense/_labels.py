@@ -86,8 +86,12 @@ def _shown(values: Array) -> str:
 
 def is_table(y: Any) -> bool:
     """Say whether y has several columns; one column counts as a list of classes."""
-    shape = getattr(y, "shape", None) or np.shape(y)
-    return len(shape) == 2 and shape[1] > 1
+    return _n_columns(y) > 1
+
+
+def _n_columns(y: Any) -> int:
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y, dtype=object).shape
+    return shape[1] if len(shape) == 2 else 1
 
 
 def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
@@ -115,7 +119,7 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
             )
         return known
     if is_table(y):
-        n_labels = (getattr(y, "shape", None) or np.shape(y))[1]
+        n_labels = _n_columns(y)
         if classes is None or np.array_equal(np.unique(classes), np.arange(n_labels)):
             return Labels(np.arange(n_labels), is_multilabel=True)
         raise ValueError(

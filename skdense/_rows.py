@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.sparse import vstack as sparse_vstack
 from sklearn.model_selection import StratifiedShuffleSplit
+
+from ._labels import Labels
+from ._warnings import warn_caller
 
 Array = NDArray[Any]
 
@@ -50,16 +52,15 @@ class Rows:
 
     def followed_by(self, others: Rows) -> Rows:
         """Return the rows in use of both."""
-        stack = sparse_vstack if issparse(self.X) or issparse(others.X) else np.concatenate
         weights = None
         if self.sample_weight is not None or others.sample_weight is not None:
             weights = np.concatenate([_weights_or_ones(self), _weights_or_ones(others)])
-        X = stack([self.inputs, others.inputs])
-        y, given_y = (
-            np.concatenate(pair)
-            for pair in ((self.targets, others.targets), (self.labels, others.labels))
-        )
-        return Rows(X.tocsr() if issparse(X) else X, y, weights, np.arange(len(y)), given_y)
+        pair = [self.inputs, others.inputs]
+        are_sparse = any(map(issparse, pair))
+        X = sparse_vstack(pair, format="csr") if are_sparse else np.concatenate(pair)
+        y = np.concatenate([self.targets, others.targets])
+        given_y = np.concatenate([self.labels, others.labels])
+        return Rows(X, y, weights, np.arange(len(y)), given_y)
 
     @property
     def labels(self) -> Array:
@@ -105,7 +106,7 @@ def _weights_or_ones(rows: Rows) -> Array:
 
 
 def hold_out(
-    rows: Rows, fraction: float, generator: np.random.Generator, classes: Any = None
+    rows: Rows, fraction: float, generator: np.random.Generator, labels: Labels | None = None
 ) -> tuple[Rows, Rows]:
     """Split rows at random into those to train on and those to watch.
 
@@ -115,7 +116,7 @@ def hold_out(
     fraction : float
         Of the rows, to watch; rounded up.
     generator : numpy.random.Generator
-    classes : Labels or None
+    labels : Labels or None
         For classification: the split is then stratified, by the combination of labels where a
         row has several. Classes of a single row stay in training, with a warning.
 
@@ -130,12 +131,12 @@ def hold_out(
             f"validation_fraction must leave rows to train on. Got {fraction} of {len(rows)} "
             "row(s)."
         )
-    if classes is None:
+    if labels is None:
         held = generator.permutation(len(rows))[:n_held]
-    elif classes.is_multilabel:
+    elif labels.is_multilabel:
         held = _hold_out_labels(rows.targets, n_held, generator)
     else:
-        held = _hold_out_classes(rows.targets, n_held, generator, classes.values)
+        held = _hold_out_classes(rows.targets, n_held, generator, labels.values)
     return rows.at(np.setdiff1d(np.arange(len(rows)), held)), rows.at(held)
 
 
@@ -155,7 +156,7 @@ def _hold_out_classes(
             f"{n_present} classes of one row each."
         )
     if (counts == 1).any():
-        _warn(
+        warn_caller(
             "The validation rows can hold only classes of at least 2 rows. These have one, which "
             f"stays in training: {values[counts == 1].tolist()}."
         )
@@ -163,7 +164,7 @@ def _hold_out_classes(
     n_common = len(np.unique(y[common]))
     if n_common <= n_held <= len(common) - n_common:
         return common[_stratified(y[common], n_held, generator)]
-    _warn(
+    warn_caller(
         f"Of {len(common)} rows, {n_held} validation rows are too few or too many to hold each "
         f"of {n_common} classes in proportion. They are drawn at random, so that every class is "
         "trained on."
@@ -195,12 +196,8 @@ def _hold_out_labels(y: Array, n_held: int, generator: np.random.Generator) -> N
     left = np.delete(y, held, axis=0)
     untrained = np.flatnonzero(y.any(axis=0) & ~left.any(axis=0))
     if len(untrained):
-        _warn(
+        warn_caller(
             "Every label should be on a row to train on. These are only on validation rows: "
             f"{untrained.tolist()}. Pass X_val and y_val, or another random_state."
         )
     return held
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=6)  # the caller of fit

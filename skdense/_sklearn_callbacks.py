@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn import callback as sklearn_callback
 except ImportError:
+    sklearn_callback = None
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for a release of scikit-learn without callbacks."""
+Method = TypeVar("Method", bound=Callable[..., Any])
 
-    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
-        return method
+# The mixin of `set_callbacks`; without one, estimators have no such method.
+CallbackSupport: type = sklearn_callback.CallbackSupportMixin if sklearn_callback else object
 
 
-__all__ = ["CallbackSupportMixin", "ReportedFit", "with_callbacks"]
+def with_callbacks(method: Method) -> Method:
+    """Have scikit-learn take down its callbacks after a fit, however that ends."""
+    decorated: Method = sklearn_callback.with_callbacks(method) if sklearn_callback else method
+    return decorated
 
 
 class ReportedFit:

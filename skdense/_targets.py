@@ -132,6 +132,10 @@ class ClassTarget:
         return weights
 
     @property
+    def output_scale(self) -> None:
+        return None
+
+    @property
     def accuracy(self) -> Accuracy:
         """The share of rows whose class has the highest output."""
         if self.n_units == 1:
@@ -206,6 +210,10 @@ class LabelsTarget:
 
     def in_own_units(self, weights: Weights) -> Weights:
         return weights
+
+    @property
+    def output_scale(self) -> None:
+        return None
 
     @property
     def accuracy(self) -> Accuracy:
@@ -323,6 +331,10 @@ class RegressionTarget:
     @property
     def n_units(self) -> int:
         return len(self.mean)
+
+    @property
+    def accuracy(self) -> None:
+        return None
 
     @property
     def output_scale(self) -> tuple[Array, Array] | None:

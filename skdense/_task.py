@@ -14,7 +14,7 @@ from ._keras_objects import Activation
 from ._network import build_network
 from ._rows import Rows
 from ._scoring import watched_score
-from ._targets import Head, RegressionTarget, Target
+from ._targets import Head, Target
 from ._validation import cast
 from .training import (
     EarlyStopping,
@@ -69,7 +69,6 @@ def make_task(
     network = build_network(
         rows.X.shape[1], hidden, target.n_units, head.activation, estimator.batch_normalization
     )
-    is_regression = isinstance(target, RegressionTarget)
     score = watched_score(estimator, held_out)
     return TrainingTask(
         network=network,
@@ -89,14 +88,12 @@ def make_task(
         seed=seed,
         verbose=int(estimator.verbose),
         engine=estimator.engine,
-        metrics=parameters.resolve_metrics(
-            estimator.metrics, None if is_regression else target.accuracy
-        ),
+        metrics=parameters.resolve_metrics(estimator.metrics, target.accuracy),
         validation=None if held_out is None else _validation_data(held_out, target, dtype),
         score=score,
         stopping=_stopping(estimator, score is not None) if held_out else None,
         callbacks=parameters.resolve_callbacks(estimator.callbacks),
-        output_scale=target.output_scale if is_regression else None,
+        output_scale=target.output_scale,
         start=start,
         survives_interrupt=not is_one_of_many_fits(),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
@@ -14,6 +13,8 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
+
+from ._warnings import warn_caller
 
 Array = NDArray[Any]
 
@@ -135,12 +136,11 @@ def warn_about_scale(X: Any, names: Any) -> None:
         return
     labels = [f"{i}" if names is None else repr(str(names[i])) for i in worst]
     shown = ", ".join(f"{label} ({scale[i]:.3g})" for label, i in zip(labels, worst, strict=True))
-    warnings.warn(
+    warn_caller(
         f"Networks learn from inputs of a scale near 1. Got {int((scale > _LARGE_SCALE).sum())} "
         f"column(s) of a root mean square above {_LARGE_SCALE:g}, the largest: {shown}. Put a "
         "sklearn.preprocessing.StandardScaler before the estimator, or divide pixels by 255.",
         FeatureScaleWarning,
-        stacklevel=4,
     )
 
 

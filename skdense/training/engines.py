@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Hashable
 from functools import partial
@@ -10,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from .._network import forward
+from .._warnings import warn_caller
 from .batches import take_rows
 from .callbacks import why_not_between_epochs
 from .initializers import starting_weights
@@ -79,11 +79,10 @@ def _engine(task: TrainingTask) -> str:
             f"engine='compiled' needs a training that the compiled program covers. Got one "
             f"where {reason}. Use engine='auto' or engine='keras'."
         )
-    warnings.warn(
+    warn_caller(
         f"Training runs on the Keras engine, many times slower, because {reason}. Set "
         "engine='keras' to choose it without this warning.",
         SlowEngineWarning,
-        stacklevel=5,  # the caller of fit
     )
     return "keras"
 
