@@ -93,6 +93,11 @@ class Network:
         return [stage for stage in self.stages if isinstance(stage, Dense)]
 
     @property
+    def n_weights(self) -> int:
+        """Kernels and biases, counted by numbers."""
+        return sum((stage.n_inputs + 1) * stage.n_units for stage in self.dense)
+
+    @property
     def dropout_rates(self) -> list[float]:
         return [stage.rate for stage in self.stages if isinstance(stage, Dropout)]
 

@@ -21,6 +21,8 @@ _MOST_STEPS = 1024
 _FEW_STEPS = 32
 _LARGE_CHUNK_BYTES = 2**24
 _ALIGNMENT = 64
+_MOST_SNAPSHOTS = 64
+_SNAPSHOT_BYTES = 2**21
 
 
 def epoch_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
@@ -41,6 +43,15 @@ def steps_per_chunk(task: TrainingTask, n_members: int) -> int:
     step = n_members * task.batch_size * columns * np.dtype(task.dtype).itemsize
     few = min(_FEW_STEPS, _LARGE_CHUNK_BYTES // step)
     return max(1, few, min(_MOST_STEPS, _CHUNK_BYTES // step))
+
+
+def snapshots_per_chunk(task: TrainingTask, n_members: int) -> int:
+    """Return how many epochs of one call of the program leave a snapshot of their weights.
+
+    Depends on the network alone. A call costs up to 1 ms, which is much for small networks only.
+    """
+    n_weights = n_members * task.network.n_weights
+    return max(1, min(_MOST_SNAPSHOTS, _SNAPSHOT_BYTES // (n_weights * 8)))
 
 
 @dataclass(frozen=True, eq=False)

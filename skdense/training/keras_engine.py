@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_view import build_model, get_weights, set_weights
+from .._keras_view import build_model, get_weights
 from .batches import batch_lengths, plan_epochs, take_rows
 from .callbacks import callback_model
 from .initializers import starting_weights
@@ -30,9 +30,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
     model = _model(task)
     watch = Watch(task)
-    watcher = _watcher(task, model, watch)
     bridge = [_bridge(task, model)] if task.callbacks else []
-    was_interrupted = False
     try:
         with _no_retracing_warnings():
             model.fit(
@@ -43,16 +41,16 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
                 steps_per_epoch=task.steps_per_epoch,
                 shuffle=False,  # the data set has its order from the plan of each epoch
                 verbose=0,
-                callbacks=[_scorer(task, model), *bridge, watcher],
+                callbacks=[_scorer(task, model), *bridge, _watcher(task, model, watch)],
             )
     except KeyboardInterrupt:
         if not task.survives_interrupt or watch.n_epochs == 0:
             raise
-        was_interrupted = True
-        set_weights(model, watcher.weights)
+        assert watch.last_weights is not None
+        return watch.result(ENGINE, watch.last_weights, None, was_interrupted=True)
     optimizer = OptimizerState(_owner(task), int(model.optimizer.iterations), _slots(model))
     last = get_weights(model, starting_weights(task))
-    return watch.result(ENGINE, last, optimizer, was_interrupted)
+    return watch.result(ENGINE, last, optimizer)
 
 
 def _model(task: TrainingTask) -> Any:
@@ -165,13 +163,9 @@ def _watcher(task: TrainingTask, model: Any, watch: Watch) -> Any:
     like = starting_weights(task)
 
     class Watcher(keras.callbacks.Callback):  # type: ignore[name-defined]
-        weights = like
-
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            weights = get_weights(model, like)
-            if watch.epoch_ended(epoch, logs, lambda: weights):
+            if watch.epoch_ended(epoch, logs, get_weights(model, like)):
                 model.stop_training = True
-            self.weights = weights
 
     return Watcher()
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .._network import Weights
 from .callbacks import EpochCallbacks
 from .evaluation import Evaluation
-from .networks import Networks
+from .networks import ENGINE, Networks
 from .task import TrainingResult, TrainingTask
 from .watching import Watch
 
@@ -14,81 +15,122 @@ from .watching import Watch
 def train_compiled(tasks: list[TrainingTask]) -> list[TrainingResult]:
     """Train networks of one program as one batch.
 
-    All have equal epochs and steps. A task that acts between epochs comes alone; the others
-    run as many epochs in one call of the program as fit.
+    All have equal epochs and steps. A task that acts between epochs comes alone.
     """
+    if tasks[0].acts_between_epochs:
+        [task] = tasks
+        return [_WatchedTraining(task).run()]
+    return _train_silently(tasks)
+
+
+def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     networks = Networks(tasks)
     watches = [Watch(task) for task in tasks]
-    watched = _WatchedEpochs(networks, watches[0]) if tasks[0].acts_between_epochs else None
     finished = networks.state  # after the epochs that the watches know of
     was_interrupted = False
     try:
-        for epochs in _epoch_blocks(tasks[0], 1 if watched else networks.spec.n_steps):
-            if watched:
-                stops = watched.run(epochs)
-            else:
-                stops = False
-                for watch, logs in zip(watches, networks.run(epochs), strict=True):
-                    watch.epochs_ended(epochs, logs)
+        for epochs in _blocks(tasks[0].epoch_numbers, networks.epochs_per_call):
+            for watch, logs in zip(watches, networks.run(epochs), strict=True):
+                watch.epochs_ended(epochs, logs)
             finished = networks.state
-            if stops:
-                break
     except KeyboardInterrupt:
         if not tasks[0].survives_interrupt or watches[0].n_epochs == 0:
             raise
         was_interrupted = True
     networks.state = finished
-    results = [
-        watch.result("compiled", networks.weights(k), networks.optimizer_state(k), was_interrupted)
-        for k, watch in enumerate(watches)
+    return [
+        watch.result(
+            ENGINE,
+            networks.weights(member),
+            networks.optimizer_state(member),
+            was_interrupted=was_interrupted,
+        )
+        for member, watch in enumerate(watches)
     ]
-    return [watched.ended(results[0])] if watched else results
 
 
-def _epoch_blocks(task: TrainingTask, n_steps: int) -> Iterator[range]:
-    """Group the epochs: as many as fit in `n_steps` steps, or one by one."""
-    epochs, size = task.epoch_numbers, max(1, n_steps // task.steps_per_epoch)
+def _blocks(epochs: range, size: int) -> Iterator[range]:
     for first in range(epochs.start, epochs.stop, size):
         yield range(first, min(first + size, epochs.stop))
 
 
-class _WatchedEpochs:
-    """One network's epochs, one by one, with all that looks at them."""
+class _WatchedTraining:
+    """One network's training with all that looks at it after each epoch.
 
-    def __init__(self, networks: Networks, watch: Watch) -> None:
-        [task] = networks.tasks
-        self._task, self._networks, self._watch = task, networks, watch
+    Epochs still run several in one call of the program where nothing can change between them:
+    each leaves a snapshot of its weights, and early stopping cannot come before its patience has
+    run out.
+    """
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._task = task
+        self._networks = Networks([task])
+        self._watch = Watch(task)
         self._evaluate = Evaluation(task) if task.validation else None
-        self._callbacks = EpochCallbacks(task, networks.weights()) if task.callbacks else None
-        if self._callbacks:
-            self._callbacks.train_begun(networks.optimizer_state())
-            self._follow_callbacks()
+        self._callbacks: EpochCallbacks | None = None
+        if task.callbacks:
+            self._callbacks = EpochCallbacks(task, self._networks.weights())
 
-    def run(self, epochs: range) -> bool:
-        """Run one epoch; returns whether it is the last."""
-        [epoch] = epochs
+    def run(self) -> TrainingResult:
+        if self._callbacks:
+            self._callbacks.train_begun(self._networks.optimizer_state())
+            self._follow_callbacks()
+        try:
+            self._run_epochs()
+        except KeyboardInterrupt:
+            if not self._task.survives_interrupt or self._watch.last_weights is None:
+                raise
+            last = self._watch.last_weights
+            result = self._watch.result(ENGINE, last, None, was_interrupted=True)
+        else:
+            optimizer = self._networks.optimizer_state()
+            result = self._watch.result(ENGINE, self._networks.weights(), optimizer)
+        return self._callbacks.train_ended(result) if self._callbacks else result
+
+    def _run_epochs(self) -> None:
+        epochs = self._task.epoch_numbers
+        while epochs:
+            block = epochs[: self._block_size()]
+            if self._run_block(block):
+                return
+            epochs = epochs[len(block) :]
+
+    def _block_size(self) -> int:
+        if self._callbacks or self._task.listener:
+            return 1
+        size = min(self._networks.epochs_per_call, self._networks.spec.n_snapshots)
+        before_stop = self._watch.epochs_before_stop
+        return size if before_stop is None else min(size, before_stop)
+
+    def _run_block(self, epochs: range) -> bool:
+        """Run some epochs, then look at each; returns whether the last one ends the training."""
         if self._task.listener:
             self._task.listener.epoch_begins()
         if self._callbacks:
-            self._callbacks.epoch_begun(epoch)
+            self._callbacks.epoch_begun(epochs[0])
             self._follow_callbacks()
         [history] = self._networks.run(epochs)
-        logs = {name: values[0] for name, values in history.items()}
+        stops = False
+        for number, epoch in enumerate(epochs):
+            logs = {name: values[number] for name, values in history.items()}
+            stops = self._look_at(epoch, logs, self._networks.epoch_weights(number))
+        return stops
+
+    def _look_at(self, epoch: int, logs: dict[str, float], weights: Weights) -> bool:
         if self._callbacks:
-            self._callbacks.show(self._networks.weights(), self._networks.optimizer_state())
-        logs |= self._validated()
+            self._callbacks.show(weights, self._networks.optimizer_state())
+        logs |= self._validated(weights)
         stops = False
         if self._callbacks:
             stops = self._callbacks.epoch_ended(epoch, logs)
-            self._follow_callbacks()
-        return self._watch.epoch_ended(epoch, logs, self._networks.weights) or stops
+            weights = self._follow_callbacks() or weights
+        return self._watch.epoch_ended(epoch, logs, weights) or stops
 
-    def _validated(self) -> dict[str, float]:
+    def _validated(self, weights: Weights) -> dict[str, float]:
         if self._evaluate is None:
             return {}
         if self._callbacks:
             self._callbacks.test_begun()
-        weights = self._networks.weights()
         logs = self._evaluate(weights)
         if self._callbacks:
             self._callbacks.test_ended(logs)
@@ -96,14 +138,11 @@ class _WatchedEpochs:
             logs["val_score"] = self._task.score(weights)
         return logs
 
-    def _follow_callbacks(self) -> None:
-        """Take over what callbacks changed on their model."""
+    def _follow_callbacks(self) -> Weights | None:
+        """Take over what callbacks changed on their model; returns the weights if they did."""
         assert self._callbacks is not None
         self._networks.rate = self._callbacks.rate
         changed = self._callbacks.changed_weights()
         if changed is not None:
             self._networks.replace_weights(changed)
-
-    def ended(self, result: TrainingResult) -> TrainingResult:
-        """Let callbacks end the training; they may still put other weights in place."""
-        return self._callbacks.train_ended(result) if self._callbacks else result
+        return changed

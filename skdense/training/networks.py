@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from .. import _tensorflow
 from .._keras_objects import KerasObject
 from .._network import Weights
-from .batches import Chunk, batch_lengths, gather, plan_epochs, steps_per_chunk
+from .batches import (
+    Chunk,
+    batch_lengths,
+    gather,
+    plan_epochs,
+    snapshots_per_chunk,
+    steps_per_chunk,
+)
 from .initializers import starting_weights
 from .program import Data, Numbers, ProgramSpec, State, get_program, initial_slots
 from .schedules import learning_rates
@@ -34,6 +41,7 @@ def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
         decays_weights=task.optimizer.weight_decay is not None,
         n_members=n_members,
         n_steps=steps_per_chunk(task, n_members),
+        n_snapshots=snapshots_per_chunk(task, n_members),
         batch_size=task.batch_size,
         n_target_columns=task.y.shape[1],
         dtype=task.dtype,
@@ -60,9 +68,13 @@ class Networks:
         self.rate: float | KerasObject | None = None
         self._numbers = _numbers(tasks)
         self._n_steps = int(self.state.step)
+        self._snapshots: list[dict[str, Any]] = []
 
     def run(self, epochs: range) -> list[dict[str, list[float]]]:
-        """Run some epochs; returns loss and metrics of each epoch, for each member."""
+        """Run some epochs; returns loss and metrics of each epoch, for each member.
+
+        Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
+        """
         program = get_program(self.spec)
         plans = [plan_epochs(task, epochs) for task in self.tasks]
         total = len(plans[0].rows)
@@ -70,11 +82,31 @@ class Networks:
         for start in range(0, total, self.spec.n_steps):
             steps = slice(start, min(start + self.spec.n_steps, total))
             chunk = gather(self.tasks, plans, steps, self.spec.n_steps)
-            state, own = program(state, self._tensors(chunk, start), self._numbers)
+            ends = self._ends(chunk.n_steps, len(epochs))
+            data = self._tensors(chunk, start, ends)
+            state, own, self._snapshots = program(state, data, self._numbers)
             values.append(own.numpy()[: chunk.n_steps])
         self.state, self._n_steps = state, self._n_steps + total
         by_member = np.concatenate(values).swapaxes(0, 1)
         return [_epoch_means(task, own) for task, own in zip(self.tasks, by_member, strict=True)]
+
+    @property
+    def epochs_per_call(self) -> int:
+        """How many epochs one call of the program runs; 1 also where it takes several calls."""
+        return max(1, self.spec.n_steps // self.tasks[0].steps_per_epoch)
+
+    def _ends(self, n_steps: int, n_epochs: int) -> list[int]:
+        """Return after which steps of a chunk to take snapshots: each epoch, or the last one."""
+        per_epoch = self.tasks[0].steps_per_epoch
+        if n_steps == n_epochs * per_epoch and n_epochs <= self.spec.n_snapshots:
+            return [per_epoch * (number + 1) for number in range(n_epochs)]
+        return [n_steps]
+
+    def epoch_weights(self, number: int) -> Weights:
+        """Return a single member's weights after one of the epochs last run, counted from 0."""
+        return tuple(
+            {name: w.numpy()[number, 0] for name, w in stage.items()} for stage in self._snapshots
+        )
 
     def weights(self, member: int = 0) -> Weights:
         return tuple(
@@ -91,7 +123,7 @@ class Networks:
         owner = (ENGINE, task.optimizer.keras.class_name)
         return OptimizerState(owner, int(self.state.step), slots)
 
-    def _tensors(self, chunk: Chunk, start: int) -> Data:
+    def _tensors(self, chunk: Chunk, start: int, ends: list[int]) -> Data:
         tf, _ = _tensorflow.load()
         rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
         for member, task in enumerate(self.tasks):
@@ -104,7 +136,8 @@ class Networks:
             share=_uncopied(chunk.share),
             dropout_seed=_uncopied(chunk.dropout_seed),
             learning_rate=tf.constant(rates),
-            n_steps=tf.constant(chunk.n_steps),
+            ends=tf.constant(ends + [0] * (self.spec.n_snapshots - len(ends))),
+            n_ends=tf.constant(len(ends)),
         )
 
 

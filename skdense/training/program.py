@@ -47,6 +47,7 @@ class ProgramSpec:
     decays_weights: bool
     n_members: int
     n_steps: int
+    n_snapshots: int
     batch_size: int
     n_target_columns: int
     dtype: str
@@ -68,7 +69,8 @@ class Data(NamedTuple):
     share: Tensor  # s k b
     dropout_seed: Tensor  # s k 2
     learning_rate: Tensor  # s k
-    n_steps: Tensor
+    ends: Tensor  # after how many steps to take each snapshot, in order
+    n_ends: Tensor
 
 
 class Numbers(NamedTuple):
@@ -102,12 +104,24 @@ class Program:
         self._lock = threading.Lock()  # or else two threads trace the same program
         self._concrete: Any = None
 
-    def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
-        """Run the steps of `data`; returns the state, and loss and metrics, (s, k, 1 + m)."""
+    def __call__(
+        self, state: State, data: Data, numbers: Numbers
+    ) -> tuple[State, Tensor, list[StageTensors]]:
+        """Run the steps of `data`.
+
+        Returns
+        -------
+        state : State
+        values : tensor of shape (steps, members, 1 + metrics)
+            Loss and metrics of each step.
+        snapshots : one dict of tensors per stage
+            The weights at each of ``data.ends``, along a new first axis.
+        """
         with self._lock:
             if self._concrete is None:
                 self._concrete = self._trace(state, data, numbers)
-        result: tuple[State, Tensor] = self._concrete(state, data, numbers)
+        result: tuple[State, Tensor, list[StageTensors]]
+        result = self._concrete(state, data, numbers)
         return result
 
     def _trace(self, state: State, data: Data, numbers: Numbers) -> Any:
@@ -135,21 +149,40 @@ def clear_programs() -> None:
         _cached_program.cache_clear()
 
 
-def _run(spec: ProgramSpec, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor]:
-    """Take the steps of a chunk; this is what is traced."""
+def _run(
+    spec: ProgramSpec, state: State, data: Data, numbers: Numbers
+) -> tuple[State, Tensor, list[StageTensors]]:
+    """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf, _ = _tensorflow.load()
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
-    def is_left(i: Tensor, state: State, values: Tensor) -> Tensor:
-        return i < data.n_steps
-
-    def body(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
+    def step(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
         state, own = _training_step(spec, state, data, numbers, i)
-        values = tf.tensor_scatter_nd_update(values, [[i]], own[tf.newaxis])
-        return i + 1, state, values
+        return i + 1, state, _with_row(values, i, own)
 
-    _, state, values = tf.while_loop(is_left, body, (tf.constant(0), state, values))
-    return state, values
+    def steps_to_snapshot(
+        number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: list[StageTensors]
+    ) -> tuple[Tensor, Tensor, State, Tensor, list[StageTensors]]:
+        end = data.ends[number]
+        i, state, values = tf.while_loop(lambda i, *_: i < end, step, (i, state, values))
+        snapshots = tf.nest.map_structure(
+            lambda all_, own: _with_row(all_, number, own), snapshots, state.weights
+        )
+        return number + 1, i, state, values, snapshots
+
+    snapshots = tf.nest.map_structure(
+        lambda w: tf.zeros([spec.n_snapshots, *w.shape], w.dtype), state.weights
+    )
+    start = tf.constant(0), tf.constant(0), state, values, snapshots
+    _, _, state, values, snapshots = tf.while_loop(
+        lambda number, *_: number < data.n_ends, steps_to_snapshot, start
+    )
+    return state, values, snapshots
+
+
+def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
+    tf, _ = _tensorflow.load()
+    return tf.tensor_scatter_nd_update(array, [[i]], row[tf.newaxis])
 
 
 def _training_step(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import nan
 
@@ -13,11 +13,18 @@ from .task import OptimizerState, TrainingResult, TrainingState, TrainingTask, r
 
 
 class Watch:
-    """The history of one training, its best epoch, and when to stop it."""
+    """The history of one training, its best epoch, and when to stop it.
+
+    Attributes
+    ----------
+    last_weights : Weights or None
+        After the last epoch that was reported one by one.
+    """
 
     def __init__(self, task: TrainingTask) -> None:
         self._task = task
         self._logs: list[dict[str, float]] = []
+        self.last_weights: Weights | None = None
         self._progress = Progress(task.verbose, task.epoch_numbers)
         self._monitor = "val_loss" if task.score is None else "val_score"
         self._rule, self._best_weights = _resumed_rule(task)
@@ -39,19 +46,24 @@ class Watch:
         rows = zip(*logs.values(), strict=True)
         self._logs += [dict(zip(logs, row, strict=True)) for row in rows]
 
-    def epoch_ended(
-        self, epoch: int, logs: Mapping[str, float], weights: Callable[[], Weights]
-    ) -> bool:
+    @property
+    def epochs_before_stop(self) -> int | None:
+        """How many epochs there will be at least, whatever their scores; None for all."""
+        patience = self._rule.patience
+        return None if patience is None else max(1, patience - self._rule.n_stalled)
+
+    def epoch_ended(self, epoch: int, logs: Mapping[str, float], weights: Weights) -> bool:
         """Take note of an epoch, counted from 0; returns whether it is the last."""
         require_finite(self._task, [logs["loss"]], epoch)
         self._logs.append({name: float(value) for name, value in logs.items()})
+        self.last_weights = weights
         self._progress.epoch_ended(epoch, logs)
         if self._task.validation is not None:
             is_best = self._rule.follow(float(logs[self._monitor]), epoch + 1)
             if is_best and self._task.stopping is not None:
-                self._best_weights = weights()
+                self._best_weights = weights
         listener = self._task.listener
-        stops = listener is not None and listener.epoch_ended(weights(), self.history)
+        stops = listener is not None and listener.epoch_ended(weights, self.history)
         return stops or self._rule.has_stalled
 
     def result(
@@ -59,7 +71,8 @@ class Watch:
         engine: str,
         last_weights: Weights,
         optimizer: OptimizerState | None,
-        was_interrupted: bool,
+        *,
+        was_interrupted: bool = False,
     ) -> TrainingResult:
         """Sum up the training.
 
