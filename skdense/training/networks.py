@@ -20,7 +20,15 @@ from .batches import (
     steps_per_chunk,
 )
 from .initializers import starting_weights
-from .program import Data, Numbers, ProgramSpec, State, get_program, initial_slots
+from .program import (
+    Data,
+    Numbers,
+    ProgramSpec,
+    State,
+    get_program,
+    initial_slots,
+    unflatten,
+)
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
 
@@ -68,7 +76,7 @@ class Networks:
         self.rate: float | KerasObject | None = None
         self._numbers = _numbers(tasks)
         self._n_steps = int(self.state.step)
-        self._snapshots: list[dict[str, Any]] = []
+        self._snapshots: Any = None
 
     def run(self, epochs: range) -> list[dict[str, list[float]]]:
         """Run some epochs; returns loss and metrics of each epoch, for each member.
@@ -104,9 +112,7 @@ class Networks:
 
     def epoch_weights(self, number: int) -> Weights:
         """Return a single member's weights after one of the epochs last run, counted from 0."""
-        return tuple(
-            {name: w.numpy()[number, 0] for name, w in stage.items()} for stage in self._snapshots
-        )
+        return tuple(unflatten(self._snapshots.numpy()[number, 0], self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
         return tuple(

@@ -8,10 +8,13 @@ Shapes, in einsum letters: k members, s steps, b rows of a batch, f inputs, o ou
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from functools import lru_cache, partial, singledispatch
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from .. import _tensorflow
 from .._keras_objects import activation_function
@@ -106,7 +109,7 @@ class Program:
 
     def __call__(
         self, state: State, data: Data, numbers: Numbers
-    ) -> tuple[State, Tensor, list[StageTensors]]:
+    ) -> tuple[State, Tensor, Tensor]:
         """Run the steps of `data`.
 
         Returns
@@ -114,13 +117,13 @@ class Program:
         state : State
         values : tensor of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
-        snapshots : one dict of tensors per stage
-            The weights at each of ``data.ends``, along a new first axis.
+        snapshots : tensor of shape (snapshots, members, weights)
+            The weights at each of ``data.ends``, one after the other, flattened.
         """
         with self._lock:
             if self._concrete is None:
                 self._concrete = self._trace(state, data, numbers)
-        result: tuple[State, Tensor, list[StageTensors]]
+        result: tuple[State, Tensor, Tensor]
         result = self._concrete(state, data, numbers)
         return result
 
@@ -151,7 +154,7 @@ def clear_programs() -> None:
 
 def _run(
     spec: ProgramSpec, state: State, data: Data, numbers: Numbers
-) -> tuple[State, Tensor, list[StageTensors]]:
+) -> tuple[State, Tensor, Tensor]:
     """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf, _ = _tensorflow.load()
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
@@ -161,23 +164,35 @@ def _run(
         return i + 1, state, _with_row(values, i, own)
 
     def steps_to_snapshot(
-        number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: list[StageTensors]
-    ) -> tuple[Tensor, Tensor, State, Tensor, list[StageTensors]]:
+        number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: Tensor
+    ) -> tuple[Tensor, Tensor, State, Tensor, Tensor]:
         end = data.ends[number]
         i, state, values = tf.while_loop(lambda i, *_: i < end, step, (i, state, values))
-        snapshots = tf.nest.map_structure(
-            lambda all_, own: _with_row(all_, number, own), snapshots, state.weights
-        )
-        return number + 1, i, state, values, snapshots
+        return number + 1, i, state, values, _with_row(snapshots, number, _flat(state.weights))
 
-    snapshots = tf.nest.map_structure(
-        lambda w: tf.zeros([spec.n_snapshots, *w.shape], w.dtype), state.weights
-    )
+    snapshots = tf.zeros([spec.n_snapshots, *_flat(state.weights).shape], spec.dtype)
     start = tf.constant(0), tf.constant(0), state, values, snapshots
     _, _, state, values, snapshots = tf.while_loop(
         lambda number, *_: number < data.n_ends, steps_to_snapshot, start
     )
     return state, values, snapshots
+
+
+def _flat(weights: list[StageTensors]) -> Tensor:
+    """Return all weights as one vector for each member."""
+    tf, _ = _tensorflow.load()
+    return tf.concat([tf.reshape(w, [w.shape[0], -1]) for w in tf.nest.flatten(weights)], axis=1)
+
+
+def unflatten(flat: Any, like: list[StageTensors]) -> list[StageTensors]:
+    """Return one member's weights from a row of a snapshot; `like` has the shapes."""
+    tf, _ = _tensorflow.load()
+    shapes = [tuple(w.shape[1:]) for w in tf.nest.flatten(like)]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(flat, ends[:-1])
+    arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    unflattened: list[StageTensors] = tf.nest.pack_sequence_as(like, arrays)
+    return unflattened
 
 
 def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
