@@ -96,9 +96,11 @@ class _WatchedTraining:
             epochs = epochs[len(block) :]
 
     def _block_size(self) -> int:
-        if self._callbacks or self._task.listener:
+        if self._task.steers_between_epochs:
             return 1
-        size = min(self._networks.epochs_per_call, self._networks.spec.n_snapshots)
+        size = self._networks.epochs_per_call
+        if self._task.validation:
+            size = max(1, min(size, self._networks.spec.n_snapshots))
         before_stop = self._watch.epochs_before_stop
         return size if before_stop is None else min(size, before_stop)
 

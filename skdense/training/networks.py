@@ -49,11 +49,19 @@ def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
         decays_weights=task.optimizer.weight_decay is not None,
         n_members=n_members,
         n_steps=steps_per_chunk(task, n_members),
-        n_snapshots=snapshots_per_chunk(task, n_members),
+        n_snapshots=_n_snapshots(task, n_members),
         batch_size=task.batch_size,
         n_target_columns=task.y.shape[1],
         dtype=task.dtype,
     )
+
+
+def _n_snapshots(task: TrainingTask, n_members: int) -> int:
+    """Return how many epochs of one call leave their weights; 0 where a call ends with each."""
+    if not task.validation or task.steers_between_epochs:
+        return 0
+    number = snapshots_per_chunk(task, n_members)
+    return number if number > 1 else 0
 
 
 class Networks:
@@ -112,7 +120,9 @@ class Networks:
 
     def epoch_weights(self, number: int) -> Weights:
         """Return a single member's weights after one of the epochs last run, counted from 0."""
-        return tuple(unflatten(self._snapshots.numpy()[number, 0], self.state.weights))
+        if not self.spec.n_snapshots:
+            return self.weights()
+        return tuple(unflatten(self._snapshots.numpy()[number, 0].copy(), self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
         return tuple(
@@ -142,7 +152,7 @@ class Networks:
             share=_uncopied(chunk.share),
             dropout_seed=_uncopied(chunk.dropout_seed),
             learning_rate=tf.constant(rates),
-            ends=tf.constant(ends + [0] * (self.spec.n_snapshots - len(ends))),
+            ends=tf.constant(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends))),
             n_ends=tf.constant(len(ends)),
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial, singledispatch
 from typing import Any, NamedTuple
@@ -72,7 +73,7 @@ class Data(NamedTuple):
     share: Tensor  # s k b
     dropout_seed: Tensor  # s k 2
     learning_rate: Tensor  # s k
-    ends: Tensor  # after how many steps to take each snapshot, in order
+    ends: Tensor  # after how many steps to take each snapshot, in order; the last one ends
     n_ends: Tensor
 
 
@@ -107,9 +108,7 @@ class Program:
         self._lock = threading.Lock()  # or else two threads trace the same program
         self._concrete: Any = None
 
-    def __call__(
-        self, state: State, data: Data, numbers: Numbers
-    ) -> tuple[State, Tensor, Tensor]:
+    def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor, Tensor]:
         """Run the steps of `data`.
 
         Returns
@@ -118,7 +117,8 @@ class Program:
         values : tensor of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
         snapshots : tensor of shape (snapshots, members, weights)
-            The weights at each of ``data.ends``, one after the other, flattened.
+            The weights at each of ``data.ends``, one after the other, flattened; empty for a
+            spec without snapshots.
         """
         with self._lock:
             if self._concrete is None:
@@ -163,6 +163,24 @@ def _run(
         state, own = _training_step(spec, state, data, numbers, i)
         return i + 1, state, _with_row(values, i, own)
 
+    start = tf.constant(0), state, values
+    if spec.n_snapshots:
+        return _run_to_snapshots(spec, data, step, start)
+    _, state, values = tf.while_loop(lambda i, *_: i < data.ends[0], step, start)
+    return state, values, tf.zeros([0], spec.dtype)
+
+
+def _run_to_snapshots(
+    spec: ProgramSpec, data: Data, step: Callable[..., Any], start: tuple[Tensor, State, Tensor]
+) -> tuple[State, Tensor, Tensor]:
+    """Take the steps up to each snapshot in a loop of its own.
+
+    Taken inside of the one loop over all steps, snapshots would slow every step down; two loops
+    cost 0.25 s of compiling, which is why only trainings that look at weights between epochs
+    have them.
+    """
+    tf, _ = _tensorflow.load()
+
     def steps_to_snapshot(
         number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: Tensor
     ) -> tuple[Tensor, Tensor, State, Tensor, Tensor]:
@@ -170,10 +188,9 @@ def _run(
         i, state, values = tf.while_loop(lambda i, *_: i < end, step, (i, state, values))
         return number + 1, i, state, values, _with_row(snapshots, number, _flat(state.weights))
 
-    snapshots = tf.zeros([spec.n_snapshots, *_flat(state.weights).shape], spec.dtype)
-    start = tf.constant(0), tf.constant(0), state, values, snapshots
+    snapshots = tf.zeros([spec.n_snapshots, *_flat(start[1].weights).shape], spec.dtype)
     _, _, state, values, snapshots = tf.while_loop(
-        lambda number, *_: number < data.n_ends, steps_to_snapshot, start
+        lambda number, *_: number < data.n_ends, steps_to_snapshot, (0, *start, snapshots)
     )
     return state, values, snapshots
 

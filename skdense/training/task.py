@@ -184,7 +184,12 @@ class TrainingTask:
     @property
     def acts_between_epochs(self) -> bool:
         """Whether anything looks at the training after each epoch."""
-        return bool(self.validation or self.callbacks or self.listener or self.verbose)
+        return bool(self.validation or self.verbose or self.steers_between_epochs)
+
+    @property
+    def steers_between_epochs(self) -> bool:
+        """Whether anything may change the training after each epoch."""
+        return bool(self.callbacks or self.listener)
 
     def resumed_optimizer(self, engine: str) -> OptimizerState | None:
         """Return the optimizer's state to go on from, if this engine and optimizer can."""
