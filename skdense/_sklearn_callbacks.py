@@ -12,8 +12,9 @@ except ImportError:
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-# The mixin of `set_callbacks`; without one, estimators have no such method.
-CallbackSupport: type = sklearn_callback.CallbackSupportMixin if sklearn_callback else object
+
+class CallbackSupport(sklearn_callback.CallbackSupportMixin if sklearn_callback else object):
+    """The mixin of `set_callbacks`, which earlier releases of scikit-learn do not have."""
 
 
 def with_callbacks(method: Method) -> Method:
