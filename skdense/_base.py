@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
 from ._continuing import Memory, joined, require_same_network, starting_state
+from ._heads import Head
 from ._interruption import warn_of_interruption
 from ._keras_objects import Activation
 from ._keras_view import build_compiled_model
@@ -22,7 +23,7 @@ from ._network import Network, Weights, forward
 from ._parameters import checked_parameters, draw_seed
 from ._rows import Rows, hold_out
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
-from ._targets import Head, Target
+from ._targets import Target
 from ._task import make_task, resolve_optimizer, resolve_output
 from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
 from .training import Draw, TrainingResult, TrainingState, generator, train

@@ -14,21 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
 from ._class_weights import class_weights, weigh
+from ._heads import Head, classification_head, labels_head, sees_two_classes_by_one_unit
 from ._keras_objects import Activation
 from ._labels import Labels, is_table, labels_of_stream, require_all_classes
 from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
-from ._targets import (
-    ClassTarget,
-    Head,
-    LabelsTarget,
-    class_target,
-    classification_head,
-    labels_head,
-    labels_target,
-    sees_two_classes_by_one_unit,
-)
+from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
 from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]

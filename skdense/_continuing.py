@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
+from ._heads import Head
 from ._network import Network
-from ._targets import Head
 from .training import TrainingState
 
 History = dict[str, list[float]]

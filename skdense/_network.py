@@ -2,7 +2,7 @@
 
 A network is a sequence of stages. What each stage means is said four times, always by one
 function per stage type: initial weights and NumPy forward pass here, the traced forward pass
-in ``training.program``, the Keras layers in ``_keras_view``.
+in ``training.forward``, the Keras layers in ``_keras_view``.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ from sklearn.utils import Tags
 
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
+from ._heads import Head, regression_head
 from ._keras_objects import Activation
 from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
-from ._targets import Head, RegressionTarget, regression_head, regression_target
+from ._targets import RegressionTarget, regression_target
 from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]

@@ -12,8 +12,10 @@ except ImportError:
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+_Mixin: Any = sklearn_callback.CallbackSupportMixin if sklearn_callback else object
 
-class CallbackSupport(sklearn_callback.CallbackSupportMixin if sklearn_callback else object):
+
+class CallbackSupport(_Mixin):
     """The mixin of `set_callbacks`, which earlier releases of scikit-learn do not have."""
 
 

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from . import _parameters as parameters
 from ._continuing import Memory
+from ._heads import Head
 from ._interruption import is_one_of_many_fits
 from ._keras_objects import Activation
 from ._network import build_network
 from ._rows import Rows
 from ._scoring import watched_score
-from ._targets import Head, Target
+from ._targets import Target
 from ._validation import cast
 from .training import (
     EarlyStopping,

@@ -11,11 +11,17 @@ PACKAGE = Path(skdense.__file__).parent
 
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
-    {"_tensorflow"},
+    {"_tensorflow", "_warnings"},
     {"_activations", "_keras_objects"},
     {"_network"},
     {"_keras_view"},
-    {"training.early_stopping", "training.losses", "training.optimizers", "training.progress"},
+    {
+        "training.early_stopping",
+        "training.forward",
+        "training.losses",
+        "training.optimizers",
+        "training.progress",
+    },
     {"training.metrics"},
     {"training.task"},
     {"training.batches", "training.program", "training.schedules"},
@@ -24,8 +30,9 @@ LEVELS = [
     {"training.loop"},
     {"training.engines"},
     {"training"},
-    {"_interruption", "_labels", "_parameters", "_rows", "_targets", "_validation"},
-    {"_agreement", "_class_weights", "_continuing", "_scoring", "_sklearn_callbacks"},
+    {"_heads", "_interruption", "_labels", "_parameters", "_sklearn_callbacks", "_validation"},
+    {"_agreement", "_class_weights", "_rows", "_targets"},
+    {"_continuing", "_scoring"},
     {"_task"},
     {"_base"},
     {"_classifier", "_regressor"},

@@ -12,30 +12,17 @@ import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial, singledispatch
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _tensorflow
-from .._keras_objects import activation_function
-from .._network import (
-    MOVING_STATISTICS,
-    NORMALIZATION_EPSILON,
-    NORMALIZATION_MOMENTUM,
-    Activation,
-    Dense,
-    Dropout,
-    Network,
-    Normalization,
-    Stage,
-)
+from .._network import MOVING_STATISTICS, Network
+from .forward import StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
 from .optimizers import Rule, Slots
-
-Tensor = Any
-StageTensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -223,7 +210,10 @@ def _training_step(
     """Take one step of every member; returns the state, and loss and metrics, (k, 1 + m)."""
     tf, _ = _tensorflow.load()
     trainable = _trainable(state.weights)
-    outputs, moving = _forward(spec.network, state.weights, data, numbers, i)
+    is_row = tf.cast(data.share[i] > 0, spec.dtype)
+    outputs, moving = forward_pass(
+        spec.network, state.weights, data.X[i], is_row, data.dropout_seed[i], numbers.dropout_rates
+    )
     losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
     losses += _penalty(spec, state.weights, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.
@@ -240,7 +230,7 @@ def _training_step(
         updated.append(weight)
         slots.append(own)
     weights = _with_trainable(moving, updated)
-    values = [losses, *_batch_metrics(spec, outputs, data.y[i], data.share[i])]
+    values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
     return State(weights, slots, state.step + 1), tf.stack(values, axis=1)
 
 
@@ -267,122 +257,6 @@ def _like(per_member: Tensor, weight: Tensor) -> Tensor:
     return tf.reshape(per_member, [-1] + [1] * (len(weight.shape) - 1))
 
 
-# --- forward pass ------------------------------------------------------------------------
-
-
-class _Batch(NamedTuple):
-    """What a stage may need to know of its batch besides its input."""
-
-    is_row: Tensor  # k b 1, 1 for rows and 0 for padding
-    dropout_seed: Tensor  # k 2
-    dropout_rate: Tensor  # k
-
-
-def _forward(
-    network: Network, weights: list[StageTensors], data: Data, numbers: Numbers, i: Tensor
-) -> tuple[Tensor, list[StageTensors]]:
-    """Return the outputs, (k b, o), and the weights with their new moving statistics."""
-    tf, _ = _tensorflow.load()
-    x = data.X[i]
-    is_row = tf.cast(data.share[i] > 0, x.dtype)[..., tf.newaxis]
-    moving: list[StageTensors] = []
-    n_dropouts = 0
-    for stage, own in zip(network.stages, weights, strict=True):
-        rate = None
-        if isinstance(stage, Dropout):
-            rate, n_dropouts = numbers.dropout_rates[:, n_dropouts], n_dropouts + 1
-        batch = _Batch(is_row, data.dropout_seed[i] + [0, n_dropouts], rate)
-        x, statistics = _stage(stage, x, own, batch)
-        moving.append(own | statistics)
-    # As one list of rows, straight from the activation: Keras' losses find the logits of a
-    # softmax or sigmoid only so, and users' losses expect (rows, columns).
-    x = tf.reshape(x, [-1, network.n_outputs])
-    return activation_function(network.output.function)(x), moving
-
-
-@singledispatch
-def _stage(
-    stage: Stage, x: Tensor, weights: StageTensors, batch: _Batch
-) -> tuple[Tensor, StageTensors]:
-    """Pass (k, b, units) through one stage; returns the result and new moving statistics."""
-    raise TypeError(f"no traced forward pass for {stage!r}")
-
-
-@_stage.register
-def _(stage: Dense, x: Tensor, weights: StageTensors, batch: _Batch) -> tuple[Tensor, StageTensors]:
-    tf, _ = _tensorflow.load()
-    return _product(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
-
-
-def _product(x: Tensor, kernel: Tensor) -> Tensor:
-    """Return x @ kernel, with a gradient that XLA computes fast on processors.
-
-    The gradient of a kernel is a product with one factor transposed. The order that TensorFlow
-    takes makes XLA walk through all of x in strides: for 512 units before 10 classes, batch
-    128, that took 135 us; with the smaller factor transposed it takes 40 us.
-    """
-    tf, _ = _tensorflow.load()
-    n_inputs, n_units = kernel.shape[1:]
-
-    def product(x: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
-        def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
-            of_x = tf.matmul(upstream, kernel, transpose_b=True)
-            if 2 * n_units <= n_inputs:
-                of_kernel = tf.linalg.matrix_transpose(tf.matmul(upstream, x, transpose_a=True))
-            else:
-                of_kernel = tf.matmul(tf.linalg.matrix_transpose(x), upstream)
-            return of_x, of_kernel
-
-        return tf.matmul(x, kernel), gradient
-
-    return tf.custom_gradient(product)(x, kernel)
-
-
-@_stage.register
-def _(
-    stage: Normalization, x: Tensor, weights: StageTensors, batch: _Batch
-) -> tuple[Tensor, StageTensors]:
-    tf, _ = _tensorflow.load()
-    n_rows = tf.reduce_sum(batch.is_row, axis=1)
-    mean = tf.reduce_sum(x * batch.is_row, axis=1) / n_rows
-    centred = x - mean[:, tf.newaxis]
-    variance = tf.reduce_sum(tf.square(centred) * batch.is_row, axis=1) / n_rows
-    scale = weights["gamma"] * tf.math.rsqrt(variance + NORMALIZATION_EPSILON)
-    keep = NORMALIZATION_MOMENTUM
-    statistics = {
-        "moving_mean": weights["moving_mean"] * keep + mean * (1 - keep),
-        "moving_variance": weights["moving_variance"] * keep + variance * (1 - keep),
-    }
-    return centred * scale[:, tf.newaxis] + weights["beta"][:, tf.newaxis], statistics
-
-
-@_stage.register
-def _(
-    stage: Activation, x: Tensor, weights: StageTensors, batch: _Batch
-) -> tuple[Tensor, StageTensors]:
-    tf, _ = _tensorflow.load()
-    rows = tf.reshape(x, [-1, x.shape[-1]])
-    return tf.reshape(activation_function(stage.function)(rows), x.shape), {}
-
-
-@_stage.register
-def _(
-    stage: Dropout, x: Tensor, weights: StageTensors, batch: _Batch
-) -> tuple[Tensor, StageTensors]:
-    tf, _ = _tensorflow.load()
-
-    # A seed for each member, so that its masks do not depend on how many train beside it.
-    def draw(seed: Tensor) -> Tensor:
-        return tf.random.stateless_uniform(x.shape[1:], seed, dtype=x.dtype, alg="threefry")
-
-    rate = batch.dropout_rate[:, tf.newaxis, tf.newaxis]
-    kept = tf.vectorized_map(draw, batch.dropout_seed) >= rate
-    return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), {}
-
-
-# --- loss, penalties, clipping -----------------------------------------------------------
-
-
 def _batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> Tensor:
     tf, _ = _tensorflow.load()
     rows = per_row_function(spec.loss)(tf.reshape(y, [-1, spec.n_target_columns]), outputs)
@@ -390,11 +264,10 @@ def _batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) ->
     return tf.reduce_sum(per_member * share, axis=1)
 
 
-def _batch_metrics(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> list[Tensor]:
+def _batch_metrics(spec: ProgramSpec, outputs: Tensor, y: Tensor, is_row: Tensor) -> list[Tensor]:
     """Return the mean of each metric over the rows, whatever they weigh, (k,)."""
     tf, _ = _tensorflow.load()
     y = tf.reshape(y, [-1, spec.n_target_columns])
-    is_row = tf.cast(share > 0, spec.dtype)
     means = []
     for metric in spec.metrics:
         rows = tf.reshape(tf.cast(metric.function(y, outputs), spec.dtype), is_row.shape)
