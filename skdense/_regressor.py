@@ -126,10 +126,18 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     n_outputs_ : int
         Number of units in the output layer.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run, those of earlier fits included that this one went on from; the
+        length of every list in `history_`. After `refit_full`, of the watched training.
+    best_epoch_ : int
+        Counted from 1. The epoch of the best watched score, whose weights are kept under early
+        stopping, and for how many epochs `refit_full` trained; without validation the last one.
+    validation_indices_ : ndarray of shape (n_held_out,)
+        Rows of X that were held out by `validation_fraction`.
     history_ : dict of str to list of float
-        Under Keras' names, one value per epoch: "loss", the training loss with penalties;
-        in standardised units where the target is standardised.
+        Under Keras' names, one value per epoch: "loss", the training loss with penalties,
+        the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
+        `scoring` is a scorer, and what callbacks add, such as "learning_rate". Losses and
+        metrics are in standardised units where the target is standardised.
     loss_curve_ : list of float
         ``history_["loss"]``.
     coefs_ : list of ndarray of shape (n_inputs, n_units)

@@ -43,7 +43,8 @@ def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
         needs Keras.
     """
     for task in tasks:
-        require_per_row(task.metrics, partial(_trial, task))
+        columns = task.y.shape[1], task.network.n_outputs
+        require_per_row(task.metrics, *columns, partial(_trial, task))
     results: dict[int, TrainingResult] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for number, task in enumerate(tasks):

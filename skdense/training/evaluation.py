@@ -23,7 +23,7 @@ class Evaluation:
         assert task.validation is not None
         self._task, self._data = task, task.validation
         self._share = _shares(task)
-        self._y = tf.constant(self._data.y)
+        self._y = tf.constant(self._data.y.astype(task.dtype, copy=False))
         self._row_values = row_values(
             task.network.output.function,
             task.loss,
@@ -37,6 +37,7 @@ class Evaluation:
         """Return "val_loss", with penalties, and "val_" twins of the metrics."""
         tf, _ = _tensorflow.load()
         logits = forward(self._task.network, weights, self._data.X, activate=False)
+        logits = logits.astype(self._task.dtype, copy=False)  # of a memory map in another dtype
         losses, *metrics = self._row_values(self._y, tf.constant(logits))
         loss = float(losses.numpy().astype(np.float64) @ self._share)
         values = {"val_loss": loss + _penalty(self._task, weights)}

@@ -96,22 +96,28 @@ def as_keras_metric(metric: Metric) -> Any:
     return keras.metrics.MeanMetricWrapper(metric.function, name=metric.name)
 
 
-def require_per_row(metrics: tuple[Metric, ...], trial: Callable[[], tuple[Array, Array]]) -> None:
+def require_per_row(
+    metrics: tuple[Metric, ...],
+    n_target_columns: int,
+    n_outputs: int,
+    trial: Callable[[], tuple[Array, Array]],
+) -> None:
     """Raise ValueError for a metric that is not one number for each row.
 
     Parameters
     ----------
     metrics : tuple of Metric
+    n_target_columns, n_outputs : int
+        What they compare.
     trial : callable
         Returns a few rows of targets and of what the network may answer.
     """
     for metric in metrics:
         if isinstance(metric.function, Accuracy):
             continue
-        y, outputs = trial()
-        reason = _why_not_comparable(metric.name, y.shape[1], outputs.shape[1])
+        reason = _why_not_comparable(metric.name, n_target_columns, n_outputs)
         if reason is None and loss_name(metric.name) not in KNOWN_PER_ROW:
-            reason = why_rows_mix("it", metric.function, y, outputs)
+            reason = why_rows_mix("it", metric.function, *trial())
         if reason is not None:
             raise ValueError(
                 f"metrics must be computable for each row by itself. Got {metric.name!r}: "
