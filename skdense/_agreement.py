@@ -34,8 +34,8 @@ def check_stream_agreement(parameters: dict[str, Any]) -> None:
     if parameters.get("class_weight") == "balanced":
         raise ValueError(
             "partial_fit needs class weights that do not depend on all data. Got "
-            "class_weight='balanced'. Pass a dict, of "
-            "sklearn.utils.class_weight.compute_class_weight over a sample."
+            "class_weight='balanced'. Pass a dict, or sample_weight, made from a sample by "
+            "sklearn.utils.class_weight."
         )
 
 

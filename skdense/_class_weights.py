@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -50,13 +51,13 @@ def class_weights(
         )
     weights = np.ones((1, len(labels.values)))
     for label, weight in given.items():
-        position = np.flatnonzero(labels.values == label)
+        position = np.flatnonzero(labels.values == label) if np.isscalar(label) else ()
         if len(position) != 1:
             raise ValueError(
                 f"class_weight must name classes of y, {labels.values.tolist()}. Got {label!r}."
             )
-        if not np.isfinite(weight) or weight < 0:
-            raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight}.")
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+            raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight!r}.")
         weights[0, position] = weight
     return weights
 
@@ -75,4 +76,13 @@ def weigh(sample_weight: Array | None, codes: Array, weights: Array | None) -> A
         return sample_weight
     columns = codes.reshape(len(codes), -1).T
     own = np.prod([w[column] for w, column in zip(weights, columns, strict=True)], axis=0)
-    return own if sample_weight is None else sample_weight * own
+    if sample_weight is None:
+        return own
+    with np.errstate(over="ignore"):
+        product: Array = sample_weight * own
+    if not np.isfinite(product).all():
+        raise ValueError(
+            "sample_weight times class_weight must be numbers that float64 holds. Got sample "
+            f"weights up to {sample_weight.max():.3g} and class weights up to {own.max():.3g}."
+        )
+    return product

@@ -414,10 +414,11 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         if not suffix:
             self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
         weights = weigh(weights, codes, self._class_weights)
-        return rows_with_weight(X, codes, weights, y)
+        return rows_with_weight(X, codes, weights, y, suffix)
 
     def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
-        require_all_classes(self._labels, rows.targets, is_new=is_new)
+        # Classes that weigh nothing are none to a new network, and no surprise to another.
+        require_all_classes(self._labels, rows.targets if is_new else rows.y, is_new=is_new)
 
     def _make_target(self, rows: Rows, head: Head) -> ClassTarget | LabelsTarget:
         n_classes = len(self.classes_)

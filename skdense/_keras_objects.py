@@ -130,6 +130,9 @@ class LossObject:
         vars(twin).update(vars(instance))
         return cls(identity, twin, instance)
 
+    def __repr__(self) -> str:
+        return f"<{type(self.instance).__name__}>"
+
     @property
     def from_logits(self) -> bool:
         return bool(self.instance.get_config().get("from_logits", False))

@@ -144,7 +144,6 @@ def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
     ----------
     labels : Labels
     codes : ndarray
-        Of the rows of positive weight.
     is_new : bool
         Whether the labels come from these rows.
     """

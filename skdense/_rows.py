@@ -94,14 +94,19 @@ class Rows:
         return replace(self, sample_weight=weights)
 
 
-def rows_with_weight(X: Any, y: Array, sample_weight: Array | None, given_y: Array) -> Rows:
-    """Return the rows of positive weight; ValueError if there are none."""
+def rows_with_weight(
+    X: Any, y: Array, sample_weight: Array | None, given_y: Array, suffix: str = ""
+) -> Rows:
+    """Return the rows of positive weight; ValueError if there are none.
+
+    The suffix of the arguments' names is for the message.
+    """
     if sample_weight is None:
         return Rows(X, y, None, np.arange(X.shape[0]), given_y)
     index = np.flatnonzero(sample_weight > 0)
     if not len(index):
         raise ValueError(
-            "Rows need a positive weight, that of their class included, to count. Got "
+            f"X{suffix} needs rows of positive weight, that of their class included. Got "
             f"{X.shape[0]} row(s) of weight 0."
         )
     return Rows(X, y, sample_weight, index, given_y)

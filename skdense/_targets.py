@@ -272,6 +272,10 @@ def regression_target(
     y: Array, sample_weight: Array | None, head: Head, standardize: bool
 ) -> RegressionTarget:
     """Return the target, standardised if asked for and if head and loss allow it."""
+    if loss_name(head.loss) == "poisson" and y.min() < 0:
+        raise ValueError(
+            f"loss='poisson' needs counts or rates, y >= 0. Got {y.min()}. Use another loss."
+        )
     n_outputs = 1 if y.ndim == 1 else y.shape[1]
     mean, scale = np.zeros(n_outputs), np.ones(n_outputs)
     allowed = head.activation == "linear" and loss_name(head.loss) in _STANDARDIZED_LOSSES
