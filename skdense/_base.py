@@ -26,7 +26,14 @@ from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
 from ._task import make_task, resolve_optimizer, resolve_output
 from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
-from .training import Draw, TrainingResult, TrainingState, generator, train
+from .training import (
+    Draw,
+    EpochListener,
+    TrainingResult,
+    TrainingState,
+    generator,
+    train,
+)
 
 Array = NDArray[Any]
 
@@ -108,10 +115,11 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         start: TrainingState | None,
         *,
         epochs: int,
+        listener: EpochListener | None = None,
         is_chunk: bool = False,
-        **followers: Any,
+        is_again: bool = False,
     ) -> TrainingResult:
-        """Train on some rows, and take over the result."""
+        """Train on some rows, of a chunk or once again, and take over the result."""
         memory = self._memory if start and is_chunk else None
         mean_weight = memory.mean_weight if memory else rows.mean_weight()
         rows = rows.weighing(mean_weight)
@@ -120,15 +128,16 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         task = make_task(
             self, target, head, rows, held_out, memory, seed=seed, start=start, epochs=epochs
         )
+        task = replace(task, listener=listener, callbacks=() if is_again else task.callbacks)
         if start:
             before = self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
             require_same_network(self, task.network, head, self._network, before)
-        else:
+        elif not is_again:
             warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
         # Before training, since scorers and callbacks judge a copy of this estimator.
         self._target, self._network, self.n_outputs_ = target, task.network, task.network.n_outputs
         self._fit_parameters = self.get_params(deep=False)
-        [result] = train([replace(task, **followers)])
+        [result] = train([task])
         self._weights = result.weights
         self.history_ = joined(self.history_, result.history) if start else result.history
         self.n_iter_ = len(self.history_["loss"])
@@ -142,7 +151,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         """Train anew on all rows, for the best number of epochs; what was watched stays."""
         watched = {name: getattr(self, name) for name in ("history_", "n_iter_", "best_epoch_")}
         before = vars(self).copy()
-        result = self._train(rows, None, seed, None, epochs=self.best_epoch_, callbacks=())
+        result = self._train(rows, None, seed, None, epochs=self.best_epoch_, is_again=True)
         self.__dict__.update(before if result.was_interrupted else watched)
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:

@@ -410,7 +410,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             self._labels = labels or Labels.of(y)
             self.classes_ = self._labels.values
         codes = self._labels.encode(y, f"y{suffix}")
-        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+        weights = check_weights(sample_weight, X, suffix)
         if not suffix:
             self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
         weights = weigh(weights, codes, self._class_weights)

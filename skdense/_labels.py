@@ -66,7 +66,13 @@ class Labels:
             return y.astype(np.intp)
         if y.ndim != 1:
             raise ValueError(f"{name} must hold one class for each row. Got shape {y.shape}.")
-        unknown = np.setdiff1d(y, self.values)
+        try:
+            unknown = np.setdiff1d(y, self.values)
+        except TypeError as error:  # of values that do not compare
+            raise ValueError(
+                f"{name} must hold only classes seen before, {_shown(self.values)}. Got values of "
+                f"other kinds: {error}"
+            ) from error
         if len(unknown):
             raise ValueError(
                 f"{name} must hold only classes seen before, {_shown(self.values)}. "

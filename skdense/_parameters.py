@@ -28,6 +28,7 @@ from ._keras_objects import (
     LossObject,
     activation_function,
     as_activation,
+    loss_name,
 )
 from ._network import HiddenLayer
 from .training import Accuracy, Metric, OptimizerSettings, metric_function, optimizer_settings
@@ -230,8 +231,10 @@ def resolve_metrics(metrics: Any, accuracy: Accuracy | None) -> tuple[Metric, ..
     given = [metrics] if _is_single(metrics) else list(metrics)
     resolved = [_metric(metric, accuracy) for metric in given]
     names = [metric.name for metric in resolved]
-    if len({"loss", *names}) <= len(names):
-        raise ValueError(f"metrics must be of different names, and none 'loss'. Got {names}.")
+    if len({"loss", "score", *names}) < len(names) + 2:
+        raise ValueError(
+            f"metrics must be of different names, and none 'loss' or 'score'. Got {names}."
+        )
     return tuple(resolved)
 
 
@@ -239,7 +242,9 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
     if metric in ("accuracy", "acc"):
         if accuracy is None:
             raise ValueError(f"metrics must be for numbers here, such as 'mae'. Got {metric!r}.")
-        return Metric(metric, accuracy)
+        return Metric(str(metric), accuracy)
+    if isinstance(metric, str) and loss_name(metric) == "binary_accuracy":
+        return Metric(str(metric), Accuracy("binary"))
     function = metric_function(metric) if isinstance(metric, str) else metric
     if not callable(function) or isinstance(function, type) or hasattr(function, "update_state"):
         _, keras = _tensorflow.load()
@@ -251,7 +256,10 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
             "`scoring`."
         )
     _require_hashable("metrics", function)
-    return Metric(metric if isinstance(metric, str) else metric.__name__, function)
+    name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
+    if name is None:
+        raise ValueError(f"metrics must have a __name__, for the history. Got {metric!r}.")
+    return Metric(str(name), function)
 
 
 def resolve_callbacks(callbacks: Any) -> tuple[Any, ...]:

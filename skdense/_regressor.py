@@ -335,7 +335,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         if issparse(y):
             raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
         X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
-        weights = check_weights(sample_weight, X, f"sample_weight{suffix}")
+        weights = check_weights(sample_weight, X, suffix)
         return rows_with_weight(X, y, weights, y, suffix)
 
     def _make_target(self, rows: Rows, head: Head) -> RegressionTarget:

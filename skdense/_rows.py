@@ -173,38 +173,47 @@ def _hold_out_classes(
             f"stays in training: {values[counts == 1].tolist()}."
         )
     common = np.flatnonzero(counts[y] > 1)
-    n_common = len(np.unique(y[common]))
-    if n_common <= n_held <= len(common) - n_common:
-        return common[_stratified(y[common], n_held, generator)]
+    held = _stratified(y[common], n_held, generator)
+    if held is not None:
+        return common[held]
     warn_caller(
-        f"Of {len(common)} rows, {n_held} validation rows are too few or too many to hold each "
-        f"of {n_common} classes in proportion. They are drawn at random, so that every class is "
-        "trained on."
+        f"{n_held} validation rows of {len(common)} are too few, or too many, to hold each class "
+        "in proportion. They are drawn at random, so that every class is trained on."
     )
     order = generator.permutation(common)
     _, firsts = np.unique(y[order], return_index=True)
     return np.delete(order, firsts)[:n_held]
 
 
-def _stratified(strata: Array, n_held: int, generator: np.random.Generator) -> NDArray[np.intp]:
-    """Draw rows in proportion to the strata, of which each has at least 2 rows."""
+def _stratified(
+    strata: Array, n_held: int, generator: np.random.Generator
+) -> NDArray[np.intp] | None:
+    """Draw rows in proportion to the strata, each of at least 2 rows; None where it cannot be."""
+    n_strata = len(np.unique(strata))
+    if not n_strata <= n_held <= len(strata) - n_strata:
+        return None
     seed = int(generator.integers(2**31))
     split = StratifiedShuffleSplit(1, test_size=n_held, random_state=seed)
-    held: NDArray[np.intp] = next(split.split(strata, strata))[1]
-    return held
+    left, held = next(split.split(strata, strata))
+    # With many rows held out, all of a small stratum may be among them.
+    return held if len(np.unique(strata[left])) == n_strata else None
 
 
 def _hold_out_labels(y: Array, n_held: int, generator: np.random.Generator) -> NDArray[np.intp]:
     _, strata = np.unique(y, axis=0, return_inverse=True)
     strata = strata.ravel()
-    # Combinations of a single row make one stratum together.
-    strata[np.bincount(strata)[strata] == 1] = -1
-    strata = np.unique(strata, return_inverse=True)[1]
-    counts = np.bincount(strata)
-    if len(counts) <= n_held <= len(y) - len(counts) and counts.min() > 1:
-        held = _stratified(strata, n_held, generator)
-    else:
-        held = generator.permutation(len(y))[:n_held]
+    singles = np.bincount(strata)[strata] == 1
+    # Combinations of a single row make one stratum together; one alone stays in training.
+    strata[singles] = strata.max() + 1
+    common = np.flatnonzero(~singles) if singles.sum() == 1 else np.arange(len(y))
+    held = _stratified(strata[common], n_held, generator)
+    if held is None:
+        warn_caller(
+            f"{n_held} validation rows of {len(common)} are too few, or too many, to hold each "
+            "combination of labels in proportion. They are drawn at random."
+        )
+        held = generator.permutation(len(common))[:n_held]
+    held = common[held]
     left = np.delete(y, held, axis=0)
     untrained = np.flatnonzero(y.any(axis=0) & ~left.any(axis=0))
     if len(untrained):

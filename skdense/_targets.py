@@ -53,7 +53,7 @@ class ClassTarget:
     link: str
     decides_on_logits: bool
 
-    def encode(self, codes: NDArray[np.intp]) -> Array:
+    def encode(self, codes: NDArray[np.intp], name: str = "y") -> Array:
         """Turn class indices, (n_samples,), into (n_samples, n_target_columns)."""
         if self.n_units == 1 or self.is_sparse:
             return codes[:, np.newaxis].astype(np.float32)
@@ -137,7 +137,7 @@ class LabelsTarget:
     link: str
     decides_on_logits: bool
 
-    def encode(self, codes: NDArray[np.intp]) -> Array:
+    def encode(self, codes: NDArray[np.intp], name: str = "y") -> Array:
         return codes.astype(np.float32)
 
     def in_own_units(self, weights: Weights) -> Weights:
@@ -243,12 +243,12 @@ class RegressionTarget:
     def is_standardized(self) -> bool:
         return bool(self.mean.any() or (self.scale != 1).any())
 
-    def encode(self, y: Array) -> Array:
+    def encode(self, y: Array, name: str = "y") -> Array:
         """Turn y, (n_samples,) or (n_samples, n_outputs), into (n_samples, n_outputs)."""
         columns = y.reshape(len(y), -1)
         if columns.shape[1] != self.n_units:
             raise ValueError(
-                f"y must have {self.n_units} column(s), as the y that was trained on. Got "
+                f"{name} must have {self.n_units} column(s), as the y that was trained on. Got "
                 f"{columns.shape[1]}."
             )
         return (columns - self.mean) / self.scale

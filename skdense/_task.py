@@ -104,7 +104,7 @@ def _validation_data(rows: Rows, target: Target, dtype: str) -> ValidationData:
     rows = rows.weighing(rows.mean_weight())
     return ValidationData(
         X=cast(rows.inputs, dtype, "X_val"),
-        y=np.asarray(cast(target.encode(rows.targets), dtype, "y_val")),
+        y=np.asarray(cast(target.encode(rows.targets, "y_val"), dtype, "y_val")),
         sample_weight=rows.weights,
     )
 

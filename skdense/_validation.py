@@ -84,7 +84,7 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
     )
 
 
-def check_weights(sample_weight: Any, X: Any, name: str) -> Array | None:
+def check_weights(sample_weight: Any, X: Any, suffix: str = "") -> Array | None:
     """Return sample weights, (n_samples,) in float64; a number counts for every row.
 
     Raises
@@ -94,6 +94,7 @@ def check_weights(sample_weight: Any, X: Any, name: str) -> Array | None:
     """
     if sample_weight is None:
         return None
+    name = f"sample_weight{suffix}"
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
     weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
@@ -101,7 +102,7 @@ def check_weights(sample_weight: Any, X: Any, name: str) -> Array | None:
         raise ValueError(f"{name} must be a 1-D array. Got shape {weights.shape}.")
     if len(weights) != X.shape[0]:
         raise ValueError(
-            f"{name} must have one value for each of the {X.shape[0]} rows of X. Got "
+            f"{name} must have one value for each of the {X.shape[0]} rows of X{suffix}. Got "
             f"{len(weights)}."
         )
     if weights.min() < 0:

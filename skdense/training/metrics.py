@@ -113,10 +113,12 @@ def require_per_row(
         Returns a few rows of targets and of what the network may answer.
     """
     for metric in metrics:
+        name = metric.name
         if isinstance(metric.function, Accuracy):
-            continue
-        reason = _why_not_comparable(metric.name, n_target_columns, n_outputs)
-        if reason is None and loss_name(metric.name) not in KNOWN_PER_ROW:
+            name = f"{metric.function.kind}_accuracy"
+        reason = _why_not_comparable(name, n_target_columns, n_outputs)
+        is_known = isinstance(metric.function, Accuracy) or loss_name(metric.name) in KNOWN_PER_ROW
+        if reason is None and not is_known:
             reason = why_rows_mix("it", metric.function, *trial())
         if reason is not None:
             raise ValueError(
@@ -128,6 +130,8 @@ def require_per_row(
 def _why_not_comparable(name: str, n_target_columns: int, n_outputs: int) -> str | None:
     if name.startswith("sparse_"):
         fits, wanted = n_target_columns == 1 < n_outputs, "class indices"
+    elif name.startswith(("categorical_", "top_k_")):
+        fits, wanted = n_target_columns == n_outputs > 1, "one column for each class"
     else:
         fits, wanted = n_target_columns == n_outputs, "one column for each output"
     if fits:
