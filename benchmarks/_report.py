@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -84,3 +84,19 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         cells += [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def times_table(
+    task: str, seconds: Mapping[str, Sequence[float]], accuracy: Mapping[str, float], digits: int
+) -> str:
+    """Return a line for each contestant: median, range, and how well it does."""
+    rows = [
+        [
+            name,
+            f"{statistics.median(repeats):.{digits}f}",
+            f"{min(repeats):.{digits}f}-{max(repeats):.{digits}f}",
+            f"{accuracy[name]:.3f}",
+        ]
+        for name, repeats in seconds.items()
+    ]
+    return format_table(["", task, "range", "accuracy"], rows)

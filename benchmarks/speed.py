@@ -11,36 +11,27 @@ import argparse
 import gc
 import gzip
 import itertools
-import json
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from _report import Machine, describe_machine, format_table, load_average
+from _data import Array, generate, penguin_preparation
+from _peers import LEARNING_RATE, MLP, SKDENSE, mlp_classifier, require_epochs
+from _report import Machine, format_table, times_table
+from _sections import Figure, Result, Section, command_line, run_sections
 from _timing import Contestant, many_calls, take_turns
-from numpy.typing import NDArray
 from palmerpenguins import load_penguins
-from sklearn.compose import make_column_selector, make_column_transformer
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.pipeline import Pipeline
 
 import skdense
 
-Array = NDArray[Any]
-
-SKDENSE, FIRST, MLP, KERAS = "skdense", "skdense, first fit", "MLPClassifier", "Keras"
-NEW_KERAS = "Keras, new model"
+FIRST, KERAS, NEW_KERAS = "skdense, first fit", "Keras", "Keras, new model"
 FIRST_SEARCH, SEARCH = "skdense, compiling", "skdense, once more"
-LEARNING_RATE = 0.001
 MOST_FIRST_FIT_EXTRA = 1.0  # seconds
 MOST_PREDICT_RATIO = 2.0
 MOST_SEARCH_RATIO = 0.8
@@ -114,42 +105,6 @@ WORKLOADS = (
     Workload("medium", 20_000, 20, 3, (128, 128), 256, 10, 5, 0.45, 1 / 8),
     Workload("large", 60_000, 784, 10, (512,), 128, 2, 3, 0.50, 1 / 3),
 )
-SECTIONS = (*(workload.name for workload in WORKLOADS), "search")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A result that counts, and its target if it has one."""
-
-    name: str
-    value: float
-    at_most: float | None = None
-
-    def row(self) -> list[str]:
-        """Return the cells of a table."""
-        if self.at_most is None:
-            return [self.name, f"{self.value:.3g}", "", ""]
-        verdict = "met" if self.value <= self.at_most else "MISSED"
-        return [self.name, f"{self.value:.3g}", f"at most {self.at_most:.3g}", verdict]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one section found.
-
-    Attributes
-    ----------
-    seconds : dict of task to dict of contestant to list of float
-        Of each repeat.
-    accuracy : dict of contestant to float
-        On the training rows; for the search, the best mean over the folds.
-    figures : list of Figure
-    """
-
-    title: str
-    seconds: dict[str, dict[str, list[float]]]
-    accuracy: dict[str, float]
-    figures: list[Figure]
 
 
 # --- the contestants ---------------------------------------------------------------------
@@ -159,12 +114,6 @@ def without_programs() -> None:
     """Make the next skdense fit of any architecture trace and compile."""
     skdense.clear_cache()
     gc.collect()
-
-
-def start_tensorflow() -> None:
-    """Import and initialise TensorFlow by a fit that shares no program with what is timed."""
-    X = np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)
-    skdense.KerasDenseClassifier(units=3, epochs=1, random_state=0).fit(X, np.arange(8) % 2)
 
 
 class PlainKeras:
@@ -214,21 +163,6 @@ class PlainKeras:
         return float(np.mean(self.predict(X) == y))
 
 
-def mlp_classifier(epochs: int, batch_size: int, **parameters: Any) -> MLPClassifier:
-    """Return an MLPClassifier without penalty that runs all its epochs."""
-    return MLPClassifier(
-        alpha=0,
-        batch_size=batch_size,
-        max_iter=epochs,
-        n_iter_no_change=epochs + 1,
-        tol=0,
-        early_stopping=False,
-        shuffle=True,
-        random_state=0,
-        **parameters,
-    )
-
-
 def networks(workload: Workload, X: Array, y: Array) -> dict[str, Any]:
     """Return what competes, by name."""
     return {
@@ -249,26 +183,7 @@ def networks(workload: Workload, X: Array, y: Array) -> dict[str, Any]:
     }
 
 
-def require_epochs(networks: Mapping[str, Any], epochs: int) -> None:
-    """Raise RuntimeError unless all have done the same work."""
-    done = {name: network.n_iter_ for name, network in networks.items()}
-    if set(done.values()) != {epochs}:
-        raise RuntimeError(f"Every network must run {epochs} epochs. Got {done}.")
-
-
 # --- fit and predict ---------------------------------------------------------------------
-
-
-def generate(workload: Workload) -> tuple[Array, Array]:
-    """Draw overlapping clusters, one for each class."""
-    rng = np.random.default_rng(0)
-    y = rng.integers(workload.n_classes, size=workload.n_rows)
-    # Centres some 3.5 standard deviations apart: learnable, but not without errors.
-    centers = rng.standard_normal((workload.n_classes, workload.n_features), np.float32)
-    centers *= np.float32(2.5 / np.sqrt(workload.n_features))
-    X = rng.standard_normal((workload.n_rows, workload.n_features), np.float32)
-    X += centers[y]
-    return X, y
 
 
 def read_mnist(folder: Path, n_rows: int) -> tuple[Array, Array]:
@@ -281,7 +196,7 @@ def read_mnist(folder: Path, n_rows: int) -> tuple[Array, Array]:
 
 
 def compare_workload(workload: Workload, X: Array, y: Array) -> Result:
-    """Time fits, then predictions of one row and of all."""
+    """Time fits, then predictions of one row and of all; accuracy is of the training rows."""
     competing = networks(workload, X, y)
     ours, mlp, keras = competing.values()
     fits = {
@@ -347,18 +262,8 @@ def workload_table(workload: Workload, result: Result, sgemm_gflops: float) -> s
 
 def penguin_search(search: Search, network: Any, grid: dict[str, list[Any]]) -> GridSearchCV:
     """Return a search over a pipeline that fills gaps, scales numbers and encodes text."""
-    preparation = make_column_transformer(
-        (
-            make_pipeline(SimpleImputer(), StandardScaler()),
-            make_column_selector(dtype_include="number"),
-        ),
-        (
-            make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder()),
-            make_column_selector(dtype_exclude="number"),
-        ),
-    )
     return GridSearchCV(
-        Pipeline([("preparation", preparation), ("network", network)]),
+        Pipeline([("preparation", penguin_preparation()), ("network", network)]),
         {f"network__{name}": values for name, values in grid.items()},
         cv=search.n_folds,
         n_jobs=1,
@@ -394,6 +299,7 @@ def compare_search(search: Search) -> Result:
     """Time the searches.
 
     The pipeline hands out float64, in which MLPClassifier then trains; skdense chooses float32.
+    Accuracy is the best candidate's mean over the folds.
     """
     X = load_penguins()
     y = X.pop("species")
@@ -414,20 +320,6 @@ def compare_search(search: Search) -> Result:
     ours_best, mlp_best = float(ours.best_score_), float(mlp.best_score_)
     accuracy = {FIRST_SEARCH: ours_best, SEARCH: ours_best, MLP: mlp_best}
     return Result(f"{search}, medians of {search.repeats}", {"search": seconds}, accuracy, figures)
-
-
-def search_table(result: Result) -> str:
-    """Return a line for each search."""
-    rows = [
-        [
-            name,
-            f"{median(repeats):.2f}",
-            f"{min(repeats):.2f}-{max(repeats):.2f}",
-            f"{result.accuracy[name]:.3f}",
-        ]
-        for name, repeats in result.seconds["search"].items()
-    ]
-    return format_table(["", "search, s", "range", "best accuracy"], rows)
 
 
 # --- command line ------------------------------------------------------------------------
@@ -459,63 +351,31 @@ def run_workload(workload: Workload, options: argparse.Namespace, machine: Machi
         X, y = read_mnist(options.data, workload.n_rows)
         workload = replace(workload, n_rows=len(X), data="MNIST")
     else:
-        X, y = generate(workload)
+        X, y = generate(workload.n_rows, workload.n_features, workload.n_classes)
     result = compare_workload(workload, X, y)
-    print_result(result, workload_table(workload, result, machine.sgemm_gflops))
+    result.show(workload_table(workload, result, machine.sgemm_gflops))
     return result
 
 
-def run_search(options: argparse.Namespace) -> Result:
+def run_search(options: argparse.Namespace, machine: Machine) -> Result:
     """Compare and print the search."""
     search = quick_search() if options.quick else Search()
     result = compare_search(replace(search, repeats=options.repeats or search.repeats))
-    print_result(result, search_table(result))
+    result.show(times_table("search, s", result.seconds["search"], result.accuracy, digits=2))
     return result
 
 
-def print_result(result: Result, table: str) -> None:
-    """Print the times, then the figures with their targets."""
-    figures = format_table(
-        ["skdense", "figure", "target", ""], [figure.row() for figure in result.figures]
-    )
-    print(f"\n{result.title}\n\n{table}\n\n{figures}", flush=True)
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    sections = {"choices": SECTIONS, "default": SECTIONS, "metavar": "NAME"}
-    parser.add_argument("--only", nargs="+", **sections, help=f"any of {', '.join(SECTIONS)}")
-    parser.add_argument("--quick", action="store_true", help="sizes that show only that it runs")
-    parser.add_argument("--repeats", type=int, help="instead of 5, and 3 for the large workload")
-    parser.add_argument("--data", type=Path, help="folder of MNIST's IDX files, for the large one")
-    parser.add_argument("--json", type=Path, help="file to write all times and figures to")
-    return parser.parse_args(argv)
+SECTIONS: dict[str, Section] = {
+    **{workload.name: partial(run_workload, workload) for workload in WORKLOADS},
+    "search": run_search,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the sections asked for."""
-    options = parse(argv)
-    machine = describe_machine(sgemm_size=256 if options.quick else 2048)
-    print(machine, flush=True)
-    if options.quick:
-        print("quick: too little work for the targets to mean anything")
-    start_tensorflow()
-    results = {}
-    with warnings.catch_warnings():
-        # MLPClassifier warns at its last epoch; here all run the same number on purpose.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for workload in WORKLOADS:
-            if workload.name in options.only:
-                results[workload.name] = run_workload(workload, options, machine)
-        if "search" in options.only:
-            results["search"] = run_search(options)
-    if (load := load_average()) is not None:
-        print(f"\nload average at the end {load:.2f}")
-    if options.json:
-        sections = {name: asdict(result) for name, result in results.items()}
-        text = json.dumps({"machine": asdict(machine), "sections": sections}, indent=2)
-        options.json.write_text(text + "\n")
+    parser = command_line(__doc__, list(SECTIONS), "5, and 3 for the large workload")
+    parser.add_argument("--data", type=Path, help="folder of MNIST's IDX files, for the large one")
+    run_sections(parser.parse_args(argv), SECTIONS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
-from ._continuing import Memory, joined, require_same_network, starting_state
+from ._continuing import Memory, fingerprint, joined, starting_state
 from ._heads import Head
 from ._interruption import warn_of_interruption
 from ._keras_objects import Activation
@@ -36,6 +36,25 @@ from .training import (
 )
 
 Array = NDArray[Any]
+
+# What is read after a fit, when the estimator's own may have changed. Not the callbacks, nor what
+# else may not pickle.
+_KEPT_PARAMETERS = (
+    "units",
+    "depth",
+    "activation",
+    "batch_normalization",
+    "l1",
+    "l2",
+    "output_activation",
+    "loss",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "standardize_target",
+    "dtype",
+)
 
 
 class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
@@ -98,7 +117,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
                 self._train_again(everything, seed)
             if result.was_interrupted:
                 warn_of_interruption(self.n_iter_)
-        report.fit_ended()
+            report.fit_ended()
         return self
 
     def _partial_fit(self, rows: Rows) -> Self:
@@ -120,23 +139,30 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         is_again: bool = False,
     ) -> TrainingResult:
         """Train on some rows, of a chunk or once again, and take over the result."""
-        memory = self._memory if start and is_chunk else None
-        mean_weight = memory.mean_weight if memory else rows.mean_weight()
+        mean_weight = self._memory.mean_weight if start and is_chunk else rows.mean_weight()
         rows = rows.weighing(mean_weight)
         head = self._settle_head(*resolve_output(self))
         target = self._target if start else self._make_target(rows, head)
+        watched = fingerprint(held_out, self.scoring) if self.warm_start else ""
         task = make_task(
-            self, target, head, rows, held_out, memory, seed=seed, start=start, epochs=epochs
+            self,
+            target,
+            head,
+            rows,
+            held_out,
+            seed=seed,
+            start=start,
+            epochs=epochs,
+            watched=watched,
+            is_chunk=is_chunk,
         )
         task = replace(task, listener=listener, callbacks=() if is_again else task.callbacks)
-        if start:
-            before = self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
-            require_same_network(self, task.network, head, self._network, before)
-        elif not is_again:
+        if not (start or is_again):
             warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
         # Before training, since scorers and callbacks judge a copy of this estimator.
         self._target, self._network, self.n_outputs_ = target, task.network, task.network.n_outputs
-        self._fit_parameters = self.get_params(deep=False)
+        parameters = self.get_params(deep=False)
+        self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
         [result] = train([task])
         self._weights = result.weights
         self.history_ = joined(self.history_, result.history) if start else result.history
@@ -144,7 +170,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self.best_epoch_ = result.best_epoch
         self.engine_ = result.engine
         state = result.state if self.warm_start or is_chunk else None
-        self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, state)
+        self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
         return result
 
     def _train_again(self, rows: Rows, seed: int) -> None:
@@ -153,6 +179,9 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         before = vars(self).copy()
         result = self._train(rows, None, seed, None, epochs=self.best_epoch_, is_again=True)
         self.__dict__.update(before if result.was_interrupted else watched)
+
+    def _settle_head_of_fit(self) -> Head:
+        return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
         check_is_fitted(self)
@@ -180,7 +209,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             self._network,
             self._weights_in_own_units(),
             optimizer=resolve_optimizer(fitted_with).keras,
-            loss=self._settle_head(*resolve_output(fitted_with)).loss,
+            loss=self._settle_head_of_fit().loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
             dtype="float64" if fitted_with.dtype == "float64" else "float32",
             l1=float(fitted_with.l1),

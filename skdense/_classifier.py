@@ -414,7 +414,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         if not suffix:
             self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
         weights = weigh(weights, codes, self._class_weights)
-        return rows_with_weight(X, codes, weights, y, suffix)
+        return rows_with_weight(X, codes, weights, suffix)
 
     def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
         # Classes that weigh nothing are none to a new network, and no surprise to another.

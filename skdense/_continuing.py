@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Any
 
+import joblib
+
 from ._heads import Head
-from ._network import Network
+from ._keras_objects import loss_name
+from ._network import Network, arranged
+from ._rows import Rows
 from .training import TrainingState
 
 History = dict[str, list[float]]
@@ -24,6 +28,8 @@ class Memory:
     dtype : {"float32", "float64"}
     mean_weight : float
         Of the rows first trained on, which `partial_fit` goes on to divide by.
+    watched : str
+        Fingerprint of what was watched, "" for nothing.
     state : TrainingState or None
         Kept where ``warm_start`` or ``partial_fit`` asked for it.
     """
@@ -32,45 +38,73 @@ class Memory:
     batch_size: int
     dtype: str
     mean_weight: float
+    watched: str
     state: TrainingState | None
 
 
 def starting_state(estimator: Any) -> TrainingState | None:
     """Return where a fitted estimator's training goes on; None for an unfitted one.
 
-    Without a state kept for it, from its weights, with an optimizer that begins anew. A score
-    other than the one watched so far starts from scratch.
+    Without a state kept for it, from its weights, with an optimizer that begins anew.
     """
     if not hasattr(estimator, "_memory"):
         return None
     state: TrainingState | None = estimator._memory.state
-    if state is None:
-        return TrainingState(estimator._weights, estimator.n_iter_)
-    if estimator._fit_parameters["scoring"] != estimator.scoring:
-        return replace(state, stopping=None, best_weights=None)
-    return state
+    return state or TrainingState(estimator._weights, estimator.n_iter_)
 
 
-def require_same_network(
-    estimator: Any, network: Network, head: Head, before: Network, head_before: Head
-) -> None:
-    """Raise ValueError if the parameters make another network than the fitted one."""
-    changed = [
-        name
-        for name in ("units", "depth", "activation", "batch_normalization")
-        if repr(getattr(estimator, name)) != repr(estimator._fit_parameters[name])
-    ]
-    if head != head_before:
-        changed += ["loss", "output_activation"]
-    same_target = estimator.get_params(deep=False).get("standardize_target")
-    if same_target != estimator._fit_parameters.get("standardize_target"):
-        changed.append("standardize_target")
-    if network != before or head != head_before or "standardize_target" in changed:
+def fingerprint(held_out: Rows | None, scoring: Any) -> str:
+    """Return what tells apart what is watched: scores of other rows do not compare."""
+    if held_out is None:
+        return ""
+    watched = [held_out.inputs, held_out.targets, held_out.weights, repr(scoring)]
+    key: str = joblib.hash(watched)
+    return key
+
+
+def going_on(
+    state: TrainingState, estimator: Any, network: Network, head: Head, watched: str
+) -> TrainingState:
+    """Return the state as the start of a training of this network.
+
+    Raises
+    ------
+    ValueError
+        If the estimator's parameters make another network than the fitted one.
+    """
+    changed = _changed(estimator, network, head)
+    if changed:
         raise ValueError(
             "warm_start and partial_fit go on with the fitted network and its loss, which these "
             f"parameters now contradict: {', '.join(changed)}. Put them back, or fit with "
             "warm_start=False."
         )
+    state = replace(state, weights=arranged(state.weights, network))
+    if watched != estimator._memory.watched:
+        return replace(state, stopping=None, best_weights=None)
+    if state.best_weights is not None:
+        state = replace(state, best_weights=arranged(state.best_weights, network))
+    return state
+
+
+def _changed(estimator: Any, network: Network, head: Head) -> list[str]:
+    """Name the parameters that make another network or another problem of it."""
+    before = estimator._fit_parameters
+    names = []
+    if network.without_dropout != estimator._network.without_dropout:
+        names += ["units", "depth", "activation", "batch_normalization", "output_activation"]
+    if not _is_same_loss(head.loss, estimator._settle_head_of_fit().loss):
+        names.append("loss")
+    if before.get("standardize_target") != getattr(estimator, "standardize_target", None):
+        names.append("standardize_target")
+    differing = [n for n in names if repr(before.get(n)) != repr(getattr(estimator, n, None))]
+    return differing or names
+
+
+def _is_same_loss(loss: Any, other: Any) -> bool:
+    if isinstance(loss, str) and isinstance(other, str):
+        return loss_name(loss) == loss_name(other)
+    return bool(loss == other)
 
 
 def joined(before: History, after: History) -> History:

@@ -139,7 +139,7 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
         )
     values = np.unique(classes)
     if len(values) < 2:
-        raise ValueError(f"classes must be at least 2. Got {_shown(values)}.")
+        raise ValueError(f"classes must hold at least 2 labels. Got {_shown(values)}.")
     return Labels(values, is_multilabel=False)
 
 

@@ -81,6 +81,12 @@ class Network:
     output: Activation
 
     @property
+    def without_dropout(self) -> Network:
+        """What prediction is made of."""
+        kept = tuple(stage for stage in self.stages if not isinstance(stage, Dropout))
+        return Network(kept, self.output)
+
+    @property
     def n_inputs(self) -> int:
         return self.dense[0].n_inputs
 
@@ -169,6 +175,16 @@ def initial_weights(
 
     drawn = [stage_weights(stage, kernel) for stage in network.stages]
     return cast_weights(tuple(drawn), dtype)
+
+
+def arranged(weights: Weights, network: Network) -> Weights:
+    """Return the weights of the same layers as the stages of a network that drops out elsewhere."""
+    own = iter([stage for stage in weights if stage])
+    return tuple(next(own) if _has_weights(stage) else {} for stage in network.stages)
+
+
+def _has_weights(stage: Stage) -> bool:
+    return isinstance(stage, Dense | Normalization)
 
 
 def cast_weights(weights: Weights, dtype: Any) -> Weights:

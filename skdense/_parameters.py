@@ -248,7 +248,7 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
     function = metric_function(metric) if isinstance(metric, str) else metric
     if not callable(function) or isinstance(function, type) or hasattr(function, "update_state"):
         _, keras = _tensorflow.load()
-        known = [name for name in _names(keras.metrics) if metric_function(name)]
+        known = [name for name in _names(keras.metrics) if name.islower() and metric_function(name)]
         raise ValueError(
             "metrics must be 'accuracy', names of functions in keras.metrics, or functions of "
             f"(y_true, y_pred) that give one number for each row. Got {metric!r}. Known: "

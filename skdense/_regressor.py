@@ -336,7 +336,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
         X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
         weights = check_weights(sample_weight, X, suffix)
-        return rows_with_weight(X, y, weights, y, suffix)
+        return rows_with_weight(X, y, weights, suffix)
 
     def _make_target(self, rows: Rows, head: Head) -> RegressionTarget:
         return regression_target(rows.targets, rows.weights, head, self.standardize_target)

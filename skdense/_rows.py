@@ -33,15 +33,12 @@ class Rows:
     sample_weight : ndarray of shape (n_samples,) or None
     index : ndarray of shape (n_used,)
         The rows in use, sorted.
-    given_y : ndarray
-        What `y` was made from.
     """
 
     X: Any
     y: Array
     sample_weight: Array | None
     index: NDArray[np.intp]
-    given_y: Array
 
     def __len__(self) -> int:
         return len(self.index)
@@ -58,14 +55,8 @@ class Rows:
         pair = [self.inputs, others.inputs]
         are_sparse = any(map(issparse, pair))
         X = sparse_vstack(pair, format="csr") if are_sparse else np.concatenate(pair)
-        y = np.concatenate([self.targets, others.targets])
-        given_y = np.concatenate([self.labels, others.labels])
-        return Rows(X, y, weights, np.arange(len(y)), given_y)
-
-    @property
-    def labels(self) -> Array:
-        """The targets as users know them."""
-        return self.given_y[self.index]
+        y = np.concatenate([self.targets, others.targets.reshape(-1, *self.y.shape[1:])])
+        return Rows(X, y, weights, np.arange(len(y)))
 
     @property
     def targets(self) -> Array:
@@ -94,22 +85,20 @@ class Rows:
         return replace(self, sample_weight=weights)
 
 
-def rows_with_weight(
-    X: Any, y: Array, sample_weight: Array | None, given_y: Array, suffix: str = ""
-) -> Rows:
+def rows_with_weight(X: Any, y: Array, sample_weight: Array | None, suffix: str = "") -> Rows:
     """Return the rows of positive weight; ValueError if there are none.
 
     The suffix of the arguments' names is for the message.
     """
     if sample_weight is None:
-        return Rows(X, y, None, np.arange(X.shape[0]), given_y)
+        return Rows(X, y, None, np.arange(X.shape[0]))
     index = np.flatnonzero(sample_weight > 0)
     if not len(index):
         raise ValueError(
             f"X{suffix} needs rows of positive weight, that of their class included. Got "
             f"{X.shape[0]} row(s) of weight 0."
         )
-    return Rows(X, y, sample_weight, index, given_y)
+    return Rows(X, y, sample_weight, index)
 
 
 def _weights_or_ones(rows: Rows) -> Array:

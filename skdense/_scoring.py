@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import difflib
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from sklearn.metrics import check_scoring
+import numpy as np
+from sklearn.metrics import check_scoring, get_scorer_names
 
 from ._network import Weights
 from ._rows import Rows
+
+_WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
 
 def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], float] | None:
@@ -27,10 +31,13 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
     callable, or None where the validation loss is watched
         Raises ValueError if the scorer cannot judge this estimator.
     """
+    _require_known(estimator.scoring)
     if held_out is None or estimator.scoring == "loss":
         return None
     scorer = check_scoring(estimator, estimator.scoring)
-    X, y, sample_weight = held_out.inputs, held_out.labels, held_out.weights
+    X, y, sample_weight = held_out.inputs, held_out.targets, held_out.weights
+    if estimator._labels is not None:
+        y = estimator._labels.decode(y)
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
     judged: list[Any] = []
 
@@ -43,16 +50,28 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
         except Exception as error:
             raise ValueError(
                 f"scoring must judge a {type(estimator).__name__} on the validation rows"
-                f"{', with sample_weight' if keywords else ''}. Got {estimator.scoring!r}, which "
-                f"failed: {error}"
+                f"{_WITH_WEIGHTS if keywords else ''}. Got {estimator.scoring!r}, which failed: "
+                f"{error}"
             ) from error
-        if not isinstance(value, Real):
+        if np.ndim(value) != 0 or not isinstance(value, Real | np.ndarray):
             raise ValueError(
                 f"scoring must give one number. Got {value!r} from {estimator.scoring!r}."
             )
         return float(value)
 
     return score
+
+
+def _require_known(scoring: Any) -> None:
+    names = get_scorer_names()
+    if not isinstance(scoring, str) or scoring == "loss" or scoring in names:
+        return
+    close = difflib.get_close_matches(scoring, names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise ValueError(
+        "scoring must be 'loss', a name of sklearn.metrics.get_scorer_names(), or a scorer. Got "
+        f"{scoring!r}.{hint}"
+    )
 
 
 def _copy_without_names(estimator: Any) -> Any:

@@ -51,6 +51,7 @@ class ReportedFit:
 
     @property
     def has_listeners(self) -> bool:
+        """Whether anybody listens, which scikit-learn keeps in a private attribute."""
         return self._fit is not None and bool(getattr(self._estimator, "_skl_callbacks", ()))
 
     def epoch_begins(self) -> None:

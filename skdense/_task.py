@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _parameters as parameters
-from ._continuing import Memory
+from ._continuing import Memory, going_on
 from ._heads import Head
 from ._interruption import is_one_of_many_fits
 from ._keras_objects import Activation
@@ -34,11 +34,12 @@ def make_task(
     head: Head,
     rows: Rows,
     held_out: Rows | None,
-    memory: Memory | None,
     *,
     seed: int,
     start: TrainingState | None,
     epochs: int,
+    watched: str = "",
+    is_chunk: bool = False,
 ) -> TrainingTask:
     """Resolve every parameter for this data.
 
@@ -50,26 +51,26 @@ def make_task(
     head : Head
     rows, held_out : Rows
         To train on, and to watch.
-    memory : Memory or None
-        Of the first chunk of a stream, whose automatic choices hold for all.
     seed : int
     start : TrainingState or None
         Where to go on.
     epochs : int
+    watched : str
+        Fingerprint of what is watched.
+    is_chunk : bool
+        Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
+        for all.
     """
     hidden = parameters.resolve_hidden_layers(
         estimator.units, estimator.depth, estimator.activation, estimator.dropout
     )
-    batch_size, dtype = estimator.batch_size, estimator.dtype
-    if memory is not None:
-        batch_size = memory.batch_size if batch_size == "auto" else batch_size
-        dtype = memory.dtype if dtype == "auto" else dtype
-    else:
-        batch_size = parameters.resolve_batch_size(batch_size, len(rows))
-        dtype = parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+    memory = estimator._memory if start and is_chunk else None
+    batch_size, dtype = _batch_size_and_dtype(estimator, rows, memory, is_chunk=is_chunk)
     network = build_network(
         rows.X.shape[1], hidden, target.n_units, head.activation, estimator.batch_normalization
     )
+    if start is not None:
+        start = going_on(start, estimator, network, head, watched)
     score = watched_score(estimator, held_out)
     return TrainingTask(
         network=network,
@@ -98,6 +99,19 @@ def make_task(
         start=start,
         survives_interrupt=not is_one_of_many_fits(),
     )
+
+
+def _batch_size_and_dtype(
+    estimator: Any, rows: Rows, memory: Memory | None, *, is_chunk: bool
+) -> tuple[int, str]:
+    batch_size, dtype = estimator.batch_size, estimator.dtype
+    if memory is not None:
+        batch_size = memory.batch_size if batch_size == "auto" else batch_size
+        return int(batch_size), memory.dtype if dtype == "auto" else dtype
+    # A number is not cut to the first chunk's rows: the next chunk may have more.
+    if batch_size == "auto" or not is_chunk:
+        batch_size = parameters.resolve_batch_size(batch_size, len(rows))
+    return int(batch_size), parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
 
 
 def _validation_data(rows: Rows, target: Target, dtype: str) -> ValidationData:

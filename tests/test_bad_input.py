@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from textwrap import dedent
 
 import keras
@@ -120,7 +121,15 @@ BAD_CLASSES = {
     "nan": (with_value(CLASSES, np.nan), "y contains NaN"),
     "infinity": (with_value(CLASSES, np.inf), "y contains infinity"),
     "continuous": (NUMBERS, "Unknown label type: continuous"),
-    "multilabel": (np.eye(ROWS, 2, dtype=int), r"y should be a 1d array.*shape \(24, 2\)"),
+    "multiclass-multioutput": (
+        np.c_[np.arange(ROWS) % 3, CLASSES],
+        r"Got 2 columns of several classes .*Wrap .* in sklearn.multioutput.MultiOutputClassifier",
+    ),
+    "multiclass-multioutput, text": (
+        np.array([["red", "small"], ["green", "large"], ["blue", "small"]] * (ROWS // 3), object),
+        "Got 2 columns of several classes .*MultiOutputClassifier",
+    ),
+    "two columns of numbers": (X[:, :2], "Unknown label type: continuous-multioutput"),
     "3-D": (np.zeros((ROWS, 2, 2)), "array with dim 3"),
     "complex": (CLASSES + 1j, "Complex data not supported"),
     "one class": (CLASSES * 0 + 7, "at least 2 classes.* Got one class: 7"),
@@ -320,6 +329,59 @@ BAD_PARAMETERS = [
     ({"epochs": 0}, domain("epochs", 0)),
     ({"epochs": 2.5}, domain("epochs", r"2\.5")),
     ({"shuffle": "yes"}, domain("shuffle", "'yes'")),
+    ({"warm_start": "yes"}, domain("warm_start", "'yes'")),
+    ({"warm_start": None}, domain("warm_start", None)),
+    # metrics
+    ({"metrics": 3}, domain("metrics", 3)),
+    ({"metrics": b"mae"}, domain("metrics", "b'mae'")),
+    ({"metrics": [3]}, "metrics must be 'accuracy', names of functions.* Got 3"),
+    ({"metrics": [None]}, "metrics must be 'accuracy', names of functions.* Got None"),
+    ({"metrics": [["mae"]]}, r"metrics must be 'accuracy', names of functions.* Got \['mae'\]"),
+    ({"metrics": {"name": "mae"}}, "metrics must be 'accuracy', names of functions.* Got {'name"),
+    ({"metrics": "accuraccy"}, r"Got 'accuraccy'. Known: .*binary_accuracy"),
+    ({"metrics": "deserialize"}, r"Got 'deserialize'. Known: (?!.*deserialize)"),
+    ({"metrics": "loss"}, "metrics must be 'accuracy', names of functions.* Got 'loss'"),
+    ({"metrics": "AUC"}, "Got 'AUC'.* use a scikit-learn scorer as `scoring`"),
+    ({"metrics": keras.metrics.AUC}, "Got <class .*AUC'>.* use a scikit-learn scorer"),
+    ({"metrics": keras.metrics.AUC()}, "Got <AUC .*use a scikit-learn scorer as `scoring`"),
+    ({"metrics": ["mae", "mae"]}, r"metrics must be of different names.* Got \['mae', 'mae'\]"),
+    # watching
+    ({"early_stopping": "yes"}, domain("early_stopping", "'yes'")),
+    ({"early_stopping": None}, domain("early_stopping", None)),
+    ({"early_stopping": 1}, domain("early_stopping", 1)),
+    ({"validation_fraction": 0}, domain("validation_fraction", 0)),
+    ({"validation_fraction": 1}, domain("validation_fraction", 1)),
+    ({"validation_fraction": 1.0}, domain("validation_fraction", r"1\.0")),
+    ({"validation_fraction": -0.1}, domain("validation_fraction", r"-0\.1")),
+    ({"validation_fraction": np.nan}, domain("validation_fraction", "nan")),
+    ({"validation_fraction": True}, domain("validation_fraction", True)),
+    ({"validation_fraction": "tenth"}, domain("validation_fraction", "'tenth'")),
+    (
+        {"validation_fraction": 0.99},
+        r"validation_fraction must leave rows to train on. Got 0\.99 of 24 row",
+    ),
+    ({"patience": 0}, domain("patience", 0)),
+    ({"patience": 2.5}, domain("patience", r"2\.5")),
+    ({"patience": "long"}, domain("patience", "'long'")),
+    ({"patience": None}, domain("patience", None)),
+    ({"min_delta": -0.1}, domain("min_delta", r"-0\.1")),
+    ({"min_delta": np.nan}, domain("min_delta", "nan")),
+    ({"min_delta": np.inf}, domain("min_delta", "inf")),
+    ({"min_delta": None}, domain("min_delta", None)),
+    ({"scoring": 3}, domain("scoring", 3)),
+    ({"scoring": ["r2"]}, domain("scoring", r"\['r2'\]")),
+    ({"scoring": "acuracy", "early_stopping": True}, "'scoring' parameter .* Got 'acuracy'"),
+    ({"scoring": "acuracy", "validation_fraction": 0.5}, "'scoring' parameter .* Got 'acuracy'"),
+    ({"refit_full": "yes"}, domain("refit_full", "'yes'")),
+    ({"refit_full": True}, "refit_full=True needs early_stopping=True.* Got early_stopping=False"),
+    (
+        {"refit_full": True, "validation_fraction": 0.5},
+        "refit_full=True needs early_stopping=True.* Got early_stopping=False",
+    ),
+    (
+        {"refit_full": True, "early_stopping": True, "warm_start": True},
+        "refit_full=True starts anew, warm_start=True goes on. Got both",
+    ),
     ({"dtype": "float16"}, domain("dtype", "'float16'")),
     ({"dtype": np.float32}, domain("dtype", "<class 'numpy.float32'>")),
     ({"verbose": 5}, domain("verbose", 5)),
@@ -348,6 +410,82 @@ def test_unusable_parameters(kind, parameters, match):
 def test_standardize_target_must_be_boolean():
     network = small(KerasDenseRegressor, standardize_target="no")
     assert_fit_fails(network, X, NUMBERS, match=domain("standardize_target", "'no'"))
+
+
+def own_metric(scale, y_true, y_pred):
+    return scale * keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+
+class OwnMetric:
+    def __call__(self, y_true, y_pred):
+        return own_metric(1.0, y_true, y_pred)
+
+
+@pytest.mark.parametrize("metric", [partial(own_metric, 1.0), OwnMetric()], ids=["partial", "own"])
+def test_metrics_without_a_name_are_used_or_refused(metric):
+    network = small(KerasDenseRegressor, depth=0, metrics=metric)
+    try:
+        history = network.fit(X, NUMBERS).history_
+    except ValueError as error:
+        assert re.search("metrics must .*name.* Got", str(error))  # noqa: PT017
+    else:
+        assert len(history) == 2
+
+
+def test_accuracy_is_no_metric_of_numbers():
+    network = small(KerasDenseRegressor, metrics=["mae", "accuracy"])
+    assert_fit_fails(network, X, NUMBERS, match="metrics must be for numbers.* Got 'accuracy'")
+
+
+def test_validation_fraction_must_leave_every_class_a_row():
+    network = small(KerasDenseClassifier, validation_fraction=0.95)
+    match = r"must leave every one of 2 classes a row.* Got 1 row\(s\) to train on.* pass X_val"
+    assert_fit_fails(network, X, CLASSES, match=match)
+
+
+BAD_CLASS_WEIGHTS = [
+    ("balance", domain("class_weight", "'balance'")),
+    (3, domain("class_weight", 3)),
+    ([1, 2], domain("class_weight", r"\[1, 2\]")),
+    ({2: 1.0}, r"class_weight must name classes of y, \[0, 1\]. Got 2"),
+    ({"0": 1.0}, r"class_weight must name classes of y, \[0, 1\]. Got '0'"),
+    ({(0, 1): 1.0}, r"class_weight must name classes of y, \[0, 1\]. Got \(0, 1\)"),
+    ({None: 1.0}, r"class_weight must name classes of y, \[0, 1\]. Got None"),
+    ({0: -1}, "class_weight must be of numbers >= 0. Got 0: -1"),
+    ({0: np.nan}, "class_weight must be of numbers >= 0. Got 0: nan"),
+    ({0: np.inf}, "class_weight must be of numbers >= 0. Got 0: inf"),
+    ({0: "heavy"}, "class_weight must be of numbers >= 0. Got 0: .*heavy"),
+    ({0: None}, "class_weight must be of numbers >= 0. Got 0: None"),
+    ({0: [1, 2]}, r"class_weight must be of numbers >= 0. Got 0: \[1, 2\]"),
+    ({0: 1j}, "class_weight must be of numbers >= 0. Got 0: 1j"),
+    ({0: 0}, "at least 2 classes, with positive weight. Got one class: 1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "match"), [pytest.param(w, m, id=str(w)) for w, m in BAD_CLASS_WEIGHTS]
+)
+def test_unusable_class_weights(class_weight, match):
+    network = small(KerasDenseClassifier, class_weight=class_weight)
+    assert_fit_fails(network, X, CLASSES, match=match)
+
+
+def test_class_weights_by_name_are_not_for_indicator_matrices():
+    network = small(KerasDenseClassifier, class_weight={0: 2.0})
+    match = "must be None or 'balanced' for an indicator matrix. Got a dict"
+    assert_fit_fails(network, X, np.c_[CLASSES, 1 - CLASSES], match=match)
+
+
+@both
+@pytest.mark.parametrize(
+    "callbacks",
+    ["x", ["x"], 3, {}, keras.callbacks.EarlyStopping, [keras.callbacks.TerminateOnNaN(), None]],
+    ids=["text", "list of text", "number", "dict", "class", "None among others"],
+)
+def test_unusable_callbacks(kind, callbacks):
+    match = "callbacks must be keras.callbacks.Callback objects. Got .* set_callbacks"
+    network = small(kind, callbacks=callbacks)
+    assert_fit_fails(network, X, TARGETS[kind], match=match, error=TypeError)
 
 
 @pytest.mark.parametrize(
@@ -513,29 +651,29 @@ def test_weights_that_overflow_in_the_last_step_are_an_error(engine, learning_ra
 
 
 @engines
-def test_interrupt_leaves_an_unfitted_estimator_unfitted(engine, monkeypatch):
-    interrupt_after_an_epoch(monkeypatch)
+def test_interrupt_in_the_first_epoch_leaves_an_unfitted_estimator_unfitted(engine, monkeypatch):
+    interrupt_in_the_first_epoch(monkeypatch)
     network = small(KerasDenseRegressor, engine=engine, depth=0)
     assert_fit_fails(network, X, NUMBERS, match="in training", error=KeyboardInterrupt)
 
 
 @engines
-def test_interrupt_leaves_a_fitted_estimator_as_it_was(engine, monkeypatch):
+def test_interrupt_in_the_first_epoch_leaves_a_fitted_estimator_as_it_was(engine, monkeypatch):
     network = small(KerasDenseClassifier, engine=engine, depth=0).fit(X, CLASSES)
     probabilities = network.predict_proba(X)
-    interrupt_after_an_epoch(monkeypatch)
+    interrupt_in_the_first_epoch(monkeypatch)
     other_classes = np.array(["no", "yes"])[CLASSES]
     assert_fit_fails(network, X, other_classes, match="in training", error=KeyboardInterrupt)
     assert_array_equal(network.predict_proba(X), probabilities)
     assert_array_equal(network.classes_, [0, 1])
 
 
-def interrupt_after_an_epoch(monkeypatch):
+def interrupt_in_the_first_epoch(monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt("in training")
 
-    for module in ("loop", "keras_engine"):
-        monkeypatch.setattr(f"skdense.training.{module}.require_finite", interrupt)
+    # What either engine does with an epoch's loss before the epoch counts as done.
+    monkeypatch.setattr("skdense.training.watching.require_finite", interrupt)
 
 
 @both

@@ -47,3 +47,51 @@ def test_speed_writes_positive_times_and_figures(tmp_path, monkeypatch):
         repeats = [times for task in section["seconds"].values() for times in task.values()]
         assert all(len(times) == 1 and times[0] > 0 for times in repeats)
         assert all(figure["value"] > 0 for figure in section["figures"])
+
+
+@pytest.mark.slow
+def test_training_options_compare_the_same_work_and_trace_one_program(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    from training_options import main
+
+    file = tmp_path / "training_options.json"
+    main(["--quick", "--repeats", "2", "--json", str(file)])
+
+    sections = json.loads(file.read_text())["sections"]
+    assert sections.keys() == {"watching", "penguins", "stream"}
+    watching, penguins, stream = (
+        {name: len(times) for name, times in section["seconds"][task].items()}
+        for section, task in zip(sections.values(), ("fit", "fit", "chunk"), strict=True)
+    )
+    assert watching == {
+        "silent": 2,
+        "early stopping": 2,
+        "early stopping, metrics": 2,
+        "validation, metrics": 2,
+        "early stopping on accuracy": 2,
+        "verbose=2": 2,
+    }
+    assert penguins == {
+        "skdense, 12-12": 2,
+        "MLPClassifier, 12-12": 2,
+        "skdense, 128-128": 2,
+        "MLPClassifier, 128-128": 2,
+    }
+    assert stream == {"skdense": 2 * 6, "MLPClassifier": 2 * 6}
+    for section in sections.values():
+        [seconds] = section["seconds"].values()
+        assert all(second > 0 for times in seconds.values() for second in times)
+        assert section["accuracy"].keys() == seconds.keys()
+    # With verbose=2 the same rows are trained on in the same order, to the same weights.
+    accuracy = sections["watching"]["accuracy"]
+    assert accuracy["verbose=2"] == accuracy["silent"]
+    figures = {figure["name"]: figure for figure in sections["stream"]["figures"]}
+    assert figures["programs traced"]["value"] == 1
+
+
+def test_ratios_are_of_times_in_the_same_turn(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    from training_options import paired_ratio
+
+    # The second turn found the machine busy, the third one a disturbance of one contestant.
+    assert paired_ratio([2.0, 20.0, 9.0], [1.0, 10.0, 1.0]) == 2

@@ -565,7 +565,10 @@ def test_parameters_are_keyword_only(kind):
 def test_both_estimators_share_their_parameters():
     classifier = signature_defaults(KerasDenseClassifier)
     regressor = signature_defaults(KerasDenseRegressor)
+    place = list(regressor).index("standardize_target")
+    assert list(classifier).index("class_weight") == place
     assert regressor.pop("standardize_target") is True
+    assert classifier.pop("class_weight") is None
     assert list(classifier.items()) == list(regressor.items())
 
 

@@ -43,7 +43,8 @@ def why_not_between_epochs(callbacks: Iterable[Any]) -> str | None:
 
 def _acts_per_batch(callback: Any) -> bool:
     _, keras = _tensorflow.load()
-    idle = [keras.callbacks.Callback]
+    # A loss that is not finite ends every training with an error, without TerminateOnNaN.
+    idle = [keras.callbacks.Callback, keras.callbacks.TerminateOnNaN]
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
         idle.append(keras.callbacks.ModelCheckpoint)
     if isinstance(callback, keras.callbacks.TensorBoard) and callback.update_freq == "epoch":
@@ -157,10 +158,13 @@ class EpochCallbacks:
         return bool(self._model.stop_training)
 
     def train_ended(self, result: TrainingResult) -> TrainingResult:
-        """Tell of the training's end; returns the result with the weights as they then are."""
+        """Tell of the training's end; returns the result with the weights as they then are.
+
+        Under early stopping its best weights stay, whatever callbacks restore.
+        """
         self.show(result.weights, result.state.optimizer)
         self._list.on_train_end(self._logs)
         changed = self.changed_weights()
-        if changed is None:
+        if changed is None or self._task.stopping is not None:
             return result
         return replace(result, weights=changed, state=replace(result.state, weights=changed))

@@ -17,7 +17,7 @@ from .keras_engine import train_with_keras
 from .loop import train_compiled
 from .losses import why_not_per_row
 from .metrics import require_per_row
-from .networks import program_spec
+from .networks import optimizer_owner, program_spec
 from .task import TrainingResult, TrainingTask, require_finite_weights
 
 # Enough rows to see whether one row's loss depends on another.
@@ -64,7 +64,7 @@ def _group(task: TrainingTask, number: int) -> Hashable:
     """Return what the tasks have in common that train as one batch; some train alone."""
     if task.acts_between_epochs:
         return number
-    state = task.resumed_optimizer("compiled")
+    state = task.resumed_optimizer(optimizer_owner(task))
     n_steps = state.n_steps if state else 0
     return program_spec(task), task.epoch_numbers, task.steps_per_epoch, n_steps
 

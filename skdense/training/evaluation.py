@@ -64,7 +64,7 @@ def row_values(
     def values(y: Any, logits: Any) -> list[Any]:
         outputs = activation_function(output)(logits)
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
-        return [tf.cast(function(y, outputs), dtype) for function in functions]
+        return [tf.reshape(tf.cast(function(y, outputs), dtype), [-1]) for function in functions]
 
     shapes = (tf.TensorSpec([None, columns], dtype) for columns in (n_target_columns, n_outputs))
     return tf.function(values, autograph=False).get_concrete_function(*shapes)

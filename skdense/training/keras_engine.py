@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _tensorflow
 from .._keras_view import build_model, get_weights
+from .._network import Weights
 from .batches import batch_lengths, plan_epochs, take_rows
 from .callbacks import callback_model
 from .initializers import starting_weights
@@ -30,6 +31,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
     model = _model(task)
     watch = Watch(task)
+    scorer = _scorer(task, model)
     bridge = [_bridge(task, model)] if task.callbacks else []
     try:
         with _no_retracing_warnings():
@@ -41,14 +43,14 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
                 steps_per_epoch=task.steps_per_epoch,
                 shuffle=False,  # the data set has its order from the plan of each epoch
                 verbose=0,
-                callbacks=[_scorer(task, model), *bridge, _watcher(task, model, watch)],
+                callbacks=[scorer, *bridge, _watcher(model, watch, scorer)],
             )
     except KeyboardInterrupt:
         if not task.survives_interrupt or watch.n_epochs == 0:
             raise
         assert watch.last_weights is not None
         return watch.result(ENGINE, watch.last_weights, None, was_interrupted=True)
-    optimizer = OptimizerState(_owner(task), int(model.optimizer.iterations), _slots(model))
+    optimizer = OptimizerState(_owner(model), int(model.optimizer.iterations), _slots(model))
     last = get_weights(model, starting_weights(task))
     return watch.result(ENGINE, last, optimizer)
 
@@ -70,22 +72,25 @@ def _model(task: TrainingTask) -> Any:
         metrics=[as_keras_metric(metric) for metric in task.metrics],
         jit_compile=False,
     )
-    state = task.resumed_optimizer(ENGINE)
+    model.optimizer.build(model.trainable_variables)
+    state = task.resumed_optimizer(_owner(model))
     if state is not None:
-        model.optimizer.build(model.trainable_variables)
         model.optimizer.iterations.assign(state.n_steps)
         for variable, array in zip(_slot_variables(model), state.slots[0], strict=True):
             variable.assign(array)
     return model
 
 
-def _owner(task: TrainingTask) -> tuple[str, str]:
-    return ENGINE, task.optimizer.keras.class_name
+def _owner(model: Any) -> tuple[str, ...]:
+    # Without the numbers that Keras appends to some names.
+    names = [variable.name.rstrip("0123456789_") for variable in _slot_variables(model)]
+    return ENGINE, type(model.optimizer).__name__, *names
 
 
 def _slot_variables(model: Any) -> list[Any]:
     """Return the optimizer's variables other than the count of steps and the learning rate."""
-    return list(model.optimizer.variables)[2:]
+    counters = ("iteration", "learning_rate")
+    return [v for v in model.optimizer.variables if v.name not in counters]
 
 
 def _slots(model: Any) -> list[tuple[NDArray[Any], ...]]:
@@ -134,37 +139,57 @@ def _penalty(task: TrainingTask) -> Any:
     if task.dtype == keras.config.floatx():
         return penalty
 
-    class Cast(keras.regularizers.Regularizer):  # type: ignore[name-defined]
+    class Cast(keras.regularizers.L1L2):  # type: ignore[name-defined]
         def __call__(self, kernel: Any) -> Any:
             return keras.ops.cast(penalty(kernel), keras.config.floatx())
 
-    return Cast()
+    # So that files which callbacks write name Keras' own.
+    Cast.__name__, Cast.__module__ = "L1L2", "keras.regularizers"
+    return Cast(task.l1, task.l2)
 
 
 def _scorer(task: TrainingTask, model: Any) -> Any:
-    """Return the callback, before all others, that adds the watched score to the logs."""
-    _, keras = _tensorflow.load()
-    weights = starting_weights(task)
-
-    def add_score(epoch: int, logs: dict[str, float]) -> None:
-        if task.score is not None:
-            logs["val_score"] = task.score(get_weights(model, weights))
-
-    def begin(epoch: int, logs: dict[str, float] | None) -> None:
-        if task.listener is not None:
-            task.listener.epoch_begins()
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=add_score)
-
-
-def _watcher(task: TrainingTask, model: Any, watch: Watch) -> Any:
-    """Return the callback, after all others, that reports to the watch."""
+    """Return the callback, before all others, that keeps and scores the weights judged."""
     _, keras = _tensorflow.load()
     like = starting_weights(task)
 
+    class Scorer(keras.callbacks.Callback):  # type: ignore[name-defined]
+        judged: Weights = like
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            _seed_dropout(task, model, epoch)
+            if task.listener is not None:
+                task.listener.epoch_begins()
+
+        def on_test_end(self, logs: Any = None) -> None:
+            # Before SwapEMAWeights puts others back.
+            self.judged = get_weights(model, like)
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            if task.validation is None:
+                self.judged = get_weights(model, like)
+            if task.score is not None:
+                logs["val_score"] = task.score(self.judged)
+
+    return Scorer()
+
+
+def _seed_dropout(task: TrainingTask, model: Any, epoch: int) -> None:
+    """Let an epoch's masks depend on its number, however many fits there were before."""
+    _, keras = _tensorflow.load()
+    generator = task.generator(Draw.KERAS_DROPOUT, epoch)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign(generator.integers(2**30, size=2))
+
+
+def _watcher(model: Any, watch: Watch, scorer: Any) -> Any:
+    """Return the callback, after all others, that reports to the watch."""
+    _, keras = _tensorflow.load()
+
     class Watcher(keras.callbacks.Callback):  # type: ignore[name-defined]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            if watch.epoch_ended(epoch, logs, get_weights(model, like)):
+            if watch.epoch_ended(epoch, logs, scorer.judged):
                 model.stop_training = True
 
     return Watcher()

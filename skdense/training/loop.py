@@ -125,7 +125,7 @@ class _WatchedTraining:
         stops = False
         if self._callbacks:
             stops = self._callbacks.epoch_ended(epoch, logs)
-            weights = self._follow_callbacks() or weights
+            self._follow_callbacks()
         return self._watch.epoch_ended(epoch, logs, weights) or stops
 
     def _validated(self, weights: Weights) -> dict[str, float]:
@@ -140,11 +140,10 @@ class _WatchedTraining:
             logs["val_score"] = self._task.score(weights)
         return logs
 
-    def _follow_callbacks(self) -> Weights | None:
-        """Take over what callbacks changed on their model; returns the weights if they did."""
+    def _follow_callbacks(self) -> None:
+        """Take over what callbacks changed on their model."""
         assert self._callbacks is not None
         self._networks.rate = self._callbacks.rate
         changed = self._callbacks.changed_weights()
         if changed is not None:
             self._networks.replace_weights(changed)
-        return changed

@@ -78,7 +78,7 @@ def why_rows_mix(
     tf, _ = _tensorflow.load()
     y, outputs = tf.constant(y), tf.constant(outputs)
     together = np.asarray(function(y, outputs))
-    if together.shape != (y.shape[0],):
+    if together.shape not in ((y.shape[0],), (y.shape[0], 1)):
         return f"{what} gives shape {together.shape} for {y.shape[0]} rows, not one number a row"
     alone = [np.asarray(function(y[i : i + 1], outputs[i : i + 1])) for i in range(y.shape[0])]
     if not np.allclose(together, np.concatenate(alone), rtol=1e-4, atol=1e-6, equal_nan=True):

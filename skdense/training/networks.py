@@ -56,6 +56,13 @@ def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
     )
 
 
+def optimizer_owner(task: TrainingTask) -> tuple[str, ...]:
+    """Return what has to be the same for an optimizer's state to go on."""
+    rule = task.optimizer.rule
+    assert rule is not None
+    return ENGINE, task.optimizer.keras.class_name, *rule.slot_names
+
+
 def _n_snapshots(task: TrainingTask, n_members: int) -> int:
     """Return how many epochs of one call leave their weights; 0 where a call ends with each."""
     if not task.validation or task.steers_between_epochs:
@@ -136,8 +143,7 @@ class Networks:
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
         slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
-        owner = (ENGINE, task.optimizer.keras.class_name)
-        return OptimizerState(owner, int(self.state.step), slots)
+        return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
     def _tensors(self, chunk: Chunk, start: int, ends: list[int]) -> Data:
         tf, _ = _tensorflow.load()
@@ -170,8 +176,8 @@ def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
     tf, _ = _tensorflow.load()
     weights = _stacked([starting_weights(task) for task in tasks])
     slots = initial_slots(spec.rule, weights)
-    states = [state for task in tasks if (state := task.resumed_optimizer(ENGINE))]
-    if not states or [len(own) for own in states[0].slots] != [len(own) for own in slots]:
+    states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
+    if not states:
         return State(weights, slots, tf.constant(0))
     slots = [
         tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))

@@ -43,13 +43,13 @@ class OptimizerState:
     Attributes
     ----------
     owner : tuple of str
-        The engine and the optimizer's class; no other can go on from here.
+        The engine, the optimizer's class and its slots; no other can go on from here.
     n_steps : int
     slots : list of tuple of ndarray
         One tuple for each trainable weight; of the Keras engine a single one with all arrays.
     """
 
-    owner: tuple[str, str]
+    owner: tuple[str, ...]
     n_steps: int
     slots: list[tuple[NDArray[Any], ...]]
 
@@ -191,10 +191,10 @@ class TrainingTask:
         """Whether anything may change the training after each epoch."""
         return bool(self.callbacks or self.listener)
 
-    def resumed_optimizer(self, engine: str) -> OptimizerState | None:
-        """Return the optimizer's state to go on from, if this engine and optimizer can."""
+    def resumed_optimizer(self, owner: tuple[str, ...]) -> OptimizerState | None:
+        """Return the optimizer's state to go on from, if it is this owner's."""
         state = self.start.optimizer if self.start else None
-        return state if state and state.owner == (engine, self.optimizer.keras.class_name) else None
+        return state if state and state.owner == owner else None
 
     def generator(self, purpose: Draw, epoch: int = 0) -> np.random.Generator:
         """Return the source of all random numbers of one kind in an epoch."""
