@@ -1,0 +1,361 @@
+"""Ctrl-C during a fit, and what a fit prints on its way."""
+
+import re
+import signal
+import subprocess
+import sys
+from textwrap import dedent
+
+import joblib
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import BaggingRegressor
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdense import KerasDenseRegressor
+from skdense.training import networks, trace_count
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((64, 3))
+Y = 1000 + 50 * (X @ [2.0, -1.0, 0.5] + 0.5 * RNG.standard_normal(64))
+NETWORK = KerasDenseRegressor(
+    units=4, depth=1, batch_size=16, epochs=8, learning_rate=0.1, random_state=0
+)
+WATCHED = clone(NETWORK).set_params(validation_fraction=0.25)
+STOPPING = clone(NETWORK).set_params(early_stopping=True, validation_fraction=0.25, epochs=30)
+INTERRUPTED = "Training was interrupted after"
+
+engines = pytest.mark.parametrize(
+    "engine", ["compiled", pytest.param("keras", marks=pytest.mark.slow)]
+)
+
+
+def ctrl_c_in(number):
+    """Return a callback that interrupts in the epoch of a number, counted from 1."""
+
+    def interrupt(epoch, logs):
+        if epoch + 1 == number:
+            raise KeyboardInterrupt
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=interrupt)
+
+
+class ScoreThenCtrlC:
+    """A scorer that interrupts when it is called for the n-th time."""
+
+    def __init__(self, number):
+        self.number, self.n_calls = number, 0
+
+    def __call__(self, estimator, X, y):
+        self.n_calls += 1
+        if self.n_calls == self.number:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+
+def fitted(network, **changes):
+    return clone(network).set_params(**changes).fit(X, Y)
+
+
+def interrupted(network, **changes):
+    network = clone(network).set_params(**changes)
+    with pytest.warns(UserWarning, match=INTERRUPTED):
+        fit_or_fail(network)
+    return network
+
+
+def fit_or_fail(network):
+    try:
+        network.fit(X, Y)
+    except KeyboardInterrupt as error:  # or else it would end all tests
+        raise AssertionError("the interruption was not kept inside of fit") from error
+
+
+def interrupt_call(monkeypatch, number):
+    """Have the compiled program be interrupted when it is called for the n-th time."""
+    calls, run = [], networks.Networks.run
+
+    def run_or_interrupt(self, epochs):
+        calls.append(epochs)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return run(self, epochs)
+
+    monkeypatch.setattr(networks.Networks, "run", run_or_interrupt)
+    return calls
+
+
+def one_epoch_a_call(monkeypatch):
+    for bound in ("_MOST_STEPS", "_FEW_STEPS"):
+        monkeypatch.setattr(f"skdense.training.batches.{bound}", 64 // 16)
+
+
+@engines
+def test_the_last_whole_epoch_is_kept(engine):
+    network = interrupted(NETWORK, callbacks=ctrl_c_in(3), engine=engine)
+    assert network.n_iter_ == len(network.loss_curve_) == network.best_epoch_ == 2
+    alone = fitted(NETWORK, epochs=2, engine=engine)
+    assert_array_equal(network.predict(X), alone.predict(X))
+    assert network.history_ == alone.history_
+
+
+def test_the_warning_says_how_far_it_came_and_points_at_the_caller():
+    network = clone(NETWORK).set_params(callbacks=ctrl_c_in(3))
+    with pytest.warns(UserWarning, match=r"after 2 epoch\(s\)") as caught:
+        network.fit(X, Y)
+    assert caught[0].filename == __file__
+
+
+@engines
+def test_the_best_epoch_is_kept_under_early_stopping(engine):
+    network = interrupted(STOPPING, callbacks=ctrl_c_in(7), engine=engine)
+    assert network.n_iter_ == len(network.history_["val_loss"]) == 6
+    best = int(np.argmin(network.history_["val_loss"])) + 1
+    assert network.best_epoch_ == best < 6
+    alone = fitted(WATCHED, epochs=best, engine=engine)
+    assert_array_equal(network.predict(X), alone.predict(X))
+
+
+@engines
+def test_the_last_epoch_is_kept_where_validation_only_records(engine):
+    network = interrupted(WATCHED, callbacks=ctrl_c_in(7), engine=engine)
+    assert network.n_iter_ == len(network.history_["val_loss"]) == 6
+    assert network.best_epoch_ == np.argmin(network.history_["val_loss"]) + 1 < 6
+    alone = fitted(WATCHED, epochs=6, engine=engine)
+    assert_array_equal(network.predict(X), alone.predict(X))
+
+
+@pytest.mark.slow
+def test_callbacks_that_restore_weights_act_alike_on_both_engines():
+    stop = keras.callbacks.EarlyStopping(patience=99, restore_best_weights=True)
+    both = [
+        interrupted(WATCHED, callbacks=[stop, ctrl_c_in(7)], engine=engine)
+        for engine in ("compiled", "keras")
+    ]
+    np.testing.assert_allclose(both[0].predict(X), both[1].predict(X), rtol=1e-4)
+
+
+@engines
+def test_an_interrupted_scorer_ends_the_training_too(engine):
+    network = interrupted(STOPPING, scoring=ScoreThenCtrlC(4), engine=engine)
+    assert network.n_iter_ == len(network.history_["val_score"]) == 3
+    assert np.isfinite(network.predict(X)).all()
+
+
+def test_a_silent_fit_keeps_the_epochs_before(monkeypatch):
+    one_epoch_a_call(monkeypatch)
+    alone = fitted(NETWORK, epochs=3)
+    calls = interrupt_call(monkeypatch, number=4)
+    network = interrupted(NETWORK)
+    assert len(calls) == 4
+    assert network.n_iter_ == len(network.loss_curve_) == 3
+    assert_array_equal(network.predict(X), alone.predict(X))
+
+
+def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(monkeypatch):
+    one_epoch_a_call(monkeypatch)
+    at_once = fitted(NETWORK, epochs=8)
+    with monkeypatch.context() as during:
+        interrupt_call(during, number=4)
+        network = interrupted(NETWORK, warm_start=True)
+    network.set_params(epochs=5).fit(X, Y)
+    assert network.history_ == at_once.history_
+    assert_array_equal(network.predict(X), at_once.predict(X))
+
+
+@engines
+def test_warm_start_goes_on_from_the_last_whole_epoch(engine):
+    changes = {"callbacks": ctrl_c_in(4), "engine": engine, "warm_start": True}
+    network = interrupted(WATCHED, **changes)
+    before = {name: list(values) for name, values in network.history_.items()}
+    network.set_params(callbacks=None, epochs=5).fit(X, Y)
+    assert network.n_iter_ == 8
+    for name, values in network.history_.items():
+        assert len(values) == 8
+        assert values[:3] == before[name]
+    assert network.loss_curve_[-1] < network.loss_curve_[2]
+
+
+@engines
+@pytest.mark.parametrize("is_fitted", [True, False], ids=["fitted", "unfitted"])
+def test_before_the_first_epoch_is_done_it_propagates_and_changes_nothing(engine, is_fitted):
+    network = fitted(NETWORK) if is_fitted else clone(NETWORK)
+    network.set_params(callbacks=ctrl_c_in(1), engine=engine, random_state=1)
+    before = vars(network).copy()
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(X, Y)
+    assert vars(network) == before
+
+
+def test_warm_start_interrupted_at_once_stays_where_it_was():
+    network = fitted(NETWORK, warm_start=True, epochs=2)
+    network.set_params(callbacks=ctrl_c_in(3))
+    before = vars(network).copy()
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(X, Y)
+    assert vars(network) == before
+
+
+# --- who called --------------------------------------------------------------------------
+
+SEARCH = {"learning_rate": [0.01, 0.1]}
+MANY_FITS = {
+    "GridSearchCV": lambda network: GridSearchCV(network, SEARCH, cv=2).fit(X, Y),
+    "cross_val_score": lambda network: cross_val_score(network, X, Y, cv=2),
+    "joblib": lambda network: joblib.Parallel()([joblib.delayed(network.fit)(X, Y)]),
+    "BaggingRegressor": lambda network: BaggingRegressor(network, n_estimators=2).fit(X, Y),
+    "search over a pipeline": lambda network: GridSearchCV(
+        Pipeline([("scale", StandardScaler()), ("network", network)]),
+        {"network__learning_rate": [0.1]},
+        cv=2,
+    ).fit(X, Y),
+}
+
+
+@engines
+@pytest.mark.parametrize("name", MANY_FITS)
+def test_among_many_fits_it_ends_them_all(name, engine):
+    epochs = []
+    record = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, _: epochs.append(epoch))
+    network = clone(NETWORK).set_params(callbacks=[record, ctrl_c_in(3)], engine=engine)
+    with pytest.raises(KeyboardInterrupt):
+        MANY_FITS[name](network)
+    assert epochs == [0, 1, 2]
+
+
+@engines
+def test_in_a_pipeline_the_training_is_kept(engine):
+    network = clone(NETWORK).set_params(callbacks=ctrl_c_in(3), engine=engine)
+    pipeline = Pipeline([("scale", StandardScaler()), ("network", network)])
+    with pytest.warns(UserWarning, match=INTERRUPTED):
+        pipeline.fit(X, Y)
+    assert pipeline[-1].n_iter_ == 2
+    assert pipeline.predict(X).shape == (64,)
+
+
+def test_around_a_transformed_target_the_training_is_kept():
+    network = clone(NETWORK).set_params(callbacks=ctrl_c_in(3))
+    around = TransformedTargetRegressor(network, transformer=StandardScaler())
+    with pytest.warns(UserWarning, match=INTERRUPTED):
+        around.fit(X, Y)
+    assert around.regressor_.n_iter_ == 2
+
+
+# --- the second training of refit_full ---------------------------------------------------
+
+
+def test_refit_full_interrupted_in_the_first_training_trains_no_second_one():
+    network = interrupted(STOPPING, callbacks=ctrl_c_in(7), refit_full=True)
+    alone = interrupted(STOPPING, callbacks=ctrl_c_in(7))
+    assert network.n_iter_ == 6
+    assert_array_equal(network.predict(X), alone.predict(X))
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_refit_full_interrupted_in_the_second_training_keeps_the_first(epoch, monkeypatch):
+    one_epoch_a_call(monkeypatch)
+    watched = fitted(STOPPING)
+    assert watched.best_epoch_ >= epoch
+    # One call of the program for every epoch of the watched training.
+    interrupt_call(monkeypatch, number=watched.n_iter_ + epoch)
+    network = interrupted(STOPPING, refit_full=True)
+    assert network.history_ == watched.history_
+    assert (network.n_iter_, network.best_epoch_) == (watched.n_iter_, watched.best_epoch_)
+    assert_array_equal(network.predict(X), watched.predict(X))
+
+
+# --- a real signal -----------------------------------------------------------------------
+
+SIGNALLED = dedent("""
+    import warnings
+    import numpy as np
+    from skdense import KerasDenseRegressor
+    X = np.random.default_rng(0).normal(size=(64, 3))
+    network = KerasDenseRegressor(units=4, depth=1, epochs=10**6, verbose=2, engine={engine!r})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network.fit(X, X[:, 0])
+    print(len(caught), caught[0].category.__name__, flush=True)
+    print(len(network.loss_curve_) == network.n_iter_ >= 3, network.predict(X).shape)
+""")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_signal_ends_the_fit_and_the_program_goes_on(engine):
+    command = [sys.executable, "-u", "-c", SIGNALLED.format(engine=engine)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        for line in process.stdout:
+            if line.startswith("Epoch 3/"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read().splitlines()
+    assert rest[-2:] == ["1 UserWarning", "True (64,)"]
+    assert process.returncode == 0
+
+
+# --- progress ----------------------------------------------------------------------------
+
+
+def test_one_line_per_epoch_has_the_history(capsys):
+    network = fitted(WATCHED, verbose=2, epochs=3)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" - ")[0] for line in lines] == ["Epoch 1/3", "Epoch 2/3", "Epoch 3/3"]
+    for name in ("loss", "val_loss"):
+        shown = [re.search(rf" - {name}: ([\d.]+)", line)[1] for line in lines]
+        assert shown == [f"{value:.4f}" for value in network.history_[name]]
+
+
+def test_the_bar_counts_epochs_and_shows_the_last_losses(capsys):
+    network = fitted(WATCHED, verbose=1, epochs=3)
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    last = re.split(r"[\r\n]+", shown.rstrip())[-1]
+    assert "3/3" in last
+    for name in ("loss", "val_loss"):
+        assert f" {name}: {network.history_[name][-1]:.4f}" in last
+    assert shown.endswith("\n")
+
+
+def test_the_bar_ends_its_line_where_training_stops_early(capsys):
+    network = fitted(STOPPING, verbose=1, patience=2)
+    assert network.n_iter_ < 30
+    assert capsys.readouterr().out.endswith("\n")
+
+
+def test_the_bar_ends_its_line_where_training_is_interrupted(capsys):
+    interrupted(WATCHED, verbose=1, callbacks=ctrl_c_in(3))
+    assert capsys.readouterr().out.endswith("\n")
+
+
+def test_epochs_are_numbered_on_under_warm_start(capsys):
+    network = fitted(WATCHED, epochs=2, warm_start=True)
+    network.set_params(verbose=2).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" - ")[0] for line in lines] == ["Epoch 3/4", "Epoch 4/4"]
+
+
+@engines
+def test_a_silent_fit_prints_nothing(engine, capfd):
+    changes = {"engine": engine, "callbacks": keras.callbacks.Callback(), "scoring": "r2"}
+    fitted(WATCHED, epochs=1)  # TensorFlow may log its start
+    capfd.readouterr()
+    fitted(WATCHED, engine=engine, epochs=2)
+    fitted(STOPPING, patience=2, refit_full=True, **changes)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("network", [NETWORK, STOPPING], ids=["silent", "watched"])
+def test_verbosity_changes_no_bits_and_traces_nothing(network):
+    silent = fitted(network)
+    before = trace_count()
+    for verbose in (1, 2):
+        shown = fitted(network, verbose=verbose)
+        assert shown.history_ == silent.history_
+        assert_array_equal(shown.predict(X), silent.predict(X))
+    assert trace_count() == before
