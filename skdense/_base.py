@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._agreement import check_agreement, validation_share
 from ._continuing import Memory, fingerprint, joined, starting_state
 from ._heads import Head
-from ._interruption import warn_of_interruption
+from ._interruption import is_one_of_many_fits, warn_of_interruption
 from ._keras_objects import Activation
 from ._keras_view import build_compiled_model
 from ._labels import Labels
@@ -111,11 +111,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
                 rows, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
                 self.validation_indices_ = held_out.index
             listener = report if report.has_listeners else None
+            if start:
+                report.goes_on_from(self.history_)
             epochs = int(self.epochs)
             result = self._train(rows, held_out, seed, start, epochs=epochs, listener=listener)
-            if self.refit_full and not result.was_interrupted:
-                self._train_again(everything, seed)
-            if result.was_interrupted:
+            was_interrupted = result.was_interrupted
+            if self.refit_full and not was_interrupted:
+                was_interrupted = self._train_again(everything, seed)
+            if was_interrupted:
                 warn_of_interruption(self.n_iter_)
             report.fit_ended()
         return self
@@ -173,12 +176,22 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
         return result
 
-    def _train_again(self, rows: Rows, seed: int) -> None:
-        """Train anew on all rows, for the best number of epochs; what was watched stays."""
+    def _train_again(self, rows: Rows, seed: int) -> bool:
+        """Train anew on all rows, for the best number of epochs; what was watched stays.
+
+        Returns whether Ctrl-C ended it; the watched network then stays too.
+        """
         watched = {name: getattr(self, name) for name in ("history_", "n_iter_", "best_epoch_")}
         before = vars(self).copy()
-        result = self._train(rows, None, seed, None, epochs=self.best_epoch_, is_again=True)
-        self.__dict__.update(before if result.was_interrupted else watched)
+        try:
+            result = self._train(rows, None, seed, None, epochs=self.best_epoch_, is_again=True)
+            was_interrupted = result.was_interrupted
+        except KeyboardInterrupt:
+            if is_one_of_many_fits():
+                raise
+            was_interrupted = True
+        self.__dict__.update(before if was_interrupted else watched)
+        return was_interrupted
 
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))

@@ -156,22 +156,25 @@ def _hold_out_classes(
             "validation_fraction needs a class of at least 2 rows, one of them to train on. Got "
             f"{n_present} classes of one row each."
         )
-    if (counts == 1).any():
-        warn_caller(
-            "The validation rows can hold only classes of at least 2 rows. These have one, which "
-            f"stays in training: {values[counts == 1].tolist()}."
-        )
     common = np.flatnonzero(counts[y] > 1)
-    held = _stratified(y[common], n_held, generator)
-    if held is not None:
-        return common[held]
-    warn_caller(
-        f"{n_held} validation rows of {len(common)} are too few, or too many, to hold each class "
-        "in proportion. They are drawn at random, so that every class is trained on."
-    )
-    order = generator.permutation(common)
-    _, firsts = np.unique(y[order], return_index=True)
-    return np.delete(order, firsts)[:n_held]
+    held, message = _stratified(y[common], n_held, generator), ""
+    if held is None:
+        message = (
+            f"{n_held} validation rows of {len(common)} are too few, or too many, to hold each "
+            "class in proportion. They are drawn at random, so that every class is trained on. "
+        )
+        order = generator.permutation(len(common))
+        _, firsts = np.unique(y[common[order]], return_index=True)
+        held = np.delete(order, firsts)[:n_held]
+    held = common[held]
+    unseen = np.setdiff1d(y, y[held])
+    if len(unseen):
+        message += (
+            f"The validation rows hold none of these rare classes: {values[unseen].tolist()}."
+        )
+    if message:
+        warn_caller(message.strip())
+    return held
 
 
 def _stratified(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ._continuing import joined
+
 try:
     from sklearn import callback as sklearn_callback
 except ImportError:
@@ -45,6 +47,7 @@ class ReportedFit:
         self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._fit: Any = None
         self._epoch: Any = None
+        self._history: dict[str, list[float]] = {}
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=n_epochs)
             self._fit.call_on_fit_task_begin(**self._given)
@@ -58,9 +61,22 @@ class ReportedFit:
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._given)
 
-    def epoch_ended(self, weights: Any, history: dict[str, list[float]]) -> bool:
+    def goes_on_from(self, history: dict[str, list[float]]) -> None:
+        """Take note of the history that this fit adds to."""
+        self._history = history
+
+    def epoch_ended(
+        self, weights: Any, history: dict[str, list[float]], best_epoch: int, engine: str
+    ) -> bool:
         """Report the end of an epoch; returns whether a callback wants to stop."""
-        fitted = {"_weights": weights, "history_": history, "n_iter_": len(history["loss"])}
+        history = joined(self._history, history)
+        fitted = {
+            "_weights": weights,
+            "history_": history,
+            "n_iter_": len(history["loss"]),
+            "best_epoch_": best_epoch,
+            "engine_": engine,
+        }
         return self._epoch.call_on_fit_task_end(**self._given, reconstruction_attributes=fitted)
 
     def fit_ended(self) -> None:

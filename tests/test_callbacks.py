@@ -510,7 +510,6 @@ NEED_KERAS = {
     "TensorBoard update_freq=1": lambda path: callbacks.TensorBoard(path, update_freq=1),
     "TensorBoard profile_batch": lambda path: callbacks.TensorBoard(path, profile_batch=2),
     "TensorBoard steps": lambda path: callbacks.TensorBoard(path, write_steps_per_second=True),
-    "TerminateOnNaN": lambda path: callbacks.TerminateOnNaN(),
     "BackupAndRestore": lambda path: callbacks.BackupAndRestore(path / "backup"),
     "SwapEMAWeights": lambda path: callbacks.SwapEMAWeights(),
 }

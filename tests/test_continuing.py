@@ -543,7 +543,7 @@ def test_the_first_call_needs_all_classes():
     before = vars(network).copy()
     with pytest.raises(ValueError, match=r"first call .* needs all classes .* Got classes=None"):
         network.partial_fit(X, CLASSES)
-    with pytest.raises(ValueError, match=r"classes must be at least 2. Got \['a'\]"):
+    with pytest.raises(ValueError, match=r"classes must hold at least 2 labels. Got \['a'\]"):
         network.partial_fit(X, CLASSES, ["a"])
     with pytest.raises(ValueError, match=r"only classes seen before, \['a', 'b'\]. Got \['c'\]"):
         network.partial_fit(X, CLASSES, ["b", "a"])

@@ -296,7 +296,8 @@ def test_a_signal_ends_the_fit_and_the_program_goes_on(engine):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stdout.read().splitlines()
-    assert rest[-2:] == ["1 UserWarning", "True (64,)"]
+    assert rest[-2].endswith("1 UserWarning")  # the signal may come amid a line
+    assert rest[-1] == "True (64,)"
     assert process.returncode == 0
 
 

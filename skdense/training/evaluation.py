@@ -6,68 +6,94 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .. import _tensorflow
-from .._keras_objects import Activation, activation_function
-from .._network import Weights, forward
+from .._network import Network, Weights, stage_weights
+from .forward import forward_pass
 from .losses import Loss, per_row_function, shares_in_batch
 from .metrics import Metric
 from .task import TrainingTask
 
+# Numbers in the widest layer of one block of rows.
+_BLOCK_SIZE = 2**20
+
 
 class Evaluation:
-    """Evaluates networks on the validation rows of a task."""
+    """Evaluates networks on the validation rows of a task.
+
+    On TensorFlow: threads of NumPy's BLAS go on spinning for a while after each product, and
+    slow down the compiled program, which runs next.
+    """
 
     def __init__(self, task: TrainingTask) -> None:
         tf, _ = _tensorflow.load()
         assert task.validation is not None
-        self._task, self._data = task, task.validation
+        self._task, self._X = task, task.validation.X
         self._share = _shares(task)
-        self._y = tf.constant(self._data.y.astype(task.dtype, copy=False))
-        self._row_values = row_values(
-            task.network.output.function,
-            task.loss,
-            task.metrics,
-            task.y.shape[1],
-            task.network.n_outputs,
-            task.dtype,
-        )
+        self._blocks = _blocks(task)
+        y = task.validation.y.astype(task.dtype, copy=False)
+        self._y = [tf.constant(y[block]) for block in self._blocks]
+        is_light = isinstance(self._X, np.ndarray) and not isinstance(self._X, np.memmap)
+        self._kept_X = [self._rows(block) for block in self._blocks] if is_light else None
+        columns = task.y.shape[1]
+        self._row_values = row_values(task.network, task.loss, task.metrics, columns, task.dtype)
 
     def __call__(self, weights: Weights) -> dict[str, float]:
         """Return "val_loss", with penalties, and "val_" twins of the metrics."""
         tf, _ = _tensorflow.load()
-        logits = forward(self._task.network, weights, self._data.X, activate=False)
-        logits = logits.astype(self._task.dtype, copy=False)  # of a memory map in another dtype
-        losses, *metrics = self._row_values(self._y, tf.constant(logits))
-        loss = float(losses.numpy().astype(np.float64) @ self._share)
-        values = {"val_loss": loss + _penalty(self._task, weights)}
-        for metric, rows in zip(self._task.metrics, metrics, strict=True):
-            values[f"val_{metric.name}"] = float(rows.numpy().mean(dtype=np.float64))
-        return values
+        tensors = [{name: tf.constant(w[np.newaxis]) for name, w in own.items()} for own in weights]
+        X = self._kept_X or map(self._rows, self._blocks)
+        values = np.concatenate(
+            [self._row_values(tensors, *rows).numpy() for rows in zip(X, self._y, strict=True)]
+        ).astype(np.float64)
+        names = [f"val_{metric.name}" for metric in self._task.metrics]
+        means = values[:, 1:].mean(axis=0).tolist()
+        loss = float(values[:, 0] @ self._share) + _penalty(self._task, weights)
+        return {"val_loss": loss} | dict(zip(names, means, strict=True))
+
+    def _rows(self, block: slice) -> Any:
+        """Return rows of X as a tensor of shape (1, rows, features)."""
+        tf, _ = _tensorflow.load()
+        rows = self._X[block]
+        dense = rows.toarray() if issparse(rows) else rows
+        return tf.constant(np.asarray(dense, self._task.dtype)[np.newaxis])
+
+
+def _blocks(task: TrainingTask) -> list[slice]:
+    assert task.validation is not None
+    n_rows = task.validation.X.shape[0]
+    widest = max(task.network.n_inputs, *(stage.n_units for stage in task.network.dense))
+    size = max(1, _BLOCK_SIZE // widest)
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 @lru_cache(maxsize=256)
 def row_values(
-    output: Activation,
-    loss: Loss,
-    metrics: tuple[Metric, ...],
-    n_target_columns: int,
-    n_outputs: int,
-    dtype: str,
+    network: Network, loss: Loss, metrics: tuple[Metric, ...], n_target_columns: int, dtype: str
 ) -> Any:
-    """Return the traced function from targets and logits to loss and metrics of each row.
+    """Return the traced function from weights, rows and targets to loss and metrics of each row.
 
-    From logits, because Keras' losses look for them behind the output's activation.
+    Of any number of rows, and not compiled: that takes longer than it saves.
     """
     tf, _ = _tensorflow.load()
 
-    def values(y: Any, logits: Any) -> list[Any]:
-        outputs = activation_function(output)(logits)
+    def values(weights: Any, X: Any, y: Any) -> Any:
+        outputs, _ = forward_pass(network, weights, X)
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
-        return [tf.reshape(tf.cast(function(y, outputs), dtype), [-1]) for function in functions]
+        rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
+        return tf.stack(rows, axis=1)
 
-    shapes = (tf.TensorSpec([None, columns], dtype) for columns in (n_target_columns, n_outputs))
-    return tf.function(values, autograph=False).get_concrete_function(*shapes)
+    def kernel(shape: tuple[int, int]) -> Any:
+        return np.zeros(shape)
+
+    weights = [
+        {name: tf.TensorSpec([1, *w.shape], dtype) for name, w in own.items()}
+        for own in (stage_weights(stage, kernel) for stage in network.stages)
+    ]
+    X = tf.TensorSpec([1, None, network.n_inputs], dtype)
+    y = tf.TensorSpec([None, n_target_columns], dtype)
+    return tf.function(values, autograph=False).get_concrete_function(weights, X, y)
 
 
 def _shares(task: TrainingTask) -> np.ndarray:

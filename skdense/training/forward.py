@@ -25,33 +25,26 @@ Tensor = Any
 StageTensors = dict[str, Tensor]
 
 
-class _Batch(NamedTuple):
-    """What a stage may need to know of its batch besides its input."""
+class Batch(NamedTuple):
+    """What training has to know of a batch besides its rows."""
 
-    is_row: Tensor  # k b 1, 1 for rows and 0 for padding
+    is_row: Tensor  # k b, 1 for rows and 0 for padding
     dropout_seed: Tensor  # k 2
-    dropout_rate: Tensor  # k
+    dropout_rates: Tensor  # k, number of dropout stages
 
 
 def forward_pass(
-    network: Network,
-    weights: list[StageTensors],
-    x: Tensor,
-    is_row: Tensor,
-    dropout_seed: Tensor,
-    dropout_rates: Tensor,
+    network: Network, weights: list[StageTensors], x: Tensor, batch: Batch | None = None
 ) -> tuple[Tensor, list[StageTensors]]:
-    """Pass a batch through all stages.
+    """Pass rows through all stages.
 
     Parameters
     ----------
     network : Network
     weights : one dict of tensors per stage, each (k, ...)
     x : tensor of shape (k, b, f)
-    is_row : tensor of shape (k, b)
-        1 for rows and 0 for padding.
-    dropout_seed : tensor of shape (k, 2)
-    dropout_rates : tensor of shape (k, number of dropout stages)
+    batch : Batch or None
+        None predicts: without dropout, and normalising by moving statistics.
 
     Returns
     -------
@@ -63,12 +56,9 @@ def forward_pass(
     moving: list[StageTensors] = []
     n_dropouts = 0
     for stage, own in zip(network.stages, weights, strict=True):
-        rate = None
-        if isinstance(stage, Dropout):
-            rate, n_dropouts = dropout_rates[:, n_dropouts], n_dropouts + 1
-        batch = _Batch(is_row[..., tf.newaxis], tf.add(dropout_seed, [0, n_dropouts]), rate)
-        x, statistics = _stage(stage, x, own, batch)
+        x, statistics = _stage(stage, x, own, batch, n_dropouts)
         moving.append(own | statistics)
+        n_dropouts += isinstance(stage, Dropout)
     # As one list of rows, straight from the activation: Keras' losses find the logits of a
     # softmax or sigmoid only so, and users' losses expect (rows, columns).
     x = tf.reshape(x, [-1, network.n_outputs])
@@ -77,14 +67,16 @@ def forward_pass(
 
 @singledispatch
 def _stage(
-    stage: Stage, x: Tensor, weights: StageTensors, batch: _Batch
+    stage: Stage, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
 ) -> tuple[Tensor, StageTensors]:
     """Pass (k, b, units) through one stage; returns the result and new moving statistics."""
     raise TypeError(f"no traced forward pass for {stage!r}")
 
 
 @_stage.register
-def _(stage: Dense, x: Tensor, weights: StageTensors, batch: _Batch) -> tuple[Tensor, StageTensors]:
+def _(
+    stage: Dense, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
+) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
     return _product(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
 
@@ -115,41 +107,48 @@ def _product(x: Tensor, kernel: Tensor) -> Tensor:
 
 @_stage.register
 def _(
-    stage: Normalization, x: Tensor, weights: StageTensors, batch: _Batch
+    stage: Normalization, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
 ) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
-    n_rows = tf.reduce_sum(batch.is_row, axis=1)
-    mean = tf.reduce_sum(x * batch.is_row, axis=1) / n_rows
+    mean, variance, statistics = weights["moving_mean"], weights["moving_variance"], {}
+    if batch is not None:
+        is_row = batch.is_row[..., tf.newaxis]
+        n_rows, keep = tf.reduce_sum(is_row, axis=1), NORMALIZATION_MOMENTUM
+        mean = tf.reduce_sum(x * is_row, axis=1) / n_rows
+        squares = tf.square(x - mean[:, tf.newaxis])
+        variance = tf.reduce_sum(squares * is_row, axis=1) / n_rows
+        statistics = {
+            "moving_mean": weights["moving_mean"] * keep + mean * (1 - keep),
+            "moving_variance": weights["moving_variance"] * keep + variance * (1 - keep),
+        }
     centred = x - mean[:, tf.newaxis]
-    variance = tf.reduce_sum(tf.square(centred) * batch.is_row, axis=1) / n_rows
     scale = weights["gamma"] * tf.math.rsqrt(variance + NORMALIZATION_EPSILON)
-    keep = NORMALIZATION_MOMENTUM
-    statistics = {
-        "moving_mean": weights["moving_mean"] * keep + mean * (1 - keep),
-        "moving_variance": weights["moving_variance"] * keep + variance * (1 - keep),
-    }
     return centred * scale[:, tf.newaxis] + weights["beta"][:, tf.newaxis], statistics
 
 
 @_stage.register
 def _(
-    stage: Activation, x: Tensor, weights: StageTensors, batch: _Batch
+    stage: Activation, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
 ) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
     rows = tf.reshape(x, [-1, x.shape[-1]])
-    return tf.reshape(activation_function(stage.function)(rows), x.shape), {}
+    activated = activation_function(stage.function)(rows)
+    return tf.reshape(activated, [x.shape[0], -1, x.shape[-1]]), {}
 
 
 @_stage.register
 def _(
-    stage: Dropout, x: Tensor, weights: StageTensors, batch: _Batch
+    stage: Dropout, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
 ) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
+    if batch is None:
+        return x, {}
 
     # A seed for each member, so that its masks do not depend on how many train beside it.
     def draw(seed: Tensor) -> Tensor:
         return tf.random.stateless_uniform(x.shape[1:], seed, dtype=x.dtype, alg="threefry")
 
-    rate = batch.dropout_rate[:, tf.newaxis, tf.newaxis]
-    kept = tf.vectorized_map(draw, batch.dropout_seed) >= rate
+    rate = batch.dropout_rates[:, n_dropouts, tf.newaxis, tf.newaxis]
+    seeds = tf.add(batch.dropout_seed, [0, n_dropouts + 1])
+    kept = tf.vectorized_map(draw, seeds) >= rate
     return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), {}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_view import build_model, get_weights
+from .._keras_view import build_model, get_weights, set_weights
 from .._network import Weights
 from .batches import batch_lengths, plan_epochs, take_rows
 from .callbacks import callback_model
@@ -30,7 +30,7 @@ ENGINE = "keras"
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
     model = _model(task)
-    watch = Watch(task)
+    watch = Watch(task, ENGINE)
     scorer = _scorer(task, model)
     bridge = [_bridge(task, model)] if task.callbacks else []
     try:
@@ -49,10 +49,14 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
         if not task.survives_interrupt or watch.n_epochs == 0:
             raise
         assert watch.last_weights is not None
-        return watch.result(ENGINE, watch.last_weights, None, was_interrupted=True)
+        set_weights(model, watch.last_weights)
+        if bridge:
+            bridge[0].on_train_end({})
+        last = get_weights(model, watch.last_weights)
+        return watch.result(last, None, was_interrupted=True)
     optimizer = OptimizerState(_owner(model), int(model.optimizer.iterations), _slots(model))
     last = get_weights(model, starting_weights(task))
-    return watch.result(ENGINE, last, optimizer)
+    return watch.result(last, optimizer)
 
 
 def _model(task: TrainingTask) -> Any:
@@ -201,8 +205,12 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
     view = callback_model(task, model)
 
     class Bridge(keras.callbacks.CallbackList):  # type: ignore[name-defined]
-        def set_model(self, _: Any) -> None:
-            super().set_model(view)
+        def set_model(self, own: Any) -> None:
+            if own is not None:  # as in the constructor
+                super().set_model(view)
+
+        def set_params(self, params: Any) -> None:
+            super().set_params(params and params | {"verbose": task.verbose})
 
         def on_train_begin(self, logs: Any = None) -> None:
             super().on_train_begin(logs)

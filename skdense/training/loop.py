@@ -25,7 +25,7 @@ def train_compiled(tasks: list[TrainingTask]) -> list[TrainingResult]:
 
 def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     networks = Networks(tasks)
-    watches = [Watch(task) for task in tasks]
+    watches = [Watch(task, ENGINE) for task in tasks]
     finished = networks.state  # after the epochs that the watches know of
     was_interrupted = False
     try:
@@ -40,7 +40,6 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     networks.state = finished
     return [
         watch.result(
-            ENGINE,
             networks.weights(member),
             networks.optimizer_state(member),
             was_interrupted=was_interrupted,
@@ -65,7 +64,7 @@ class _WatchedTraining:
     def __init__(self, task: TrainingTask) -> None:
         self._task = task
         self._networks = Networks([task])
-        self._watch = Watch(task)
+        self._watch = Watch(task, ENGINE)
         self._evaluate = Evaluation(task) if task.validation else None
         self._callbacks: EpochCallbacks | None = None
         if task.callbacks:
@@ -81,10 +80,10 @@ class _WatchedTraining:
             if not self._task.survives_interrupt or self._watch.last_weights is None:
                 raise
             last = self._watch.last_weights
-            result = self._watch.result(ENGINE, last, None, was_interrupted=True)
+            result = self._watch.result(last, None, was_interrupted=True)
         else:
             optimizer = self._networks.optimizer_state()
-            result = self._watch.result(ENGINE, self._networks.weights(), optimizer)
+            result = self._watch.result(self._networks.weights(), optimizer)
         return self._callbacks.train_ended(result) if self._callbacks else result
 
     def _run_epochs(self) -> None:
@@ -112,6 +111,7 @@ class _WatchedTraining:
             self._callbacks.epoch_begun(epochs[0])
             self._follow_callbacks()
         [history] = self._networks.run(epochs)
+        self._watch.epochs_ran(len(epochs))
         stops = False
         for number, epoch in enumerate(epochs):
             logs = {name: values[number] for name, values in history.items()}

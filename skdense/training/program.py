@@ -19,7 +19,7 @@ import numpy as np
 
 from .. import _tensorflow
 from .._network import MOVING_STATISTICS, Network
-from .forward import StageTensors, Tensor, forward_pass
+from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
 from .optimizers import Rule, Slots
@@ -211,9 +211,8 @@ def _training_step(
     tf, _ = _tensorflow.load()
     trainable = _trainable(state.weights)
     is_row = tf.cast(data.share[i] > 0, spec.dtype)
-    outputs, moving = forward_pass(
-        spec.network, state.weights, data.X[i], is_row, data.dropout_seed[i], numbers.dropout_rates
-    )
+    batch = Batch(is_row, data.dropout_seed[i], numbers.dropout_rates)
+    outputs, moving = forward_pass(spec.network, state.weights, data.X[i], batch)
     losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
     losses += _penalty(spec, state.weights, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.

@@ -24,10 +24,17 @@ class Progress:
         self._is_silent = verbose == 0
         self._first, self._n_epochs = epochs.start, epochs.stop
         self._started = time.perf_counter()
+        self._share = 0.0
+        self._shown: tuple[int, list[tuple[str, float]]] | None = None
         self._bar: Any = None
         if verbose == 1:
             _, keras = _tensorflow.load()
             self._bar = keras.utils.Progbar(len(epochs), unit_name="epoch")
+
+    def epochs_ran(self, n_epochs: int) -> None:
+        """Take note that so many epochs ran at once; each is then told to have taken its share."""
+        now = time.perf_counter()
+        self._share, self._started = (now - self._started) / n_epochs, now
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, float]) -> None:
         """Report the end of an epoch, counted from 0, with the history's newest values."""
@@ -36,10 +43,16 @@ class Progress:
         if self._bar is not None:
             # Progbar averages what it is given over the steps unless told otherwise.
             self._bar.stateful_metrics = set(logs)
-            is_last = epoch + 1 == self._n_epochs
-            self._bar.update(epoch + 1 - self._first, list(logs.items()), finalize=is_last)
+            self._shown = epoch + 1 - self._first, list(logs.items())
+            self._bar.update(*self._shown, finalize=False)
             return
         now = time.perf_counter()
         values = " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
-        print(f"Epoch {epoch + 1}/{self._n_epochs} - {now - self._started:.2f}s - {values}")
+        seconds = self._share + now - self._started
+        print(f"Epoch {epoch + 1}/{self._n_epochs} - {seconds:.2f}s - {values}")
         self._started = now
+
+    def ended(self) -> None:
+        """End the line of the bar, wherever training stopped."""
+        if self._bar is not None and self._shown is not None:
+            self._bar.update(*self._shown, finalize=True)

@@ -83,7 +83,9 @@ class EpochListener(Protocol):
 
     def epoch_begins(self) -> None: ...
 
-    def epoch_ended(self, weights: Weights, history: dict[str, list[float]]) -> bool:
+    def epoch_ended(
+        self, weights: Weights, history: dict[str, list[float]], best_epoch: int, engine: str
+    ) -> bool:
         """Take note of the newest epoch; returns whether training is to stop."""
         ...
 

@@ -21,8 +21,8 @@ class Watch:
         After the last epoch that was reported one by one.
     """
 
-    def __init__(self, task: TrainingTask) -> None:
-        self._task = task
+    def __init__(self, task: TrainingTask, engine: str) -> None:
+        self._task, self._engine = task, engine
         self._logs: list[dict[str, float]] = []
         self.last_weights: Weights | None = None
         self._progress = Progress(task.verbose, task.epoch_numbers)
@@ -52,6 +52,10 @@ class Watch:
         patience = self._rule.patience
         return None if patience is None else max(1, patience - self._rule.n_stalled)
 
+    def epochs_ran(self, n_epochs: int) -> None:
+        """Take note that so many epochs ran at once, and are now to be looked at."""
+        self._progress.epochs_ran(n_epochs)
+
     def epoch_ended(self, epoch: int, logs: Mapping[str, float], weights: Weights) -> bool:
         """Take note of an epoch, counted from 0; returns whether it is the last."""
         require_finite(self._task, [logs["loss"]], epoch)
@@ -63,12 +67,19 @@ class Watch:
             if is_best and self._task.stopping is not None:
                 self._best_weights = weights
         listener = self._task.listener
-        stops = listener is not None and listener.epoch_ended(weights, self.history)
+        stops = listener is not None and listener.epoch_ended(
+            weights, self.history, self._best_epoch, self._engine
+        )
         return stops or self._rule.has_stalled
+
+    @property
+    def _best_epoch(self) -> int:
+        is_watched = self._task.validation is not None
+        n_epochs = self._task.epoch_numbers.start + self.n_epochs
+        return (is_watched and self._rule.best_epoch) or n_epochs
 
     def result(
         self,
-        engine: str,
         last_weights: Weights,
         optimizer: OptimizerState | None,
         *,
@@ -81,17 +92,17 @@ class Watch:
         ValueError
             If early stopping never saw a number.
         """
+        self._progress.ended()
         self._require_score()
-        n_epochs = self._task.epoch_numbers.start + self.n_epochs
         is_watched = self._task.validation is not None
         return TrainingResult(
             weights=self._best_weights or last_weights,
             history=self.history,
-            engine=engine,
-            best_epoch=(is_watched and self._rule.best_epoch) or n_epochs,
+            engine=self._engine,
+            best_epoch=self._best_epoch,
             state=TrainingState(
                 weights=last_weights,
-                n_epochs=n_epochs,
+                n_epochs=self._task.epoch_numbers.start + self.n_epochs,
                 optimizer=optimizer,
                 stopping=self._rule if is_watched else None,
                 best_weights=self._best_weights,
