@@ -80,10 +80,11 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     early_stopping : bool, default=False
         Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
     validation_fraction : float or None, default=None
-        Share of the rows that is held out and watched, shuffled and
-        in the proportions of the classes. None means 0.1 with `early_stopping`
-        and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place.
+        Share of the rows that is held out and watched, shuffled and in the proportions of the
+        classes, or of the combinations of labels where these repeat. None means 0.1 with
+        `early_stopping` and none without. A number without `early_stopping` records the
+        validation history and trains all epochs. Arguments `X_val` and `y_val` of `fit` take its
+        place.
     scoring : str, callable or None, default="loss"
         What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
         is the `score` of the estimator. Scores are recorded as "val_score".

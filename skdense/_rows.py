@@ -200,10 +200,6 @@ def _hold_out_labels(y: Array, n_held: int, generator: np.random.Generator) -> N
     common = np.flatnonzero(~singles) if singles.sum() == 1 else np.arange(len(y))
     held = _stratified(strata[common], n_held, generator)
     if held is None:
-        warn_caller(
-            f"{n_held} validation rows of {len(common)} are too few, or too many, to hold each "
-            "combination of labels in proportion. They are drawn at random."
-        )
         held = generator.permutation(len(common))[:n_held]
     held = common[held]
     left = np.delete(y, held, axis=0)

@@ -370,8 +370,8 @@ BAD_PARAMETERS = [
     ({"min_delta": None}, domain("min_delta", None)),
     ({"scoring": 3}, domain("scoring", 3)),
     ({"scoring": ["r2"]}, domain("scoring", r"\['r2'\]")),
-    ({"scoring": "acuracy", "early_stopping": True}, "'scoring' parameter .* Got 'acuracy'"),
-    ({"scoring": "acuracy", "validation_fraction": 0.5}, "'scoring' parameter .* Got 'acuracy'"),
+    ({"scoring": "acuracy"}, "scoring must .* Got 'acuracy'. Did you mean .*'accuracy'"),
+    ({"scoring": "acuracy", "early_stopping": True}, "scoring must .* Got 'acuracy'"),
     ({"refit_full": "yes"}, domain("refit_full", "'yes'")),
     ({"refit_full": True}, "refit_full=True needs early_stopping=True.* Got early_stopping=False"),
     (

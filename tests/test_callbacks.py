@@ -140,6 +140,7 @@ def test_early_stopping_brings_the_best_weights_back(network):
         assert_array_equal(own, other)
 
 
+@pytest.mark.slow
 def test_best_weights_come_back_also_where_nothing_stopped():
     stop = callbacks.EarlyStopping("val_loss", patience=99, restore_best_weights=True)
     network = fitted(NUMBER_NETWORK, callbacks=stop, epochs=6, learning_rate=0.1)

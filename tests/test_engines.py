@@ -183,6 +183,7 @@ def test_unshuffled_rows(table):
     assert_engines_agree(KerasDenseRegressor, *table, shuffle=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "loss", ["auto", keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")]
 )
@@ -200,6 +201,7 @@ def test_multi_output_regression(table, loss):
     assert_engines_agree(KerasDenseRegressor, X, y, loss=loss)
 
 
+@pytest.mark.slow
 def test_many_chunks_an_epoch_and_many_epochs_a_chunk_are_the_same(table, monkeypatch):
     X, y = table
     network = KerasDenseRegressor(units=8, epochs=5, batch_size=8, dropout=0.3, random_state=0)

@@ -28,6 +28,7 @@ def test_penguins_grid_has_48_candidates(penguins):
     assert len(ParameterGrid(penguins.GRID)) == 48
 
 
+@pytest.mark.slow
 def test_penguins_in_order_hide_the_chinstraps(penguins, capsys):
     X, y = penguins.load_data()
     penguins.show_split_trap(X, y, epochs=2)

@@ -67,6 +67,7 @@ def test_schedule_of_the_user_trains_with_keras_too():
     np.testing.assert_allclose(ours.coefs_[0], keras_own.coefs_[0], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_changing_a_loss_after_a_fit_changes_no_other_fit():
     loss = Scaled(1.0)
     small(loss=loss).fit(X, Y)
@@ -76,6 +77,7 @@ def test_changing_a_loss_after_a_fit_changes_no_other_fit():
     assert small(loss=loss).fit(X, Y).loss_curve_[0] > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [2.0, tf.constant(2.0), np.array([2.0])], ids=type)
 def test_equal_losses_share_a_program(factor):
     one, other = (small(loss=Scaled(factor), dtype="float32") for _ in range(2))
@@ -87,6 +89,7 @@ def test_losses_with_other_large_arrays_do_not_share_a_program():
     assert one != other
 
 
+@pytest.mark.slow
 def test_clones_of_a_partial_activation_share_a_program():
     leaky = functools.partial(keras.activations.leaky_relu, negative_slope=0.1)
     estimator = small(activation=leaky)

@@ -89,6 +89,7 @@ def test_calibration_of_classes(method, pipeline, penguins):
     assert calibrated.score(*penguins) > 0.95
 
 
+@pytest.mark.slow
 def test_calibration_mends_an_overconfident_network_of_two_classes(pipeline, penguins):
     known = penguins[0].dropna()
     X, y = known.assign(sex="unknown"), known["sex"] == "male"
@@ -231,6 +232,7 @@ def test_decision_boundary_of_three_classes(response, network, arrays):
     assert len(np.unique(display.response.round(2))) > 2
 
 
+@pytest.mark.slow
 def test_decision_boundary_of_two_classes_is_where_the_decision_is_zero(network, arrays):
     X, y = arrays[0][:, :2], arrays[1] == "Gentoo"
     network.fit(X, y)

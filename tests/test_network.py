@@ -45,7 +45,9 @@ def test_numpy_activation_survives_huge_inputs(name):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
+@pytest.mark.parametrize(
+    "kind", [KerasDenseClassifier, pytest.param(KerasDenseRegressor, marks=pytest.mark.slow)]
+)
 def test_prediction_equals_keras_model(kind, parameters):
     y = CLASSES if kind is KerasDenseClassifier else 1e4 + 1e3 * Y
     fitted = kind(**{"units": 8, "epochs": 3, "random_state": 0} | parameters).fit(X, y)
@@ -55,6 +57,7 @@ def test_prediction_equals_keras_model(kind, parameters):
     np.testing.assert_allclose(ours.reshape(theirs.shape), theirs, rtol=0, atol=1e-5 * scale)
 
 
+@pytest.mark.slow
 def test_keras_model_trains_on():
     fitted = KerasDenseClassifier(units=8, epochs=3, l2=0.01, random_state=0).fit(X, CLASSES)
     model = fitted.to_keras()
@@ -71,6 +74,7 @@ def test_activation_of_the_user_is_applied_in_prediction():
     np.testing.assert_allclose(fitted.predict(X), theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_outputs_have_the_dtype_of_the_input(dtype):
     fitted = KerasDenseClassifier(units=4, epochs=2, random_state=0).fit(X, CLASSES)
@@ -114,6 +118,7 @@ def test_coefs_and_intercepts_are_in_the_target_s_own_units():
     assert linear.coefs_[0].shape == (4, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("units", "parameters"),
     [((128,), "101,770"), ((512, 256, 128, 64), "575,050"), ((512,), "407,050")],

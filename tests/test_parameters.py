@@ -57,12 +57,14 @@ NUMPY_NUMBERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "value", "numpy_type"), NUMPY_NUMBERS)
 def test_numpy_scalars_count_as_python_ones(name, value, numpy_type):
     given = predictions(**{name: numpy_type(value)})
     assert_array_equal(given, predictions(**{name: value}))
 
 
+@pytest.mark.slow
 @both
 def test_numpy_scalars_build_a_keras_model(kind):
     parameters = {name: kind(value) for name, value, kind in NUMPY_NUMBERS if name in SMALL}
@@ -73,6 +75,7 @@ def test_numpy_scalars_build_a_keras_model(kind):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sequence", [list, np.array], ids=["list", "array"])
 @pytest.mark.parametrize(
     ("name", "values"),
@@ -334,6 +337,7 @@ def test_losses_that_amount_to_the_same_probabilities(name, same):
     assert_allclose(first, second, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "labels", "columns"),
     [
@@ -472,6 +476,7 @@ def test_dtype_of_training(dtype, data, n_samples, resolved):
     assert resolve_dtype(dtype, np.dtype(data), n_samples, batch_size=64) == resolved
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize(
     ("parameters", "data", "expected"),

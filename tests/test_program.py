@@ -77,6 +77,7 @@ def test_clones_of_keras_objects_compile_once():
     assert traces_of(clone(network)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [{"units": 12}, {"activation": "elu"}, {"optimizer": "nadam"}, {"batch_size": 17}, {"l1": 0}],
@@ -125,6 +126,7 @@ def assert_same_training(one, other):
     np.testing.assert_allclose(one.history["loss"], other.history["loss"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_members_trained_together_equal_each_alone():
     tasks = [
         make_task(0),
@@ -139,6 +141,7 @@ def test_members_trained_together_equal_each_alone():
         assert_same_training(result, train([task])[0])
 
 
+@pytest.mark.slow
 def test_members_of_one_seed_differ():
     one, other = train([make_task(0), make_task(1)])
     assert np.abs(one.weights[0]["kernel"] - other.weights[0]["kernel"]).max() > 0.01
@@ -163,6 +166,7 @@ def test_memory_map_and_sparse_train_as_dense(tmp_path):
         np.testing.assert_array_equal(other.weights[0]["kernel"], dense.weights[0]["kernel"])
 
 
+@pytest.mark.slow
 def test_dropout_of_a_large_rate_changes_training_but_not_prediction():
     plain = KerasDenseRegressor(units=16, epochs=3, dropout=0.0, random_state=0)
     dropped = KerasDenseRegressor(units=16, epochs=3, dropout=0.9, random_state=0)

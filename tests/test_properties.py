@@ -468,9 +468,10 @@ def test_rows_of_classes_are_divided_so_that_every_class_is_trained(counts, frac
     left_counts = np.bincount(codes[left], minlength=len(counts))
     assert_array_equal(left_counts > 0, counts > 0)
     assert_array_equal(left_counts[counts == 1], 1)
-    rare = [message for message in messages if "only classes of at least 2 rows" in message]
-    assert len(rare) == (counts == 1).any()
-    assert all(repr(labels.values[counts == 1].tolist()) in message for message in rare)
+    unseen = labels.values[np.setdiff1d(codes, codes[held])].tolist()
+    rare = [message for message in messages if "none of these rare classes" in message]
+    assert len(rare) == bool(unseen)
+    assert all(repr(unseen) in message for message in rare)
 
 
 @many_splits

@@ -23,11 +23,13 @@ def run(example, names):
     exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own text
 
 
+@pytest.mark.slow
 def test_first_example_is_short_and_learns(names):
     assert len(EXAMPLES[0].strip().splitlines()) <= 22
     assert names["printed"][1] > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, len(EXAMPLES)))
 def test_further_examples_go_on_from_the_first(number, names):
     if "sklearn.callback" in EXAMPLES[number] and not importlib.util.find_spec("sklearn.callback"):
@@ -35,6 +37,7 @@ def test_further_examples_go_on_from_the_first(number, names):
     run(EXAMPLES[number], dict(names))
 
 
+@pytest.mark.slow
 def test_keras_callback_of_the_readme_gives_each_fit_its_file(names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     [example] = [example for example in EXAMPLES if "CSVLogger" in example]

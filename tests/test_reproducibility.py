@@ -77,7 +77,7 @@ def test_other_seeds_give_other_networks(engine):
     assert np.abs(one - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("engine", ["compiled", pytest.param("keras", marks=pytest.mark.slow)])
 def test_a_fit_leaves_everything_else_alone(engine):
     data, labels, weights = X.copy(), Y.copy(), np.full(len(X), 2.0)
     network = clone(NETWORK).set_params(

@@ -54,6 +54,7 @@ def split_scores(search, scorer="score"):
 # --- grids -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_grid_search_over_units_depth_activation_and_rate_at_once(pipeline, penguins):
     grid = {
         "network__units": [4, 8],
@@ -168,6 +169,7 @@ def test_search_leaves_a_given_optimizer_as_it_was(pipeline, penguins):
 # --- other searches ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_randomized_search_over_rates_compiles_one_program(pipeline, penguins):
     pipeline.set_params(network__units=7)
     distributions = {
@@ -184,6 +186,7 @@ def test_randomized_search_over_rates_compiles_one_program(pipeline, penguins):
     assert_array_equal(split_scores(search), split_scores(clone(search).fit(*penguins)))
 
 
+@pytest.mark.slow
 def test_halving_search_over_rows(pipeline, penguins):
     rates = {"network__learning_rate": [1e-5, 1e-4, 0.01, 0.03]}
     search = HalvingGridSearchCV(
@@ -244,6 +247,7 @@ def test_unshuffled_folds_of_a_table_sorted_by_species(pipeline, penguins):
 BACKENDS = ["threading", pytest.param("loky", marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_workers_give_the_same_bits_as_one(
     backend, pipeline, regression, penguins, penguin_masses

@@ -28,7 +28,9 @@ print(sorted({"tensorflow", "keras", "matplotlib"} & set(sys.modules)))
     assert run(code)[0].strip() == "[]"
 
 
-@pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
+@pytest.mark.parametrize(
+    "kind", [KerasDenseClassifier, pytest.param(KerasDenseRegressor, marks=pytest.mark.slow)]
+)
 def test_unpickling_and_predicting_never_loads_tensorflow(kind, tmp_path):
     y = np.digitize(X[:, 0], [0]) if kind is KerasDenseClassifier else X[:, 0]
     fitted = kind(units=5, epochs=2, batch_normalization=True, dropout=0.1, random_state=0)

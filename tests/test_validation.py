@@ -219,7 +219,7 @@ def test_classes_of_one_row_stay_in_training_with_a_warning():
     y = np.array(["often", "some"], object)[TWO_CLASSES]
     y[50] = "lone"
     network = small(KerasDenseClassifier, validation_fraction=0.9)
-    with pytest.warns(UserWarning, match=r"at least 2 rows.*\['lone'\]"):
+    with pytest.warns(UserWarning, match=r"none of these rare classes: \['lone'\]"):
         network.fit(X, y)
     assert 50 not in network.validation_indices_
     assert len(network.validation_indices_) == 81
@@ -807,7 +807,7 @@ def test_unusable_scoring(scoring, match):
 
 def test_scorer_that_takes_no_weights_fails_where_there_are_weights():
     network = small(KerasDenseClassifier, early_stopping=True, scoring=seldom_wrong)
-    assert_fit_fails(network, X, CLASSES, WEIGHTS, match="with sample_weight.*seldom_wrong")
+    assert_fit_fails(network, X, CLASSES, WEIGHTS, match="with the sample_weight.*seldom_wrong")
 
 
 def test_a_score_of_nan_without_early_stopping_is_recorded():
