@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
-from ._continuing import Memory, fingerprint, joined, starting_state
+from ._continuing import Memory, fingerprint, going_on, joined, starting_state
 from ._heads import Head
 from ._interruption import is_one_of_many_fits, warn_of_interruption
 from ._keras_objects import Activation
@@ -98,30 +99,33 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         check_agreement(parameters, X_val, y_val, sample_weight_val)
         report = ReportedFit(self, int(self.epochs), X, y, sample_weight)
         with unchanged_on_error(self):
-            self.__dict__.pop("validation_indices_", None)
             start = starting_state(self) if self.warm_start else None
             seed = self._memory.seed if start else draw_seed(self.random_state)
             rows = self._read(X, y, sample_weight, reset=start is None, least=2)
             self._require_trainable(rows, is_new=start is None)
-            share, held_out, everything = validation_share(parameters), None, rows
-            if X_val is not None:
-                held_out = self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
-                everything = rows.followed_by(held_out) if self.refit_full else rows
-            elif share is not None:
-                rows, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
-                self.validation_indices_ = held_out.index
-            listener = report if report.has_listeners else None
             if start:
                 report.goes_on_from(self.history_)
-            epochs = int(self.epochs)
-            result = self._train(rows, held_out, seed, start, epochs=epochs, listener=listener)
-            was_interrupted = result.was_interrupted
+            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val)
+            share = validation_share(parameters)
+            if held_out is None and share is not None:
+                used, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
+                self.validation_indices_ = held_out.index
+            was_interrupted = self._train(
+                used, held_out, seed, start, epochs=int(self.epochs), listener=report.listener
+            )
             if self.refit_full and not was_interrupted:
-                was_interrupted = self._train_again(everything, seed)
+                own = held_out if X_val is not None else None
+                was_interrupted = self._train_again(rows.followed_by(own) if own else rows, seed)
             if was_interrupted:
                 warn_of_interruption(self.n_iter_)
             report.fit_ended()
         return self
+
+    def _read_held_out(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows | None:
+        self.__dict__.pop("validation_indices_", None)  # of an earlier fit
+        if X_val is None:
+            return None
+        return self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
 
     def _partial_fit(self, rows: Rows) -> Self:
         start = starting_state(self)
@@ -140,23 +144,23 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         listener: EpochListener | None = None,
         is_chunk: bool = False,
         is_again: bool = False,
-    ) -> TrainingResult:
-        """Train on some rows, of a chunk or once again, and take over the result."""
+    ) -> bool:
+        """Train on some rows, of a chunk or once again; returns whether Ctrl-C ended it."""
         mean_weight = self._memory.mean_weight if start and is_chunk else rows.mean_weight()
         rows = rows.weighing(mean_weight)
         head = self._settle_head(*resolve_output(self))
         target = self._target if start else self._make_target(rows, head)
         watched = fingerprint(held_out, self.scoring) if self.warm_start else ""
+        goes_on = partial(going_on, start, self, head, watched) if start else None
         task = make_task(
             self,
             target,
             head,
             rows,
             held_out,
+            goes_on,
             seed=seed,
-            start=start,
             epochs=epochs,
-            watched=watched,
             is_chunk=is_chunk,
         )
         task = replace(task, listener=listener, callbacks=() if is_again else task.callbacks)
@@ -167,14 +171,18 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         parameters = self.get_params(deep=False)
         self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
         [result] = train([task])
+        self._take_over(result, self.history_ if start else {})
+        state = result.state if self.warm_start or is_chunk else None
+        self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
+        return result.was_interrupted
+
+    def _take_over(self, result: TrainingResult, history: dict[str, list[float]]) -> None:
+        """Set the attributes of a training that adds to this history."""
         self._weights = result.weights
-        self.history_ = joined(self.history_, result.history) if start else result.history
+        self.history_ = joined(history, result.history)
         self.n_iter_ = len(self.history_["loss"])
         self.best_epoch_ = result.best_epoch
         self.engine_ = result.engine
-        state = result.state if self.warm_start or is_chunk else None
-        self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
-        return result
 
     def _train_again(self, rows: Rows, seed: int) -> bool:
         """Train anew on all rows, for the best number of epochs; what was watched stays.
@@ -184,8 +192,8 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         watched = {name: getattr(self, name) for name in ("history_", "n_iter_", "best_epoch_")}
         before = vars(self).copy()
         try:
-            result = self._train(rows, None, seed, None, epochs=self.best_epoch_, is_again=True)
-            was_interrupted = result.was_interrupted
+            epochs = self.best_epoch_
+            was_interrupted = self._train(rows, None, seed, None, epochs=epochs, is_again=True)
         except KeyboardInterrupt:
             if is_one_of_many_fits():
                 raise

@@ -63,9 +63,19 @@ def fingerprint(held_out: Rows | None, scoring: Any) -> str:
 
 
 def going_on(
-    state: TrainingState, estimator: Any, network: Network, head: Head, watched: str
+    state: TrainingState, estimator: Any, head: Head, watched: str, network: Network
 ) -> TrainingState:
     """Return the state as the start of a training of this network.
+
+    Parameters
+    ----------
+    state : TrainingState
+    estimator
+        Fitted, perhaps with other parameters than now.
+    head : Head
+    watched : str
+        Fingerprint of what is watched from now on.
+    network : Network
 
     Raises
     ------

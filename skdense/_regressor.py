@@ -96,13 +96,16 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in the
         target's own units.
     warm_start : bool, default=False
-        Whether another `fit` goes on where the last one stopped: with its weights, optimizer
-        state, epoch number, seed and split, for `epochs` further epochs. Learning rate, penalties,
-        dropout rates and the like may change between the fits, the layers and the loss may not;
-        another optimizer begins anew.
+        Whether another `fit` goes on where the last one stopped: with the weights of its last
+        epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
+        rate, penalties, dropout rates and the like may change between the fits, the layers and the
+        loss may not; another optimizer or engine begins its state anew. The best score so far
+        counts on while the same rows are watched; patience that ran out starts over.
     callbacks : keras.callbacks.Callback, list of them, or None, default=None
-        Copied for each fit, so that the given ones stay as they are. Callbacks that act on batches
-        need the Keras engine.
+        Copied for each fit, so that the given ones stay as they are; a learning rate that they
+        changed starts over at the next fit. Callbacks that act on batches, SwapEMAWeights and
+        BackupAndRestore need the Keras engine. Under `early_stopping` the best weights are kept,
+        whatever callbacks restore at the end.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X.
@@ -287,6 +290,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.
+
+        scikit-learn's callbacks take no part in it; Keras' see each call as a training.
 
         The first call on an unfitted estimator starts a network; its mean and scale of the
         target, automatic batch size and dtype, and the unit of sample weights, hold for all later

@@ -53,9 +53,9 @@ class ReportedFit:
             self._fit.call_on_fit_task_begin(**self._given)
 
     @property
-    def has_listeners(self) -> bool:
-        """Whether anybody listens, which scikit-learn keeps in a private attribute."""
-        return self._fit is not None and bool(getattr(self._estimator, "_skl_callbacks", ()))
+    def listener(self) -> ReportedFit | None:
+        """Itself if anybody listens, which scikit-learn keeps in a private attribute."""
+        return self if self._fit and getattr(self._estimator, "_skl_callbacks", ()) else None
 
     def epoch_begins(self) -> None:
         self._epoch = self._fit.subcontext(task_name="epoch")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _parameters as parameters
-from ._continuing import Memory, going_on
+from ._continuing import Memory
 from ._heads import Head
 from ._interruption import is_one_of_many_fits
 from ._keras_objects import Activation
-from ._network import build_network
+from ._network import Network, build_network
 from ._rows import Rows
 from ._scoring import watched_score
 from ._targets import Target
@@ -34,12 +35,11 @@ def make_task(
     head: Head,
     rows: Rows,
     held_out: Rows | None,
+    goes_on: Callable[[Network], TrainingState] | None,
     *,
     seed: int,
-    start: TrainingState | None,
     epochs: int,
-    watched: str = "",
-    is_chunk: bool = False,
+    is_chunk: bool,
 ) -> TrainingTask:
     """Resolve every parameter for this data.
 
@@ -51,12 +51,9 @@ def make_task(
     head : Head
     rows, held_out : Rows
         To train on, and to watch.
-    seed : int
-    start : TrainingState or None
-        Where to go on.
-    epochs : int
-    watched : str
-        Fingerprint of what is watched.
+    goes_on : callable or None
+        Returns where a training of the network goes on; None starts anew.
+    seed, epochs : int
     is_chunk : bool
         Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
         for all.
@@ -64,13 +61,12 @@ def make_task(
     hidden = parameters.resolve_hidden_layers(
         estimator.units, estimator.depth, estimator.activation, estimator.dropout
     )
-    memory = estimator._memory if start and is_chunk else None
+    memory = estimator._memory if goes_on and is_chunk else None
     batch_size, dtype = _batch_size_and_dtype(estimator, rows, memory, is_chunk=is_chunk)
     network = build_network(
         rows.X.shape[1], hidden, target.n_units, head.activation, estimator.batch_normalization
     )
-    if start is not None:
-        start = going_on(start, estimator, network, head, watched)
+    start = goes_on(network) if goes_on else None
     score = watched_score(estimator, held_out)
     return TrainingTask(
         network=network,
