@@ -9,6 +9,10 @@ import warnings
 _INSIDE = ("skdense", "sklearn.callback")
 
 
+class SlowEngineWarning(UserWarning):
+    """Training falls back on something many times slower than the compiled program."""
+
+
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line outside of this package that led here."""
     level, frame = 1, sys._getframe(0)

@@ -89,6 +89,16 @@ def test_another_architecture_compiles_once(changes):
     assert traces_of(network) == 0
 
 
+def test_without_room_for_more_code_it_runs_uncompiled(monkeypatch):
+    network = KerasDenseClassifier(units=5, depth=1, dropout=0.3, epochs=3, random_state=0)
+    expected = network.fit(X, CLASSES).predict_proba(X)
+    skdense.clear_cache()
+    monkeypatch.setattr("skdense.training.program._has_room_for_code", lambda: False)
+    with pytest.warns(skdense.SlowEngineWarning, match="vm.max_map_count"):
+        network.fit(X, CLASSES)
+    np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-5)
+
+
 def test_clear_cache_compiles_again_with_the_same_result():
     network = clone(BASE).set_params(random_state=0)
     before = network.fit(X, CLASSES).predict_proba(X)

@@ -53,5 +53,5 @@ def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text()
     assert "'.[test]'" in README
     assert "'.[test]'" in script
-    assert "python -m pytest" in README
-    assert "python -m pytest" in script
+    assert "python -m pytest -n 2 --dist loadfile" in README
+    assert "python -m pytest -n 2 --dist loadfile" in script

@@ -1,8 +1,9 @@
 """Training: tasks in, trained networks out."""
 
 from .._keras_objects import activation_function
+from .._warnings import SlowEngineWarning
 from .early_stopping import EarlyStopping
-from .engines import SlowEngineWarning, train
+from .engines import train
 from .evaluation import row_values
 from .losses import per_row_function
 from .metrics import Accuracy, Metric, metric_function

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from .._network import forward
-from .._warnings import warn_caller
+from .._warnings import SlowEngineWarning, warn_caller
 from .batches import take_rows
 from .callbacks import why_not_between_epochs
 from .initializers import starting_weights
@@ -22,10 +22,6 @@ from .task import TrainingResult, TrainingTask, require_finite_weights
 
 # Enough rows to see whether one row's loss depends on another.
 _TRIAL_ROWS = 3
-
-
-class SlowEngineWarning(UserWarning):
-    """Training falls back on ``keras.Model.fit``, which is many times slower."""
 
 
 def train(tasks: list[TrainingTask]) -> list[TrainingResult]:

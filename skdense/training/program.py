@@ -13,12 +13,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _tensorflow
 from .._network import MOVING_STATISTICS, Network
+from .._warnings import SlowEngineWarning, warn_caller
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
@@ -74,6 +76,10 @@ class Numbers(NamedTuple):
     dropout_rates: Tensor  # k, number of dropout stages
 
 
+# Memory mappings to leave free. A program takes 125 to some 400 of Linux' 65,530, so that about
+# 400 architectures fit in a process.
+_ROOM_FOR_CODE = 3_000
+
 _lock = threading.Lock()
 _n_traces = 0
 
@@ -119,8 +125,26 @@ class Program:
         tf, _ = _tensorflow.load()
         with _lock:
             _n_traces += 1
-        run = tf.function(partial(_run, self._spec), jit_compile=True, autograph=False)
+        has_room = _has_room_for_code()
+        if not has_room:
+            warn_caller(
+                "XLA keeps the code of each program for good, and this process has as much as the "
+                "system allows (vm.max_map_count). Further architectures run without XLA, several "
+                "times slower. Go on in a new process, or raise the limit.",
+                SlowEngineWarning,
+            )
+        run = tf.function(partial(_run, self._spec), jit_compile=has_room, autograph=False)
         return run.get_concrete_function(state, data, numbers)
+
+
+def _has_room_for_code() -> bool:
+    """Say whether the system lets XLA map another program's code; if not, XLA crashes."""
+    try:
+        most = int(Path("/proc/sys/vm/max_map_count").read_text())
+        used = Path("/proc/self/maps").read_bytes().count(b"\n")
+    except OSError:  # not Linux, and no such limit
+        return True
+    return used + _ROOM_FOR_CODE < most
 
 
 # XLA keeps about 4.5 MB for each program for good, whether or not it is cached here.
