@@ -89,14 +89,19 @@ def test_another_architecture_compiles_once(changes):
     assert traces_of(network) == 0
 
 
-def test_without_room_for_more_code_it_runs_uncompiled(monkeypatch):
-    network = KerasDenseClassifier(units=5, depth=1, dropout=0.3, epochs=3, random_state=0)
+def test_without_room_for_more_code_keras_trains(monkeypatch):
+    network = KerasDenseClassifier(units=5, depth=1, epochs=3, random_state=0)
     expected = network.fit(X, CLASSES).predict_proba(X)
     skdense.clear_cache()
     monkeypatch.setattr("skdense.training.program._has_room_for_code", lambda: False)
     with pytest.warns(skdense.SlowEngineWarning, match="vm.max_map_count"):
         network.fit(X, CLASSES)
-    np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-5)
+    assert network.engine_ == "keras"
+    np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-4)
+    monkeypatch.undo()
+    assert network.fit(X, CLASSES).engine_ == "compiled"
+    monkeypatch.setattr("skdense.training.program._has_room_for_code", lambda: False)
+    assert network.fit(X, CLASSES).engine_ == "compiled"  # as its program is there
 
 
 def test_clear_cache_compiles_again_with_the_same_result():

@@ -18,6 +18,7 @@ from .loop import train_compiled
 from .losses import why_not_per_row
 from .metrics import require_per_row
 from .networks import optimizer_owner, program_spec
+from .program import has_room_for
 from .task import TrainingResult, TrainingTask, require_finite_weights
 
 # Enough rows to see whether one row's loss depends on another.
@@ -90,6 +91,11 @@ def _why_not_compiled(task: TrainingTask) -> str | None:
         return f"the optimizer sets {', '.join(optimizer.keras_only)}"
     if optimizer.rule is None:
         return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
+    if not has_room_for(program_spec(task)):
+        return (
+            "this process holds as much compiled code as the system allows (vm.max_map_count), "
+            "for which only a new process has room"
+        )
     return why_not_between_epochs(task.callbacks) or why_not_per_row(
         task.loss, partial(_trial, task)
     )

@@ -20,7 +20,6 @@ import numpy as np
 
 from .. import _tensorflow
 from .._network import MOVING_STATISTICS, Network
-from .._warnings import SlowEngineWarning, warn_caller
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
@@ -101,6 +100,10 @@ class Program:
         self._lock = threading.Lock()  # or else two threads trace the same program
         self._concrete: Any = None
 
+    @property
+    def is_traced(self) -> bool:
+        return self._concrete is not None
+
     def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor, Tensor]:
         """Run the steps of `data`.
 
@@ -125,20 +128,19 @@ class Program:
         tf, _ = _tensorflow.load()
         with _lock:
             _n_traces += 1
-        has_room = _has_room_for_code()
-        if not has_room:
-            warn_caller(
-                "XLA keeps the code of each program for good, and this process has as much as the "
-                "system allows (vm.max_map_count). Further architectures run without XLA, several "
-                "times slower. Go on in a new process, or raise the limit.",
-                SlowEngineWarning,
-            )
-        run = tf.function(partial(_run, self._spec), jit_compile=has_room, autograph=False)
+        run = tf.function(partial(_run, self._spec), jit_compile=True, autograph=False)
         return run.get_concrete_function(state, data, numbers)
 
 
+def has_room_for(spec: ProgramSpec) -> bool:
+    """Say whether a spec's program is compiled, or the system lets XLA map its code.
+
+    XLA keeps the code of every program for good, and crashes where it gets no more mappings.
+    """
+    return get_program(spec).is_traced or _has_room_for_code()
+
+
 def _has_room_for_code() -> bool:
-    """Say whether the system lets XLA map another program's code; if not, XLA crashes."""
     try:
         most = int(Path("/proc/sys/vm/max_map_count").read_text())
         used = Path("/proc/self/maps").read_bytes().count(b"\n")
