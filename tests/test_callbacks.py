@@ -785,7 +785,7 @@ class SklearnCallback:
 NOT_CALLBACKS = ["EarlyStopping", 3, callbacks.EarlyStopping, nothing, SklearnCallback()]
 
 
-@pytest.mark.parametrize("callback", NOT_CALLBACKS, ids=str)
+@pytest.mark.parametrize("callback", NOT_CALLBACKS)
 @pytest.mark.parametrize("is_listed", [True, False])
 def test_other_things_are_no_callbacks(callback, is_listed):
     given = [callbacks.Callback(), callback] if is_listed else callback

@@ -50,7 +50,7 @@ def fitted_once():
         {"kernel_initializer": "he_normal"},
         {"optimizer": keras.optimizers.Adam(0.5)},
     ],
-    ids=str,
+    ids=lambda changes: ",".join(changes),
 )
 def test_same_architecture_compiles_nothing(changes):
     assert traces_of(clone(BASE).set_params(**changes)) == 0
