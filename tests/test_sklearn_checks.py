@@ -9,9 +9,10 @@ from skdense import KerasDenseClassifier, KerasDenseRegressor
 pytestmark = pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
 
 LINEAR = {"depth": 0, "learning_rate": 0.1, "epochs": 200}
-SMALL = {"units": (32, 16), "activation": "tanh", "l2": 1e-4}
+# One check is of class weights on unscaled data: small steps take long to train on them.
+SMALL = {"units": (32, 16), "activation": "tanh", "l2": 1e-4, "learning_rate": 0.03}
 KERAS = {"engine": "keras", "units": 32, "learning_rate": 0.02, "epochs": 30}
-NOISY = {"dropout": 0.1, "batch_normalization": True}
+NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
 
