@@ -143,6 +143,11 @@ class LossObject:
         return reduction
 
 
+def keras_loss(loss: Any) -> Any:
+    """Return a loss as Keras takes it."""
+    return loss.instance if isinstance(loss, LossObject) else loss
+
+
 def _describe(value: Any) -> Any:
     """Stand in for what JSON does not know; never the same for two different values."""
     if isinstance(value, functools.partial):

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _tensorflow
 from ._keras_objects import Activation as ActivationFunction
-from ._keras_objects import KerasObject, LossObject, activation_function
+from ._keras_objects import KerasObject, activation_function, keras_loss
 from ._network import (
     NORMALIZATION_EPSILON,
     NORMALIZATION_MOMENTUM,
@@ -73,12 +73,16 @@ def build_compiled_model(
     l2: float,
 ) -> Any:
     """Build a model with penalties on its kernels, compiled for training or evaluation."""
-    _, keras = _tensorflow.load()
-    penalty = keras.regularizers.L1L2(l1, l2) if l1 > 0 or l2 > 0 else None
+    penalty = kernel_penalty(l1, l2)
     model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
-    loss = loss.instance if isinstance(loss, LossObject) else loss
-    model.compile(optimizer=optimizer.build(), loss=loss)
+    model.compile(optimizer=optimizer.build(), loss=keras_loss(loss))
     return model
+
+
+def kernel_penalty(l1: float, l2: float) -> Any:
+    """Return the regularizer of every kernel; None for none."""
+    _, keras = _tensorflow.load()
+    return keras.regularizers.L1L2(l1, l2) if l1 > 0 or l2 > 0 else None
 
 
 def view_in_own_units(model: Any, output_scale: tuple[Any, Any] | None) -> Any:

@@ -39,15 +39,15 @@ class Labels:
             For numbers that are no classes, or several outputs of several classes.
         """
         check_classification_targets(y)
-        kind = type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
+        if y.ndim == 1:
+            return cls(np.unique(y), is_multilabel=False)
+        if type_of_target(y, input_name="y") == "multiclass-multioutput":
             raise ValueError(
                 "y must hold one class for each row, or labels of 0 and 1 in an indicator matrix. "
                 f"Got {y.shape[1]} columns of several classes (multiclass-multioutput). Wrap the "
                 "estimator in sklearn.multioutput.MultiOutputClassifier."
             )
-        is_multilabel = kind == "multilabel-indicator"
-        return cls(np.arange(y.shape[1]) if is_multilabel else np.unique(y), is_multilabel)
+        return cls(np.arange(y.shape[1]), is_multilabel=True)
 
     def encode(self, y: Array, name: str = "y") -> Array:
         """Return class numbers, (n_samples,), or the indicator matrix as numbers.

@@ -250,10 +250,7 @@ def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True
     ndarray of shape (n_samples, n_outputs), in the dtype of `X`
     """
     weights = cast_weights(weights, X.dtype)
-    widths = [stage.n_units for stage in network.dense]
-    if not issparse(X):
-        widths.append(network.n_inputs)
-    rows = max(_FEWEST_ROWS, _BLOCK_SIZE // max(widths))
+    rows = rows_in_block(network, is_sparse=issparse(X))
     if X.shape[0] <= rows:
         return _forward_block(network, weights, X, activate)
     outputs = np.empty((X.shape[0], network.n_outputs), X.dtype)
@@ -261,6 +258,14 @@ def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True
         block = slice(start, start + rows)
         outputs[block] = _forward_block(network, weights, X[block], activate)
     return outputs
+
+
+def rows_in_block(network: Network, *, is_sparse: bool) -> int:
+    """Return how many rows to compute at once, by the widest layer that is dense."""
+    widths = [stage.n_units for stage in network.dense]
+    if not is_sparse:
+        widths.append(network.n_inputs)
+    return max(_FEWEST_ROWS, _BLOCK_SIZE // max(widths))
 
 
 def _forward_block(network: Network, weights: Weights, X: Any, activate: bool) -> Array:

@@ -393,8 +393,13 @@ def _names(module: Any, base: type | None = None) -> list[str]:
 
 
 def _unknown(name: str, value: Any, known: Iterable[str]) -> ValueError:
-    close = difflib.get_close_matches(str(value), known, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return ValueError(
-        f"{name} must be a name that Keras knows, or an object of Keras. Got {value!r}.{hint}"
+        f"{name} must be a name that Keras knows, or an object of Keras. Got {value!r}."
+        f"{did_you_mean(value, known)}"
     )
+
+
+def did_you_mean(value: Any, known: Iterable[str]) -> str:
+    """Return the end of a message, with the known names that are close to a value."""
+    close = difflib.get_close_matches(str(value), known, n=3)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from ._network import Weights
+from ._parameters import did_you_mean
 from ._rows import Rows
 
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
@@ -66,11 +66,9 @@ def _require_known(scoring: Any) -> None:
     names = get_scorer_names()
     if not isinstance(scoring, str) or scoring == "loss" or scoring in names:
         return
-    close = difflib.get_close_matches(scoring, names, n=3)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     raise ValueError(
         "scoring must be 'loss', a name of sklearn.metrics.get_scorer_names(), or a scorer. Got "
-        f"{scoring!r}.{hint}"
+        f"{scoring!r}.{did_you_mean(scoring, names)}"
     )
 
 

@@ -29,8 +29,18 @@ _STANDARDIZED_LOSSES = {"mean_squared_error", "mean_absolute_error", "huber", "l
 # --- classification ----------------------------------------------------------------------
 
 
+class _UnitlessTarget:
+    """What targets of classes and of labels share: they have no units to fold in."""
+
+    output_scale = None
+
+    def in_own_units(self, weights: Weights) -> Weights:
+        """Return the weights as they are."""
+        return weights
+
+
 @dataclass(frozen=True)
-class ClassTarget:
+class ClassTarget(_UnitlessTarget):
     """Classes as the targets of a network with `n_units` outputs.
 
     Attributes
@@ -58,14 +68,6 @@ class ClassTarget:
         if self.n_units == 1 or self.is_sparse:
             return codes[:, np.newaxis].astype(np.float32)
         return np.eye(self.n_classes, dtype=np.float32)[codes]
-
-    def in_own_units(self, weights: Weights) -> Weights:
-        """Return the weights as they are: classes have no units."""
-        return weights
-
-    @property
-    def output_scale(self) -> None:
-        return None
 
     @property
     def accuracy(self) -> Accuracy:
@@ -121,7 +123,7 @@ class ClassTarget:
 
 
 @dataclass(frozen=True)
-class LabelsTarget:
+class LabelsTarget(_UnitlessTarget):
     """Several labels of 0 and 1, one output for each.
 
     Attributes
@@ -139,13 +141,6 @@ class LabelsTarget:
 
     def encode(self, codes: NDArray[np.intp], name: str = "y") -> Array:
         return codes.astype(np.float32)
-
-    def in_own_units(self, weights: Weights) -> Weights:
-        return weights
-
-    @property
-    def output_scale(self) -> None:
-        return None
 
     @property
     def accuracy(self) -> Accuracy:
@@ -226,13 +221,11 @@ class RegressionTarget:
     scale: Array
     is_1d: bool
 
+    accuracy = None  # is of classes
+
     @property
     def n_units(self) -> int:
         return len(self.mean)
-
-    @property
-    def accuracy(self) -> None:
-        return None
 
     @property
     def output_scale(self) -> tuple[Array, Array] | None:

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 
 from .. import _tensorflow
-from .._keras_objects import KerasObject, LossObject
-from .._keras_view import build_model, get_weights, set_weights, view_in_own_units
+from .._keras_objects import KerasObject, keras_loss
+from .._keras_view import (
+    build_model,
+    get_weights,
+    kernel_penalty,
+    set_weights,
+    view_in_own_units,
+)
 from .._network import Weights
 from .metrics import as_keras_metric
 from .optimizers import copy_slots_to_keras
@@ -66,9 +72,8 @@ def callback_model(task: TrainingTask, model: Any) -> Any:
     metrics are built, without which callbacks with ``mode="auto"`` do not know them.
     """
     view = view_in_own_units(model, task.output_scale)
-    loss = task.loss.instance if isinstance(task.loss, LossObject) else task.loss
     metrics = [as_keras_metric(metric) for metric in task.metrics]
-    view.compile(optimizer=model.optimizer, loss=loss, metrics=metrics)
+    view.compile(optimizer=model.optimizer, loss=keras_loss(task.loss), metrics=metrics)
     y = task.y[:1].astype(task.dtype)
     outputs = np.zeros((1, task.network.n_outputs), task.dtype)
     view.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)
@@ -86,9 +91,12 @@ class EpochCallbacks:
 
     def __init__(self, task: TrainingTask, weights: Weights) -> None:
         _, keras = _tensorflow.load()
-        penalty = keras.regularizers.L1L2(task.l1, task.l2) if task.l1 or task.l2 else None
         model = build_model(
-            task.network, weights, dtype=task.dtype, kernel_regularizer=penalty, seed=task.seed
+            task.network,
+            weights,
+            dtype=task.dtype,
+            kernel_regularizer=kernel_penalty(task.l1, task.l2),
+            seed=task.seed,
         )
         model.compile(task.optimizer.keras.build())
         model.optimizer.build(model.trainable_variables)

@@ -91,14 +91,14 @@ def _why_not_compiled(task: TrainingTask) -> str | None:
         return f"the optimizer sets {', '.join(optimizer.keras_only)}"
     if optimizer.rule is None:
         return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
-    if not has_room_for(program_spec(task)):
-        return (
+    reason = why_not_between_epochs(task.callbacks)
+    reason = reason or why_not_per_row(task.loss, partial(_trial, task))
+    if reason is None and not has_room_for(program_spec(task)):
+        reason = (
             "this process holds as much compiled code as the system allows (vm.max_map_count), "
             "for which only a new process has room"
         )
-    return why_not_between_epochs(task.callbacks) or why_not_per_row(
-        task.loss, partial(_trial, task)
-    )
+    return reason
 
 
 def _trial(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:

@@ -9,14 +9,11 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .. import _tensorflow
-from .._network import Network, Weights, stage_weights
+from .._network import Network, Weights, rows_in_block, stage_weights
 from .forward import forward_pass
 from .losses import Loss, per_row_function, shares_in_batch
 from .metrics import Metric
 from .task import TrainingTask
-
-# Numbers in the widest layer of one block of rows.
-_BLOCK_SIZE = 2**20
 
 
 class Evaluation:
@@ -63,8 +60,7 @@ class Evaluation:
 def _blocks(task: TrainingTask) -> list[slice]:
     assert task.validation is not None
     n_rows = task.validation.X.shape[0]
-    widest = max(task.network.n_inputs, *(stage.n_units for stage in task.network.dense))
-    size = max(1, _BLOCK_SIZE // widest)
+    size = rows_in_block(task.network, is_sparse=False)  # each is made dense
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 

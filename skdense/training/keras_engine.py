@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
-from .._keras_view import build_model, get_weights, set_weights
+from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
 from .batches import batch_lengths, plan_epochs, take_rows
 from .callbacks import callback_model
@@ -137,10 +137,8 @@ def _penalty(task: TrainingTask) -> Any:
     Gradients pass the cast unchanged; without it, float64 layers fail in ``keras.Model.fit``.
     """
     _, keras = _tensorflow.load()
-    if task.l1 == 0 and task.l2 == 0:
-        return None
-    penalty = keras.regularizers.L1L2(task.l1, task.l2)
-    if task.dtype == keras.config.floatx():
+    penalty = kernel_penalty(task.l1, task.l2)
+    if penalty is None or task.dtype == keras.config.floatx():
         return penalty
 
     class Cast(keras.regularizers.L1L2):  # type: ignore[name-defined]

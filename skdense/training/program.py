@@ -179,7 +179,8 @@ def _run(
     start = tf.constant(0), state, values
     if spec.n_snapshots:
         return _run_to_snapshots(spec, data, step, start)
-    _, state, values = tf.while_loop(lambda i, *_: i < data.ends[0], step, start)
+    end = data.ends[0]
+    _, state, values = tf.while_loop(lambda i, *_: i < end, step, start)
     return state, values, tf.zeros([0], spec.dtype)
 
 
