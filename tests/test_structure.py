@@ -22,7 +22,7 @@ LEVELS = [
         "training.optimizers",
         "training.progress",
     },
-    {"training.metrics"},
+    {"training.metrics", "training.packing"},
     {"training.task"},
     {"training.batches", "training.program", "training.schedules"},
     {"training.callbacks", "training.evaluation", "training.initializers", "training.watching"},

@@ -20,6 +20,7 @@ from .batches import (
     steps_per_chunk,
 )
 from .initializers import starting_weights
+from .packing import unflatten
 from .program import (
     Data,
     Numbers,
@@ -27,7 +28,6 @@ from .program import (
     State,
     get_program,
     initial_slots,
-    unflatten,
 )
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask

@@ -8,7 +8,6 @@ Shapes, in einsum letters: k members, s steps, b rows of a batch, f inputs, o ou
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +15,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import _tensorflow
-from .._network import MOVING_STATISTICS, Network
+from .._network import Network
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
-from .optimizers import Rule, Slots
+from .optimizers import Rule, Slots, square_root
+from .packing import Packing, flat, moving_statistics, trainable
 
 
 @dataclass(frozen=True)
@@ -165,28 +163,58 @@ def clear_programs() -> None:
         _cached_program.cache_clear()
 
 
+class _Carried(NamedTuple):
+    """The state as the loop over steps carries it on, see `Packing`."""
+
+    packed: list[Tensor]
+    slots: list[Slots]
+    statistics: list[StageTensors]
+    step: Tensor
+
+    @classmethod
+    def of(cls, state: State, packing: Packing) -> _Carried:
+        return cls(
+            packing.pack(trainable(state.weights)),
+            packing.pack_slots(state.slots),
+            moving_statistics(state.weights),
+            state.step,
+        )
+
+    def weights(self, packing: Packing) -> list[StageTensors]:
+        return packing.unpack_weights(self.packed, self.statistics)
+
+    def state(self, packing: Packing) -> State:
+        return State(self.weights(packing), packing.unpack_slots(self.slots), self.step)
+
+
 def _run(
     spec: ProgramSpec, state: State, data: Data, numbers: Numbers
 ) -> tuple[State, Tensor, Tensor]:
     """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf, _ = _tensorflow.load()
+    packing = Packing.of(state.weights)
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
-    def step(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
-        state, own = _training_step(spec, state, data, numbers, i)
-        return i + 1, state, _with_row(values, i, own)
+    def step(i: Tensor, carried: _Carried, values: Tensor) -> tuple[Tensor, _Carried, Tensor]:
+        carried, own = _training_step(spec, packing, carried, data, numbers, i)
+        return i + 1, carried, _with_row(values, i, own)
 
-    start = tf.constant(0), state, values
+    start = tf.constant(0), _Carried.of(state, packing), values
     if spec.n_snapshots:
-        return _run_to_snapshots(spec, data, step, start)
-    end = data.ends[0]
-    _, state, values = tf.while_loop(lambda i, *_: i < end, step, start)
-    return state, values, tf.zeros([0], spec.dtype)
+        carried, values, snapshots = _run_to_snapshots(spec, packing, data, step, start)
+    else:
+        end, snapshots = data.ends[0], tf.zeros([0], spec.dtype)
+        _, carried, values = tf.while_loop(lambda i, *_: i < end, step, start)
+    return carried.state(packing), values, snapshots
 
 
 def _run_to_snapshots(
-    spec: ProgramSpec, data: Data, step: Callable[..., Any], start: tuple[Tensor, State, Tensor]
-) -> tuple[State, Tensor, Tensor]:
+    spec: ProgramSpec,
+    packing: Packing,
+    data: Data,
+    step: Callable[..., Any],
+    start: tuple[Tensor, _Carried, Tensor],
+) -> tuple[_Carried, Tensor, Tensor]:
     """Take the steps up to each snapshot in a loop of its own.
 
     Taken inside of the one loop over all steps, snapshots would slow every step down; two loops
@@ -195,35 +223,21 @@ def _run_to_snapshots(
     """
     tf, _ = _tensorflow.load()
 
-    def steps_to_snapshot(
-        number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: Tensor
-    ) -> tuple[Tensor, Tensor, State, Tensor, Tensor]:
-        end = data.ends[number]
-        i, state, values = tf.while_loop(lambda i, *_: i < end, step, (i, state, values))
-        return number + 1, i, state, values, _with_row(snapshots, number, _flat(state.weights))
+    def flat_weights(carried: _Carried) -> Tensor:
+        return flat(tf.nest.flatten(carried.weights(packing)))
 
-    snapshots = tf.zeros([spec.n_snapshots, *_flat(start[1].weights).shape], spec.dtype)
-    _, _, state, values, snapshots = tf.while_loop(
+    def steps_to_snapshot(
+        number: Tensor, i: Tensor, carried: _Carried, values: Tensor, snapshots: Tensor
+    ) -> tuple[Tensor, Tensor, _Carried, Tensor, Tensor]:
+        end = data.ends[number]
+        i, carried, values = tf.while_loop(lambda i, *_: i < end, step, (i, carried, values))
+        return number + 1, i, carried, values, _with_row(snapshots, number, flat_weights(carried))
+
+    snapshots = tf.zeros([spec.n_snapshots, *flat_weights(start[1]).shape], spec.dtype)
+    _, _, carried, values, snapshots = tf.while_loop(
         lambda number, *_: number < data.n_ends, steps_to_snapshot, (0, *start, snapshots)
     )
-    return state, values, snapshots
-
-
-def _flat(weights: list[StageTensors]) -> Tensor:
-    """Return all weights as one vector for each member."""
-    tf, _ = _tensorflow.load()
-    return tf.concat([tf.reshape(w, [w.shape[0], -1]) for w in tf.nest.flatten(weights)], axis=1)
-
-
-def unflatten(flat: Any, like: list[StageTensors]) -> list[StageTensors]:
-    """Return one member's weights from a row of a snapshot; `like` has the shapes."""
-    tf, _ = _tensorflow.load()
-    shapes = [tuple(w.shape[1:]) for w in tf.nest.flatten(like)]
-    ends = np.cumsum([math.prod(shape) for shape in shapes])
-    parts = np.split(flat, ends[:-1])
-    arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-    unflattened: list[StageTensors] = tf.nest.pack_sequence_as(like, arrays)
-    return unflattened
+    return carried, values, snapshots
 
 
 def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
@@ -232,49 +246,55 @@ def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
 
 
 def _training_step(
-    spec: ProgramSpec, state: State, data: Data, numbers: Numbers, i: Tensor
-) -> tuple[State, Tensor]:
-    """Take one step of every member; returns the state, and loss and metrics, (k, 1 + m)."""
+    spec: ProgramSpec,
+    packing: Packing,
+    carried: _Carried,
+    data: Data,
+    numbers: Numbers,
+    i: Tensor,
+) -> tuple[_Carried, Tensor]:
+    """Take one step of every member; returns what it carries on, and its values, (k, 1 + m)."""
     tf, _ = _tensorflow.load()
-    trainable = _trainable(state.weights)
+    weights = carried.weights(packing)
     is_row = tf.cast(data.share[i] > 0, spec.dtype)
     batch = Batch(is_row, data.dropout_seed[i], numbers.dropout_rates)
-    outputs, moving = forward_pass(spec.network, state.weights, data.X[i], batch)
+    outputs, after = forward_pass(spec.network, weights, data.X[i], batch)
     losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
-    losses += _penalty(spec, state.weights, numbers)
+    losses += _penalty(spec, weights, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.
-    gradients = tf.gradients(losses, trainable)
-    gradients = _clipped(spec.clipping, gradients, numbers.clip_bound)
+    gradients = tf.gradients(losses, trainable(weights))
+    gradients = packing.pack(_clipped(spec.clipping, gradients, numbers.clip_bound))
+    rates = tf.cast(data.learning_rate[i], spec.dtype)
+    packed, slots = _updated(spec, carried, gradients, rates, numbers.weight_decay)
+    values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
+    carried = _Carried(packed, slots, moving_statistics(after), carried.step + 1)
+    return carried, tf.stack(values, axis=1)
 
-    step = tf.cast(state.step + 1, spec.dtype)
+
+def _updated(
+    spec: ProgramSpec,
+    carried: _Carried,
+    gradients: list[Tensor],
+    rates: Tensor,
+    weight_decay: Tensor,
+) -> tuple[list[Tensor], list[Slots]]:
+    """Return packed weights and slots after the optimizer's step; rates and decay are (k,)."""
+    tf, _ = _tensorflow.load()
+    step = tf.cast(carried.step + 1, spec.dtype)
     updated, slots = [], []
-    for weight, gradient, own in zip(trainable, gradients, state.slots, strict=True):
-        rate = _like(tf.cast(data.learning_rate[i], spec.dtype), weight)
+    for weight, gradient, own in zip(carried.packed, gradients, carried.slots, strict=True):
+        rate = _like(rates, weight)
         if spec.decays_weights:
-            weight -= weight * _like(numbers.weight_decay, weight) * rate
+            weight -= weight * _like(weight_decay, weight) * rate
         weight, own = spec.rule.update(gradient, weight, own, rate, step)
         updated.append(weight)
         slots.append(own)
-    weights = _with_trainable(moving, updated)
-    values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
-    return State(weights, slots, state.step + 1), tf.stack(values, axis=1)
-
-
-def _trainable(weights: list[StageTensors]) -> list[Tensor]:
-    return [w for stage in weights for name, w in stage.items() if name not in MOVING_STATISTICS]
-
-
-def _with_trainable(weights: list[StageTensors], trainable: list[Tensor]) -> list[StageTensors]:
-    new = iter(trainable)
-    return [
-        {name: w if name in MOVING_STATISTICS else next(new) for name, w in stage.items()}
-        for stage in weights
-    ]
+    return updated, slots
 
 
 def initial_slots(rule: Rule, weights: list[StageTensors]) -> list[Slots]:
     """Return the optimizer's slots of every trainable weight."""
-    return [rule.init(weight) for weight in _trainable(weights)]
+    return [rule.init(weight) for weight in trainable(weights)]
 
 
 def _like(per_member: Tensor, weight: Tensor) -> Tensor:
@@ -325,6 +345,6 @@ def _clipped(clipping: str | None, gradients: list[Tensor], bound: Tensor) -> li
     if clipping == "global_clipnorm":
         squares = [tf.add_n(squares)] * len(squares)
     return [
-        g * _like(bound / tf.maximum(tf.sqrt(square), bound), g)
+        g * _like(bound / tf.maximum(square_root(square), bound), g)
         for g, square in zip(gradients, squares, strict=True)
     ]
