@@ -20,6 +20,7 @@ LEVELS = [
         "training.forward",
         "training.losses",
         "training.optimizers",
+        "training.prefetching",
         "training.progress",
     },
     {"training.metrics", "training.packing"},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from .._network import Weights
 from .callbacks import EpochCallbacks
 from .evaluation import Evaluation
@@ -29,8 +27,9 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     finished = networks.state  # after the epochs that the watches know of
     was_interrupted = False
     try:
-        for epochs in _blocks(tasks[0].epoch_numbers, networks.epochs_per_call):
-            for watch, logs in zip(watches, networks.run(epochs), strict=True):
+        blocks = _blocks(tasks[0].epoch_numbers, networks.epochs_per_call)
+        for epochs, by_member in zip(blocks, networks.run_each(blocks), strict=True):
+            for watch, logs in zip(watches, by_member, strict=True):
                 watch.epochs_ended(epochs, logs)
             finished = networks.state
     except KeyboardInterrupt:
@@ -48,9 +47,9 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     ]
 
 
-def _blocks(epochs: range, size: int) -> Iterator[range]:
-    for first in range(epochs.start, epochs.stop, size):
-        yield range(first, min(first + size, epochs.stop))
+def _blocks(epochs: range, size: int) -> list[range]:
+    starts = range(epochs.start, epochs.stop, size)
+    return [range(first, min(first + size, epochs.stop)) for first in starts]
 
 
 class _WatchedTraining:

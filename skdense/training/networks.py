@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from .._keras_objects import KerasObject
 from .._network import Weights
 from .batches import (
     Chunk,
+    EpochPlan,
     batch_lengths,
     gather,
     plan_epochs,
@@ -21,6 +22,7 @@ from .batches import (
 )
 from .initializers import starting_weights
 from .packing import unflatten
+from .prefetching import one_ahead
 from .program import (
     Data,
     Numbers,
@@ -33,6 +35,8 @@ from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
 
 ENGINE = "compiled"
+
+Logs = dict[str, list[float]]
 
 
 def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
@@ -71,6 +75,14 @@ def _n_snapshots(task: TrainingTask, n_members: int) -> int:
     return number if number > 1 else 0
 
 
+class _Piece(NamedTuple):
+    """What one call of the program takes of a block of epochs."""
+
+    epochs: range
+    steps: slice
+    ends_block: bool
+
+
 class Networks:
     """The networks of some tasks, which share one program.
 
@@ -92,26 +104,48 @@ class Networks:
         self._numbers = _numbers(tasks)
         self._n_steps = int(self.state.step)
         self._snapshots: Any = None
+        self._planned: tuple[range, list[EpochPlan]] | None = None
 
-    def run(self, epochs: range) -> list[dict[str, list[float]]]:
+    def run(self, epochs: range) -> list[Logs]:
         """Run some epochs; returns loss and metrics of each epoch, for each member.
 
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
-        program = get_program(self.spec)
-        plans = [plan_epochs(task, epochs) for task in self.tasks]
-        total = len(plans[0].rows)
-        state, values = self.state, []
-        for start in range(0, total, self.spec.n_steps):
-            steps = slice(start, min(start + self.spec.n_steps, total))
-            chunk = gather(self.tasks, plans, steps, self.spec.n_steps)
-            ends = self._ends(chunk.n_steps, len(epochs))
-            data = self._tensors(chunk, start, ends)
+        [logs] = self.run_each([epochs])
+        return logs
+
+    def run_each(self, blocks: Sequence[range]) -> Iterator[list[Logs]]:
+        """Run blocks of epochs as `run` does, gathering the next chunk while one runs."""
+        program, values = get_program(self.spec), []
+        state, n_steps = self.state, self._n_steps
+        for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
+            data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
             state, own, self._snapshots = program(state, data, self._numbers)
+            n_steps += chunk.n_steps
             values.append(own.numpy()[: chunk.n_steps])
-        self.state, self._n_steps = state, self._n_steps + total
-        by_member = np.concatenate(values).swapaxes(0, 1)
-        return [_epoch_means(task, own) for task, own in zip(self.tasks, by_member, strict=True)]
+            del chunk, data  # before the next but one is gathered
+            if piece.ends_block:
+                self.state, self._n_steps = state, n_steps
+                by_member = np.concatenate(values).swapaxes(0, 1)
+                yield [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
+                values = []
+
+    def _pieces(self, blocks: Sequence[range]) -> list[_Piece]:
+        """Cut blocks of epochs into what one call of the program takes."""
+        pieces = []
+        for epochs in blocks:
+            total = len(epochs) * self.tasks[0].steps_per_epoch
+            for start in range(0, total, self.spec.n_steps):
+                stop = min(start + self.spec.n_steps, total)
+                pieces.append(_Piece(epochs, slice(start, stop), ends_block=stop == total))
+        return pieces
+
+    def _gathered(self, piece: _Piece) -> tuple[_Piece, Chunk]:
+        if self._planned is None or self._planned[0] != piece.epochs:
+            plans = [plan_epochs(task, piece.epochs) for task in self.tasks]
+            self._planned = piece.epochs, plans
+        plans = self._planned[1]
+        return piece, gather(self.tasks, plans, piece.steps, self.spec.n_steps)
 
     @property
     def epochs_per_call(self) -> int:
@@ -145,12 +179,11 @@ class Networks:
         slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
-    def _tensors(self, chunk: Chunk, start: int, ends: list[int]) -> Data:
+    def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> Data:
         tf, _ = _tensorflow.load()
         rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
         for member, task in enumerate(self.tasks):
             rate = task.optimizer.learning_rate if self.rate is None else self.rate
-            first_step = self._n_steps + start
             rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
         return Data(
             X=_uncopied(chunk.X),
@@ -209,7 +242,7 @@ def _numbers(tasks: list[TrainingTask]) -> Numbers:
     )
 
 
-def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> dict[str, list[float]]:
+def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> Logs:
     """Average loss and metrics of the steps over each epoch, by rows, as Keras does."""
     by_epoch = values.reshape(-1, task.steps_per_epoch, values.shape[1]).astype(np.float64)
     means = np.average(by_epoch, axis=1, weights=batch_lengths(task))
