@@ -5,6 +5,7 @@ it.
 """
 
 from ._classifier import KerasDenseClassifier
+from ._disk_cache import set_cache_dir
 from ._regressor import KerasDenseRegressor
 from ._validation import FeatureScaleWarning
 from .training import SlowEngineWarning, clear_cache
@@ -17,4 +18,5 @@ __all__ = [
     "KerasDenseRegressor",
     "SlowEngineWarning",
     "clear_cache",
+    "set_cache_dir",
 ]

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from . import _disk_cache
+
 _lock = threading.Lock()
 _is_loaded = False
 _loaded_before_fork = False
@@ -52,28 +54,30 @@ def load() -> tuple[Any, Any]:
         )
     with _lock:
         if not _is_loaded:
-            _import_quietly()
+            is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
+            with contextlib.nullcontext() if is_imported else _silent_start_up():
+                _start(is_imported)
             _is_loaded = True
+            _disk_cache.report()
     return sys.modules["tensorflow"], sys.modules["keras"]
 
 
-def _import_quietly() -> None:
-    if "keras" in sys.modules and "tensorflow" in sys.modules:
-        _require_tensorflow_backend()
-        _let_gpu_memory_grow(sys.modules["tensorflow"])
-        return
-    with _silent_start_up():
-        try:
-            import keras  # noqa: F401 - found in sys.modules from here on
-        except ImportError as error:
-            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-            raise error if backend == "tensorflow" else _wrong_backend(backend) from error
-        _require_tensorflow_backend()
-        import tensorflow
+def _start(is_imported: bool) -> None:
+    try:
+        import keras  # noqa: F401 - found in sys.modules from here on
+    except ImportError as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise error if backend == "tensorflow" else _wrong_backend(backend) from error
+    _require_tensorflow_backend()
+    import tensorflow
 
+    def run_first() -> None:
         _let_gpu_memory_grow(tensorflow)
-        # XLA announces itself at its first program, in TensorFlow before 2.18 whatever the level.
-        tensorflow.function(tensorflow.identity, jit_compile=True)(0.0)
+        # XLA announces itself at its first program, in TensorFlow before 2.18 at any log level.
+        if not is_imported or _disk_cache.is_asked_for():
+            tensorflow.function(tensorflow.identity, jit_compile=True)(0.0)
+
+    _disk_cache.run_first(tensorflow, run_first)
 
 
 def _require_tensorflow_backend() -> None:

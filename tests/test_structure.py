@@ -11,7 +11,9 @@ PACKAGE = Path(skdense.__file__).parent
 
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
-    {"_tensorflow", "_warnings"},
+    {"_warnings"},
+    {"_disk_cache"},
+    {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
     {"_keras_view"},
@@ -111,6 +113,7 @@ def test_exported_names():
         "KerasDenseRegressor",
         "SlowEngineWarning",
         "clear_cache",
+        "set_cache_dir",
     }
     public = {name for name in vars(skdense) if not name.startswith("_")} - {"training"}
     assert public == set(skdense.__all__)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import _tensorflow
+from .._disk_cache import compile_anyway
 from .._network import Network
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
@@ -116,9 +117,21 @@ class Program:
         """
         with self._lock:
             if self._concrete is None:
-                self._concrete = self._trace(state, data, numbers)
+                return self._run_first(state, data, numbers)
         result: tuple[State, Tensor, Tensor]
         result = self._concrete(state, data, numbers)
+        return result
+
+    def _run_first(
+        self, state: State, data: Data, numbers: Numbers
+    ) -> tuple[State, Tensor, Tensor]:
+        def run() -> tuple[Any, tuple[State, Tensor, Tensor]]:
+            concrete = self._trace(state, data, numbers)
+            return concrete, concrete(state, data, numbers)  # which compiles
+
+        tf, _ = _tensorflow.load()
+        concrete, result = compile_anyway(run, tf)
+        self._concrete = concrete
         return result
 
     def _trace(self, state: State, data: Data, numbers: Numbers) -> Any:
