@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,24 +133,28 @@ class Chunk:
     n_steps: int
 
 
-def gather(tasks: list[TrainingTask], plans: list[EpochPlan], steps: slice, size: int) -> Chunk:
-    """Collect the rows of some steps of each task in a chunk for `size` steps."""
-    task, n_steps = tasks[0], steps.stop - steps.start
-    shape = (size, len(tasks), task.batch_size)
-    chunk = Chunk(
+def new_chunk(task: TrainingTask, n_members: int, size: int) -> Chunk:
+    """Return uninitialised memory for `size` steps."""
+    shape = (size, n_members, task.batch_size)
+    return Chunk(
         X=_aligned((*shape, task.network.n_inputs), task.dtype),
         y=_aligned((*shape, task.y.shape[1]), task.dtype),
         share=_aligned(shape, task.dtype),
         dropout_seed=_aligned((*shape[:2], 2), np.int32),
-        n_steps=n_steps,
+        n_steps=0,
     )
+
+
+def gather(tasks: list[TrainingTask], plans: list[EpochPlan], steps: slice, memory: Chunk) -> Chunk:
+    """Collect the rows of some steps of each task in a chunk's memory."""
+    n_steps = steps.stop - steps.start
     for member, (own, plan) in enumerate(zip(tasks, plans, strict=True)):
         rows = plan.rows[steps]
-        take_rows(own.X, rows, chunk.X[:n_steps, member])
-        take_rows(own.y, rows, chunk.y[:n_steps, member])
-        chunk.share[:n_steps, member] = plan.share[steps]
-        chunk.dropout_seed[:n_steps, member] = plan.dropout_seed[steps]
-    return chunk
+        take_rows(own.X, rows, memory.X[:n_steps, member])
+        take_rows(own.y, rows, memory.y[:n_steps, member])
+        memory.share[:n_steps, member] = plan.share[steps]
+        memory.dropout_seed[:n_steps, member] = plan.dropout_seed[steps]
+    return replace(memory, n_steps=n_steps)
 
 
 def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

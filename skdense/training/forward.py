@@ -78,7 +78,7 @@ def _(
     stage: Dense, x: Tensor, weights: StageTensors, batch: Batch | None, n_dropouts: int
 ) -> tuple[Tensor, StageTensors]:
     tf, _ = _tensorflow.load()
-    return _product(x, weights["kernel"]) + weights["bias"][:, tf.newaxis], {}
+    return _product(x, weights["kernel"]) + tf.expand_dims(weights["bias"], 1), {}
 
 
 def _product(x: Tensor, kernel: Tensor) -> Tensor:

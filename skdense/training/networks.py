@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from .batches import (
     EpochPlan,
     batch_lengths,
     gather,
+    new_chunk,
     plan_epochs,
     snapshots_per_chunk,
     steps_per_chunk,
@@ -105,6 +107,7 @@ class Networks:
         self._n_steps = int(self.state.step)
         self._snapshots: Any = None
         self._planned: tuple[range, list[EpochPlan]] | None = None
+        self._memory: deque[Chunk] = deque()
 
     def run(self, epochs: range) -> list[Logs]:
         """Run some epochs; returns loss and metrics of each epoch, for each member.
@@ -123,7 +126,6 @@ class Networks:
             state, own, self._snapshots = program(state, data, self._numbers)
             n_steps += chunk.n_steps
             values.append(own.numpy()[: chunk.n_steps])
-            del chunk, data  # before the next but one is gathered
             if piece.ends_block:
                 self.state, self._n_steps = state, n_steps
                 by_member = np.concatenate(values).swapaxes(0, 1)
@@ -144,8 +146,17 @@ class Networks:
         if self._planned is None or self._planned[0] != piece.epochs:
             plans = [plan_epochs(task, piece.epochs) for task in self.tasks]
             self._planned = piece.epochs, plans
-        plans = self._planned[1]
-        return piece, gather(self.tasks, plans, piece.steps, self.spec.n_steps)
+        return piece, gather(self.tasks, self._planned[1], piece.steps, self._free_memory())
+
+    def _free_memory(self) -> Chunk:
+        """Return one of two chunks in turns, of which the program may be reading the other.
+
+        New memory for each would cost the system more than filling it does.
+        """
+        if len(self._memory) < 2:
+            self._memory.append(new_chunk(self.tasks[0], len(self.tasks), self.spec.n_steps))
+        self._memory.rotate()
+        return self._memory[0]
 
     @property
     def epochs_per_call(self) -> int:
@@ -197,7 +208,7 @@ class Networks:
 
 
 def _uncopied(array: NDArray[Any]) -> Any:
-    """Return a tensor on an array's memory, which nobody may change from now on.
+    """Return a tensor on an array's memory, which nobody may change while it is in use.
 
     A copy, as `tf.constant` makes it, would touch the whole chunk however few steps are in it.
     """
