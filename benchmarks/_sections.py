@@ -6,12 +6,14 @@ import argparse
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from _peers import start_tensorflow
 from _report import Machine, describe_machine, format_table, load_average
 from sklearn.exceptions import ConvergenceWarning
+
+Series = dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,18 @@ class Figure:
     name: str
     value: float
     at_most: float | None = None
+    at_least: float | None = None
 
     def row(self) -> list[str]:
         """Return the cells of a table."""
-        if self.at_most is None:
-            return [self.name, f"{self.value:.3g}", "", ""]
-        verdict = "met" if self.value <= self.at_most else "MISSED"
-        return [self.name, f"{self.value:.3g}", f"at most {self.at_most:.3g}", verdict]
+        cells = [self.name, f"{self.value:.3g}"]
+        if self.at_most is not None:
+            verdict = "met" if self.value <= self.at_most else "MISSED"
+            return [*cells, f"at most {self.at_most:.3g}", verdict]
+        if self.at_least is not None:
+            verdict = "met" if self.value >= self.at_least else "MISSED"
+            return [*cells, f"at least {self.at_least:.3g}", verdict]
+        return [*cells, "", ""]
 
 
 @dataclass(frozen=True)
@@ -36,26 +43,38 @@ class Result:
 
     Attributes
     ----------
+    title : str
+        What was done.
+    dtype : str
+        Of the rows.
+    table : str
+        For the reader.
     seconds : dict of task to dict of contestant to list of float
         Of each repeat.
-    accuracy : dict of contestant to float
     figures : list of Figure
+    score : dict of contestant to float
+        Accuracy, or R2 of a regression.
+    others : dict of quantity to dict like `seconds`
+        Memory and the like.
     """
 
     title: str
-    seconds: dict[str, dict[str, list[float]]]
-    accuracy: dict[str, float]
+    dtype: str
+    table: str
+    seconds: Series
     figures: list[Figure]
+    score: dict[str, float] = field(default_factory=dict)
+    others: dict[str, Series] = field(default_factory=dict)
 
-    def show(self, table: str) -> None:
+    def show(self) -> None:
         """Print the times, then the figures with their targets."""
         figures = format_table(
             ["skdense", "figure", "target", ""], [figure.row() for figure in self.figures]
         )
-        print(f"\n{self.title}\n\n{table}\n\n{figures}", flush=True)
+        print(f"\n{self.title}\n\n{self.table}\n\n{figures}", flush=True)
 
 
-Section = Callable[[argparse.Namespace, Machine], Result]
+Section = Callable[[argparse.Namespace], Result]
 
 
 def command_line(
@@ -72,21 +91,31 @@ def command_line(
 
 
 def run_sections(options: argparse.Namespace, sections: Mapping[str, Section]) -> None:
-    """Run the sections asked for, each of which prints what it finds."""
+    """Run the sections asked for, print what they find, and write it down after each."""
     machine = describe_machine(sgemm_size=256 if options.quick else 2048)
     print(machine, flush=True)
     if options.quick:
         print("quick: too little work for the targets to mean anything")
-    start_tensorflow()
-    with warnings.catch_warnings():
-        # MLPClassifier warns at its last epoch; here all run the same number on purpose.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        results = {
-            name: run(options, machine) for name, run in sections.items() if name in options.only
-        }
-    if (load := load_average()) is not None:
-        print(f"\nload average at the end {load:.2f}")
-    if options.json:
-        found = {name: asdict(result) for name, result in results.items()}
-        text = json.dumps({"machine": asdict(machine), "sections": found}, indent=2)
-        options.json.write_text(text + "\n")
+    found: dict[str, Any] = {}
+    for name in options.only:
+        load = load_average()
+        with warnings.catch_warnings():
+            # MLPClassifier warns at its last epoch; here all run the same number on purpose.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            result = sections[name](options)
+        result.show()
+        print("" if load is None else f"\nload average before and after: {load:.2f}, {_load()}")
+        found[name] = {"load_average": load, **asdict(result)}
+        del found[name]["table"]
+        if options.json:
+            _write(options.json, machine, found)
+
+
+def _load() -> str:
+    load = load_average()
+    return "unknown" if load is None else f"{load:.2f}"
+
+
+def _write(file: Path, machine: Machine, sections: Mapping[str, Any]) -> None:
+    text = json.dumps({"machine": asdict(machine), "sections": sections}, indent=2)
+    file.write_text(text + "\n")

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
-from math import isnan, nan
-from pathlib import Path
+from math import isnan
 from statistics import median
 from typing import Any
 
 import numpy as np
-from _data import Array, generate, penguin_preparation
-from _peers import LEARNING_RATE, MLP, SKDENSE, mlp_classifier, require_epochs
-from _report import Machine, times_table
+from _data import Array, generate, penguin_preparation, penguins
+from _memory import resident_megabytes
+from _peers import LEARNING_RATE, MLP, SKDENSE, mlp_classifier, require_epochs, start_tensorflow
+from _report import times_table
 from _sections import Figure, Result, Section, command_line, run_sections
-from _timing import Contestant, leave_as_is, take_turns
-from palmerpenguins import load_penguins
+from _timing import Contestant, leave_as_is, paired_ratio, take_turns
+from _workloads import joined
 
 from skdense import KerasDenseClassifier, clear_cache
 from skdense.training import trace_count
@@ -50,7 +49,7 @@ class Watching:
 
     def __str__(self) -> str:
         return (
-            f"watching: {self.n_rows:,} x {self.n_features}, a tenth held out, "
+            f"watching: {self.n_rows:,} x {self.n_features} in float32, a tenth held out, "
             f"units {joined(self.units)}, batch {self.batch_size}, {self.epochs} epochs"
         )
 
@@ -66,7 +65,7 @@ class Penguins:
 
     def __str__(self) -> str:
         return (
-            "penguins: early stopping, a tenth held out, "
+            "penguins: early stopping in float32, a tenth held out, "
             f"units {' and '.join(map(joined, self.units))}, "
             f"batch {self.batch_size}, {self.epochs} epochs"
         )
@@ -92,18 +91,8 @@ class Stream:
     def __str__(self) -> str:
         return (
             f"stream: partial_fit on {self.n_chunks} chunks of {self.n_rows:,} x "
-            f"{self.n_features}, units {joined(self.units)}, batch {self.batch_size}"
+            f"{self.n_features} in float32, units {joined(self.units)}, batch {self.batch_size}"
         )
-
-
-def joined(units: Sequence[int]) -> str:
-    """Write widths of layers as 128-128."""
-    return "-".join(map(str, units))
-
-
-def paired_ratio(times: Sequence[float], others: Sequence[float]) -> float:
-    """Return the median of the ratios within each turn."""
-    return median(own / other for own, other in zip(times, others, strict=True))
 
 
 def skdense_classifier(
@@ -151,7 +140,8 @@ def compare_watching(setting: Watching) -> Result:
     require_epochs(networks, setting.epochs)
     accuracy = {name: float(network.score(X, y)) for name, network in networks.items()}
     title = f"{setting}, medians of {setting.repeats}"
-    return Result(title, {"fit": seconds}, accuracy, watching_figures(seconds))
+    table = times_table("fit, s", seconds, accuracy, digits=4)
+    return Result(title, "float32", table, {"fit": seconds}, watching_figures(seconds), accuracy)
 
 
 def held_out_rows(networks: Iterable[Any]) -> Array:
@@ -210,8 +200,7 @@ def penguin_networks(setting: Penguins) -> dict[str, Any]:
 
 def compare_penguins(setting: Penguins) -> Result:
     """Time early stopping on a float32 table; accuracy is of all rows."""
-    X = load_penguins()
-    y = X.pop("species")
+    X, y = penguins()
     X = penguin_preparation().fit_transform(X).astype(np.float32)
     networks = penguin_networks(setting)
     fits = {name: Contestant(partial(network.fit, X, y)) for name, network in networks.items()}
@@ -224,7 +213,8 @@ def compare_penguins(setting: Penguins) -> Result:
         ratio = paired_ratio(seconds[f"{SKDENSE}, {units}"], seconds[f"{MLP}, {units}"])
         figures.append(Figure(f"early stopping, {units} / MLP's", ratio, MOST_OF_MLP))
     title = f"{setting}, medians of {setting.repeats}"
-    return Result(title, {"fit": seconds}, accuracy, figures)
+    table = times_table("fit, s", seconds, accuracy, digits=4)
+    return Result(title, "float32", table, {"fit": seconds}, figures, accuracy)
 
 
 # --- stream ------------------------------------------------------------------------------
@@ -253,7 +243,8 @@ def compare_stream(setting: Stream) -> Result:
     traced = trace_count() - traced_before
     title = f"{setting}, medians over the chunks of {setting.repeats} streams"
     figures = stream_figures(setting, seconds, traced, max(growth))
-    return Result(title, {"chunk": seconds}, accuracy, figures)
+    table = times_table("chunk, s", seconds, accuracy, digits=4)
+    return Result(title, "float32", table, {"chunk": seconds}, figures, accuracy)
 
 
 def stream_networks(setting: Stream) -> dict[str, Any]:
@@ -271,14 +262,6 @@ def chunks(X: Array, y: Array, n_rows: int) -> Iterator[tuple[Array, Array]]:
     """Return copies of so many rows after one another, as if they were read from a file."""
     for start in range(0, len(X), n_rows):
         yield X[start : start + n_rows].copy(), y[start : start + n_rows].copy()
-
-
-def resident_megabytes() -> float:
-    """Return the memory of this process, in 1e6 bytes; NaN where the system does not tell."""
-    file = Path("/proc/self/statm")
-    if not file.exists():
-        return nan
-    return int(file.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def stream_figures(
@@ -299,28 +282,22 @@ def stream_figures(
 # --- command line ------------------------------------------------------------------------
 
 
-def run_watching(options: argparse.Namespace, machine: Machine) -> Result:
-    """Compare and print ways to look at a training."""
+def run_watching(options: argparse.Namespace) -> Result:
+    """Compare ways to look at a training."""
     setting = Watching(n_rows=600, epochs=2) if options.quick else Watching()
-    result = compare_watching(replace(setting, repeats=options.repeats or setting.repeats))
-    result.show(times_table("fit, s", result.seconds["fit"], result.accuracy, digits=4))
-    return result
+    return compare_watching(replace(setting, repeats=options.repeats or setting.repeats))
 
 
-def run_penguins(options: argparse.Namespace, machine: Machine) -> Result:
-    """Compare and print early stopping on the penguins."""
+def run_penguins(options: argparse.Namespace) -> Result:
+    """Compare early stopping on the penguins."""
     setting = Penguins(epochs=2) if options.quick else Penguins()
-    result = compare_penguins(replace(setting, repeats=options.repeats or setting.repeats))
-    result.show(times_table("fit, s", result.seconds["fit"], result.accuracy, digits=4))
-    return result
+    return compare_penguins(replace(setting, repeats=options.repeats or setting.repeats))
 
 
-def run_stream(options: argparse.Namespace, machine: Machine) -> Result:
-    """Compare and print training on a stream."""
+def run_stream(options: argparse.Namespace) -> Result:
+    """Compare training on a stream."""
     setting = Stream(n_chunks=6, settled=2, n_rows=300) if options.quick else Stream()
-    result = compare_stream(replace(setting, repeats=options.repeats or setting.repeats))
-    result.show(times_table("chunk, s", result.seconds["chunk"], result.accuracy, digits=4))
-    return result
+    return compare_stream(replace(setting, repeats=options.repeats or setting.repeats))
 
 
 SECTIONS: dict[str, Section] = {
@@ -332,8 +309,9 @@ SECTIONS: dict[str, Section] = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the sections asked for."""
-    parser = command_line(__doc__, list(SECTIONS), "7, and 3 streams")
-    run_sections(parser.parse_args(argv), SECTIONS)
+    options = command_line(__doc__, list(SECTIONS), "7, and 3 streams").parse_args(argv)
+    start_tensorflow()
+    run_sections(options, SECTIONS)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,55 @@
-"""The benchmark runs and writes what it measured; nothing here depends on how fast."""
+"""The benchmarks run and write what they measured; nothing here depends on how fast."""
 
 import gzip
+import importlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-CONTESTANTS = {"skdense", "MLPClassifier", "Keras"}
+SCRIPTS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Import one of the modules in the folder."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+@pytest.fixture
+def quickly(benchmark, tmp_path):
+    """Run a script, and read what it wrote."""
+
+    def run(script, *arguments):
+        file = tmp_path / "found.json"
+        benchmark(script).main(["--quick", *map(str, arguments), "--json", str(file)])
+        found = json.loads(file.read_text())
+        assert found["machine"]["sgemm_gflops"] > 0
+        assert found["machine"]["versions"].keys() >= {"skdense", "scikit-learn", "tensorflow"}
+        for section in found["sections"].values():
+            assert section["dtype"] in {"float32", "float64"}
+            assert {"title", "load_average", "figures"} <= section.keys()
+        return found["sections"]
+
+    return run
+
+
+def repeats(section):
+    """Count the times of each contestant at each task, all of which must be positive."""
+    times = section["seconds"].values()
+    assert all(second > 0 for task in times for each in task.values() for second in each)
+    return {
+        task: {name: len(each) for name, each in by_name.items()}
+        for task, by_name in section["seconds"].items()
+    }
+
+
+def figures(section):
+    return {figure["name"]: figure["value"] for figure in section["figures"]}
 
 
 def write_idx(path, array):
@@ -16,82 +57,214 @@ def write_idx(path, array):
     path.write_bytes(gzip.compress(header + array.tobytes(), compresslevel=1))
 
 
-@pytest.mark.slow
-def test_speed_writes_positive_times_and_figures(tmp_path, monkeypatch):
+@pytest.fixture
+def mnist(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(256, size=(150, 28, 28), dtype=np.uint8)
     write_idx(tmp_path / "train-images-idx3-ubyte.gz", images)
     write_idx(tmp_path / "train-labels-idx1-ubyte.gz", np.arange(150, dtype=np.uint8) % 10)
-    monkeypatch.syspath_prepend(FOLDER)
-    from speed import main
-
-    file = tmp_path / "speed.json"
-    main(["--quick", "--repeats", "1", "--data", str(tmp_path), "--json", str(file)])
-
-    written = json.loads(file.read_text())
-    assert written["machine"]["sgemm_gflops"] > 0
-    sections = written["sections"]
-    assert sections.keys() == {"small", "medium", "large", "search"}
-    for name in ("small", "medium", "large"):
-        seconds = sections[name]["seconds"]
-        assert seconds["fit"].keys() == CONTESTANTS | {"skdense, first fit", "Keras, new model"}
-        assert seconds["predict_row"].keys() == seconds["predict_all"].keys() == CONTESTANTS
-        assert sections[name]["accuracy"].keys() == CONTESTANTS
-    assert sections["large"]["title"].startswith("large: MNIST 150 x 784")
-    assert sections["search"]["seconds"]["search"].keys() == {
-        "skdense, compiling",
-        "skdense, once more",
-        "MLPClassifier",
-    }
-    for section in sections.values():
-        repeats = [times for task in section["seconds"].values() for times in task.values()]
-        assert all(len(times) == 1 and times[0] > 0 for times in repeats)
-        assert all(figure["value"] > 0 for figure in section["figures"])
+    return tmp_path
 
 
 @pytest.mark.slow
-def test_training_options_compare_the_same_work_and_trace_one_program(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
-    from training_options import main
+def test_speed_times_fits_and_predictions_of_all(quickly, mnist):
+    chosen = ["small", "small-regression-float64", "large"]
+    sections = quickly("speed", "--repeats", 1, "--only", *chosen, "--data", mnist)
+    assert list(sections) == chosen
+    for name, section in sections.items():
+        contestants = {"skdense", "MLP", "Keras", "keras.wrappers"}
+        if name.endswith("float64"):
+            contestants.add("skdense, dtype='auto'")
+        counts = repeats(section)
+        optional = counts["fit"].keys() & {"skorch"}
+        expected = dict.fromkeys(contestants | optional, 1)
+        assert counts["predict_row"] == counts["predict_all"] == expected
+        assert counts["fit"] == {**expected, "skdense, first fit": 1, "Keras, new model": 1}
+        assert counts["product"] == {"large matrix product": 1}
+        assert section["score"].keys() == expected.keys()
+        assert all(value > 0 for value in figures(section).values() if "extra" not in name)
+    assert sections["large"]["title"].startswith("large: MNIST 150 x 784")
 
-    file = tmp_path / "training_options.json"
-    main(["--quick", "--repeats", "2", "--json", str(file)])
 
-    sections = json.loads(file.read_text())["sections"]
-    assert sections.keys() == {"watching", "penguins", "stream"}
-    watching, penguins, stream = (
-        {name: len(times) for name, times in section["seconds"][task].items()}
-        for section, task in zip(sections.values(), ("fit", "fit", "chunk"), strict=True)
+@pytest.mark.slow
+def test_grid_searches_train_every_network_for_all_epochs(quickly, monkeypatch):
+    # Wherever the tests keep their programs, a benchmark has its own directory, or none.
+    monkeypatch.setenv("SKDENSE_CACHE_DIR", os.devnull)
+    sections = quickly("grid_search", "--repeats", 1, "--only", "one-job", "processes")
+    ours = {
+        "skdense, no disk cache": 1,
+        "skdense, no disk cache, once more": 1,
+        "skdense, cold disk cache": 1,
+        "skdense, warm disk cache": 1,
+    }
+    sampled = "keras.wrappers, scaled up from 2 of 3 candidates"
+    assert repeats(sections["one-job"]) == {"search": {**ours, "MLP": 1, sampled: 1}}
+    assert repeats(sections["processes"]) == {"search": {**ours, "MLP": 1, "MLP, once more": 1}}
+    for section in sections.values():
+        # The same seed gives the same network, wherever it is trained.
+        assert len({section["score"][name] for name in ours}) == 1
+
+
+@pytest.mark.slow
+def test_many_fits_follow_time_memory_and_threads(quickly):
+    section = quickly("many_fits", "--repeats", 2)["fits"]
+    both = {"skdense": 2, "MLP": 2}
+    assert repeats(section) == {"fits 1": both, "fits 2": both, "fits 3": both}
+    assert section["others"].keys() == {"megabytes", "threads"}
+    assert all(
+        quantity.keys() == section["seconds"].keys() for quantity in section["others"].values()
     )
-    assert watching == {
-        "silent": 2,
-        "early stopping": 2,
-        "early stopping, metrics": 2,
-        "validation, metrics": 2,
-        "early stopping on accuracy": 2,
-        "verbose=2": 2,
+    assert figures(section)["threads more than after the first"] == 0
+
+
+@pytest.mark.slow
+def test_scaling_measures_each_layout_in_processes_of_their_own(quickly, tmp_path):
+    chosen = ["rows", "sparse", "map"]
+    sections = quickly("scaling", "--repeats", 1, "--only", *chosen, "--data", tmp_path)
+    both = {"skdense": 1, "MLP": 1}
+    assert list(map(repeats, sections.values())) == [
+        {"1,000 x 20, units 64-64": both, "2,000 x 20, units 64-64": both},
+        {"2,000 x 1,000, units 64": both, "2,000 x 1,000 CSR, units 64": both},
+        {"2,000 x 250 map, units 64": both},
+    ]
+    for section in sections.values():
+        assert section["others"].keys() == {"megabytes, peak", "megabytes, anonymous"}
+    assert (tmp_path / "2000x250.npy").stat().st_size > 4 * 2000 * 250
+
+
+@pytest.mark.slow
+def test_start_up_measures_what_a_process_loads(quickly):
+    sections = quickly("start_up", "--only", "small", "predict")
+    everyone = dict.fromkeys(sections["predict"]["seconds"]["load"], 1)
+    assert everyone.keys() >= {"skdense", "MLP", "Keras"}
+    cached = {"skdense, cold disk cache": 1, "skdense, warm disk cache": 1}
+    # A difference of two times may be negative.
+    derived = ("first - later", "another's - later")
+    extras = [sections["small"]["seconds"].pop(phase) for phase in derived]
+    imports = sections["small"]["seconds"].pop("TensorFlow's import")
+    assert all(extra.keys() == everyone.keys() | cached.keys() for extra in extras)
+    assert imports["skdense"][0] > 0.1
+    assert set(repeats(sections["small"])) == {
+        "import",
+        "first fit",
+        "later fit",
+        "another's first",
+        "start to fitted",
     }
-    assert penguins == {
-        "skdense, 12-12": 2,
-        "MLPClassifier, 12-12": 2,
-        "skdense, 128-128": 2,
-        "MLPClassifier, 128-128": 2,
+    assert repeats(sections["small"])["first fit"] == {**everyone, **cached}
+    assert repeats(sections["predict"]) == dict.fromkeys(["load", "predict", "process"], everyone)
+    loads = sections["predict"]["others"]["loads TensorFlow"]
+    assert (loads["skdense"], loads["Keras"]) == ([0], [1])
+
+
+@pytest.mark.slow
+def test_training_options_compare_the_same_work_and_trace_one_program(quickly):
+    sections = quickly("training_options", "--repeats", 2)
+    watched = ["early stopping", "early stopping, metrics", "validation, metrics"]
+    watched += ["early stopping on accuracy", "verbose=2"]
+    units = [f"{name}, {units}" for units in ("12-12", "128-128") for name in ("skdense", "MLP")]
+    assert {name: repeats(section) for name, section in sections.items()} == {
+        "watching": {"fit": dict.fromkeys(["silent", *watched], 2)},
+        "penguins": {"fit": dict.fromkeys(units, 2)},
+        "stream": {"chunk": {"skdense": 2 * 6, "MLP": 2 * 6}},
     }
-    assert stream == {"skdense": 2 * 6, "MLPClassifier": 2 * 6}
     for section in sections.values():
         [seconds] = section["seconds"].values()
-        assert all(second > 0 for times in seconds.values() for second in times)
-        assert section["accuracy"].keys() == seconds.keys()
+        assert section["score"].keys() == seconds.keys()
     # With verbose=2 the same rows are trained on in the same order, to the same weights.
-    accuracy = sections["watching"]["accuracy"]
-    assert accuracy["verbose=2"] == accuracy["silent"]
-    figures = {figure["name"]: figure for figure in sections["stream"]["figures"]}
-    assert figures["programs traced"]["value"] == 1
+    score = sections["watching"]["score"]
+    assert score["verbose=2"] == score["silent"]
+    assert figures(sections["stream"])["programs traced"] == 1
 
 
-def test_ratios_are_of_times_in_the_same_turn(monkeypatch):
-    monkeypatch.syspath_prepend(FOLDER)
-    from training_options import paired_ratio
+@pytest.mark.slow
+def test_keras_wrapper_trains_for_the_epochs_that_fit_is_told(benchmark):
+    search = benchmark("_search").Search((4,), (1,), ("relu",), (0.01,), n_folds=2, epochs=3)
+    grid_search, options = benchmark("_search")._searches(search, "keras.wrappers", 1, None)
+    X, y = benchmark("_data").penguins()
+    grid_search.fit(X, y, **options)  # each fit is looked at
+    assert len(grid_search.best_estimator_[-1].history_.epoch) == 3
+    # Told at any other place, it would not.
+    grid_search.estimator[-1].set_params(fit_kwargs={"epochs": 3})
+    with pytest.raises(RuntimeError, match=r"must run 3 epochs\. Got 1 of"):
+        grid_search.fit(X, y, network__verbose=0)
 
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_explains_its_command_line(benchmark, script, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        benchmark(script).main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(option in printed for option in ("--quick", "--json", "--repeats", "--only"))
+
+
+def test_ratios_are_of_times_in_the_same_turn(benchmark):
     # The second turn found the machine busy, the third one a disturbance of one contestant.
-    assert paired_ratio([2.0, 20.0, 9.0], [1.0, 10.0, 1.0]) == 2
+    assert benchmark("_timing").paired_ratio([2.0, 20.0, 9.0], [1.0, 10.0, 1.0]) == 2
+
+
+def test_contestants_take_turns_until_slow_ones_sit_out(benchmark):
+    turns = []
+    runs = {name: lambda name=name: turns.append(name) for name in ("fast", "slow")}
+    found = benchmark("_timing").in_turns(runs, 3, {"slow": 1})
+    assert turns == ["fast", "slow", "fast", "fast"]
+    assert found == {"fast": [None] * 3, "slow": [None]}
+
+
+@pytest.mark.parametrize(
+    ("target", "verdict"),
+    [({"at_most": 2}, "met"), ({"at_least": 2}, "MISSED"), ({}, "")],
+    ids=["at most", "at least", "none"],
+)
+def test_figures_are_held_against_their_targets(benchmark, target, verdict):
+    assert benchmark("_sections").Figure("ratio", 1.5, **target).row()[-1] == verdict
+
+
+def test_operations_of_a_fit_are_those_of_its_matrix_products(benchmark):
+    workload = benchmark("_workloads").Workload("name", 100, 10, 3, (20,), 10, 5)
+    first, last = 10 * 20, 20 * 3
+    # Forward and gradient of the weights; gradient of the inputs of the last layer.
+    assert workload.gflop == pytest.approx(2e-9 * 100 * 5 * (2 * first + 3 * last))
+    assert workload.n_steps == 50
+
+
+def test_rows_are_the_same_however_they_are_kept(benchmark):
+    X, y = benchmark("_data").generate(70_000, 3, 3)
+    out = np.empty_like(X)
+    again, labels = benchmark("_data").generate(70_000, 3, 3, out=out)
+    assert again is out
+    np.testing.assert_array_equal(X, out)
+    np.testing.assert_array_equal(y, labels)
+
+
+def test_sparse_rows_have_as_many_numbers_as_they_should(benchmark):
+    module = benchmark("_fit_at_size")
+    size = module.Size(50, 100, (4,), layout="CSR", n_filled=5)
+    X, y = module._rows(size)
+    assert X.has_canonical_format
+    np.testing.assert_array_equal(np.diff(X.indptr), 5)
+    assert X.indices.max() < 100
+    assert set(y) == {0, 1, 2}
+
+
+def test_fresh_processes_return_results_and_errors(benchmark):
+    processes, memory = benchmark("_processes"), benchmark("_memory")
+    environment = {"SKDENSE_CACHE_DIR": "unused"}
+    with processes.FreshProcess(environment) as process:
+        resident = process.call(memory.resident_megabytes)
+        assert process.call(memory.live_threads) == 1
+    assert 1 < resident < memory.resident_megabytes()
+    with pytest.raises(RuntimeError, match=r"megabytes failed with exit code 1(.|\n)*TypeError"):
+        processes.run_fresh(memory.resident_megabytes, unknown=1)
+
+
+def test_peak_memory_is_seen_after_it_is_gone(benchmark):
+    memory = benchmark("_memory")
+    memory.forget_peak()
+    with memory.watched_anonymous_memory() as anonymous:
+        before = memory.peak_megabytes(), anonymous.megabytes
+        array = np.ones(20_000_000, np.uint8)
+        anonymous.look()
+        del array
+    assert memory.peak_megabytes() > before[0] + 10
+    assert anonymous.megabytes > before[1] + 10
