@@ -201,7 +201,7 @@ def _flag_set(flag: str) -> Iterator[None]:
 
 def _own_directory(version: str) -> Path:
     """Create or check the folder for a release of TensorFlow on this machine."""
-    base = Path(os.environ[VARIABLE])
+    base = Path(os.environ[VARIABLE]).expanduser()
     base.mkdir(parents=True, exist_ok=True)
     directory = base / _folder_name(version)
     directory.mkdir(mode=0o700, exist_ok=True)
