@@ -15,6 +15,7 @@ import os
 import platform
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +28,11 @@ _FLAGS = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
 _DESCRIPTORS = Path("/proc/self/fd")
 _FOR_OTHERS_TO_WRITE = 0o022
-# Room for some programs, of 0.3 to 0.5 MB each.
-_LEAST_FREE_BYTES = 2**23
+# Where a process can keep files when no disk can.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only folders made by mkdtemp
+_PROGRAMS = "xla_compile_cache__*"
+_SIZE_OF_PROGRAM = 2**20
+_LEAST_FREE_BYTES = 8 * _SIZE_OF_PROGRAM
 
 Result = TypeVar("Result")
 
@@ -56,6 +60,7 @@ class _Cache:
 
 
 _cache = _Cache()
+_turning = threading.RLock()
 
 
 def set_cache_dir(path: str | os.PathLike[str]) -> None:
@@ -91,8 +96,9 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
     >>> import skdense
     >>> skdense.set_cache_dir(tempfile.mkdtemp())  # doctest: +SKIP
     """
-    resolved = Path(path).expanduser().resolve()
-    if _cache.is_settled and str(resolved) != os.environ.get(VARIABLE):
+    resolved = _resolved(path)
+    before = os.environ.get(VARIABLE)
+    if _cache.is_settled and (not before or resolved != _resolved(before)):
         raise RuntimeError(
             "The directory of compiled programs must be set before the first fit, since "
             f"TensorFlow reads it once. Got {str(resolved)!r} in a process that has loaded "
@@ -100,6 +106,10 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
             f"variable {VARIABLE}."
         )
     os.environ[VARIABLE] = str(resolved)
+
+
+def _resolved(path: str | os.PathLike[str]) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def is_asked_for() -> bool:
@@ -140,7 +150,7 @@ def _run_on_trial(
     else:
         told = trial = directory
     with _flag_set(f"{_FLAG}={told}"):
-        _retried(operation, tensorflow)
+        _retried(operation, tensorflow, trial)
     if _cache.directory is None:
         return
     if not any(trial.iterdir()):
@@ -154,7 +164,7 @@ def _run_on_trial(
 
 
 def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
-    """Call something that compiles, also where the directory fails it.
+    """Call something that compiles, as well as can be where the directory fails it.
 
     Parameters
     ----------
@@ -162,7 +172,7 @@ def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
         Starts anew at each call, because TensorFlow remembers failures.
     tensorflow : module
     """
-    result = _retried(run, tensorflow)
+    result = _retried(run, tensorflow, _cache.directory)
     report()
     return result
 
@@ -173,17 +183,51 @@ def report() -> None:
         warn_caller(_cache.complaints.pop())
 
 
-def _retried(run: Callable[[], Result], tensorflow: Any) -> Result:
-    """Delete what may be broken in the directory, then give it up."""
-    directory = _cache.directory  # another thread may give it up meanwhile
-    for remedy in (_empty, _give_up):
-        try:
-            return run()
-        except tensorflow.errors.OpError as error:
-            if directory is None:
-                raise
-            remedy(directory, error)
-    return run()
+def _retried(run: Callable[[], Result], tensorflow: Any, directory: Path | None) -> Result:
+    """Call `run`, and where it fails once more with TensorFlow turned to another directory."""
+    try:
+        return run()
+    except tensorflow.errors.OpError as error:
+        if directory is None or _cache.descriptor is None:
+            raise
+        with _turning:
+            return _run_elsewhere(run, directory, error)
+
+
+def _run_elsewhere(run: Callable[[], Result], directory: Path, error: Exception) -> Result:
+    """Blame the directory for an error that does not come in an empty one.
+
+    What it holds is deleted then, since something in there is broken, or it is given up.
+    """
+    elsewhere = tempfile.mkdtemp(prefix="skdense-", dir=_MEMORY if _MEMORY.is_dir() else None)
+    atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
+    _turn_to(elsewhere)
+    try:
+        result = run()
+    except BaseException:
+        _turn_to(directory)
+        raise
+    if _has_room(directory):
+        for path in directory.glob(_PROGRAMS):
+            path.unlink(missing_ok=True)
+        for path in Path(elsewhere).glob(_PROGRAMS):
+            copy = shutil.copy(path, directory / f"copy-{path.name}")
+            os.replace(copy, directory / path.name)  # at once, since others may be reading
+        _turn_to(directory)
+    elif _cache.directory is not None:
+        _cache.directory = None
+        _complain_of_directory(error)
+    return result
+
+
+def _has_room(directory: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_SIZE_OF_PROGRAM))
+            file.flush()
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -201,7 +245,7 @@ def _flag_set(flag: str) -> Iterator[None]:
 
 def _own_directory(version: str) -> Path:
     """Create or check the folder for a release of TensorFlow on this machine."""
-    base = Path(os.environ[VARIABLE]).expanduser()
+    base = _resolved(os.environ[VARIABLE])
     base.mkdir(parents=True, exist_ok=True)
     directory = base / _folder_name(version)
     directory.mkdir(mode=0o700, exist_ok=True)
@@ -239,25 +283,6 @@ def _turn_to(directory: str | Path) -> None:
     own = os.open(directory, os.O_RDONLY)
     os.dup2(own, _cache.descriptor, inheritable=False)
     os.close(own)
-
-
-def _empty(directory: Path, error: Exception) -> None:
-    """Delete what is kept, since something in there may be broken."""
-    for path in directory.glob("xla_compile_cache__*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-
-def _give_up(directory: Path, error: Exception) -> None:
-    """Turn TensorFlow to an empty directory of this process."""
-    if _cache.descriptor is None:
-        raise error
-    own = tempfile.mkdtemp(prefix="skdense-")
-    atexit.register(shutil.rmtree, own, ignore_errors=True)
-    _turn_to(own)
-    if _cache.directory is not None:
-        _cache.directory = None
-        _complain_of_directory(error)
 
 
 def _complain_of_directory(error: Exception) -> None:

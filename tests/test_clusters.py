@@ -20,6 +20,7 @@ import psutil
 import pytest
 from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from joblib import parallel_config
+from joblib.externals import loky
 from joblib.pool import PicklingPool
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -100,7 +101,8 @@ def descendants():
 @pytest.fixture(scope="module", params=CLUSTERS)
 def cluster(request):
     """A cluster of two workers, none of whose processes and folders outlasts it."""
-    resource_tracker.ensure_running()  # this one ends with the tests
+    for tracker in (resource_tracker, loky.backend.resource_tracker):
+        tracker.ensure_running()  # these two end with the tests
     before = descendants()
     with TemporaryDirectory(prefix="c") as folder:  # a short name, as the paths of sockets must be
         with CLUSTERS[request.param](folder) as cluster:

@@ -319,3 +319,38 @@ fit("again")
     assert seen["first_warnings"] == seen["again_warnings"] == []
     assert seen["first"] == seen["without"] == seen["again"] == expected
     assert seen["left"] == []
+
+
+@pytest.mark.slow
+def test_a_program_is_found_whatever_was_compiled_before_it(tmp_path):
+    def fits(*units):
+        arguments = "depth=1, epochs=1, batch_size=16"
+        return "\n".join(f"KerasDenseClassifier(units={u}, {arguments}).fit(X, y)" for u in units)
+
+    given = {VARIABLE: str(tmp_path / "cache")}
+    run(fits(5, 3), tmp_path, **given)
+    before = entries(tmp_path / "cache")
+    run(fits(3, 5), tmp_path, **given)
+    assert entries(tmp_path / "cache") == before
+
+
+@pytest.mark.slow
+def test_error_that_is_not_the_directorys_leaves_it_as_it_is(tmp_path):
+    code = """
+import tensorflow as tf
+
+def uncompilable(y, outputs):
+    return tf.reduce_mean(tf.py_function(lambda x: x, [y - outputs], outputs.dtype), axis=-1)
+
+fit("first")
+before = sorted(cache.glob("*/*"))
+try:
+    skdense.KerasDenseRegressor(loss=uncompilable, engine="compiled", epochs=1).fit(X, X[:, 0])
+except tf.errors.OpError as error:
+    seen["error"] = type(error).__name__
+seen["is_same"] = sorted(cache.glob("*/*")) == before
+"""
+    seen = run(code, tmp_path, **{VARIABLE: str(tmp_path / "cache")})
+    assert seen["error"] == "InvalidArgumentError"
+    assert seen["is_same"]
+    assert not seen["left"]

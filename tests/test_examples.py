@@ -2,9 +2,13 @@
 
 import importlib.util
 import re
+import sys
+import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 from sklearn.model_selection import ParameterGrid
@@ -96,3 +100,49 @@ def test_penguins_early_stopping(early_stopping, capsys, tmp_path):
     assert height > 500
     assert width > 1000
     assert np.ptp(imread(path)[..., :3]) == 1  # from black to white: something is drawn
+
+
+@pytest.fixture
+def out_of_core():
+    return load_example("out_of_core")
+
+
+@pytest.mark.slow
+def test_out_of_core_holds_one_chunk_however_long_the_file(out_of_core, tmp_path):
+    path = tmp_path / "shells.csv"
+    read = partial(out_of_core.pandas_chunks, path, 1_000)
+    peaks = []
+    for n_chunks in (4, 40):
+        out_of_core.write_csv(path, 1_000 * n_chunks, 1_000)
+        survey = out_of_core.look_through(read)
+        out_of_core.train(read, survey, epochs=1)  # loads TensorFlow, and compiles
+        tracemalloc.start()
+        out_of_core.train(read, survey, epochs=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.slow
+def test_out_of_core_learns_from_pandas_and_from_dask(out_of_core, capsys):
+    out_of_core.main(["--rows", "40000", "--chunk-rows", "5000"])
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    _, *lines = printed.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["pandas", "Dask"]
+    for line in lines:
+        assert re.search(r"[78] chunks of at most 0\.\d MB", line)
+        assert float(line.split()[-1]) > 0.9
+
+
+@pytest.mark.slow
+def test_out_of_core_takes_a_file_and_says_what_dask_needs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dask.dataframe", None)  # importing it raises
+    example = load_example("out_of_core")
+    path = tmp_path / "own.csv"
+    pd.DataFrame({"a": range(40), "kind": ["x", "y"] * 20}).to_csv(path, index=False)
+    example.main(["--csv", str(path), "--chunk-rows", "12", "--epochs", "1"])
+    first, pandas, dask = capsys.readouterr().out.splitlines()
+    assert first.startswith("own.csv: ")
+    assert "4 chunks" in pandas
+    assert "pip install 'dask[dataframe]'" in dask

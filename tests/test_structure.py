@@ -21,6 +21,7 @@ LEVELS = [
         "training.early_stopping",
         "training.forward",
         "training.losses",
+        "training.naming",
         "training.optimizers",
         "training.prefetching",
         "training.progress",

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import _tensorflow
-from .._disk_cache import compile_anyway
+from .._disk_cache import compile_anyway, is_asked_for
 from .._network import Network
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
 from .metrics import Metric
+from .naming import named_after
 from .optimizers import Rule, Slots, square_root
 from .packing import Packing, flat, moving_statistics, trainable
 
@@ -140,7 +142,8 @@ class Program:
         with _lock:
             _n_traces += 1
         run = tf.function(partial(_run, self._spec), jit_compile=True, autograph=False)
-        return run.get_concrete_function(state, data, numbers)
+        with named_after(self._spec) if is_asked_for() else nullcontext():
+            return run.get_concrete_function(state, data, numbers)
 
 
 def has_room_for(spec: ProgramSpec) -> bool:
