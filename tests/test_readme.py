@@ -1,14 +1,19 @@
 """README's examples run, and its commands are the ones that continuous integration runs."""
 
 import importlib.util
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ALL = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ON_CLUSTERS = [example for example in ALL if "parallel_config" in example]
+EXAMPLES = [example for example in ALL if example not in ON_CLUSTERS]
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,25 @@ def test_further_examples_go_on_from_the_first(number, names):
     if "sklearn.callback" in EXAMPLES[number] and not importlib.util.find_spec("sklearn.callback"):
         pytest.skip("scikit-learn has its own callbacks from release 1.9 on")
     run(EXAMPLES[number], dict(names))
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+@pytest.mark.parametrize("number", range(len(ON_CLUSTERS)))
+def test_examples_on_clusters_run_as_scripts(number, tmp_path):
+    # Scripts, because workers read the main module again. One small candidate does.
+    start = EXAMPLES[0][: EXAMPLES[0].index("print(")].replace("epochs=50", "epochs=2")
+    start = re.sub(r"(: |= )\[([^,\]]+), [^\]]+\]", r"\1[\2]", start)
+    script = tmp_path / "search.py"
+    script.write_text(start + ON_CLUSTERS[number] + "\nprint('ended')\n")
+    # Ray would write a token of its own to the home directory.
+    environment = os.environ | {"RAY_AUTH_TOKEN": "0" * 32}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(  # noqa: S603 - our own text
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ended" in done.stdout
 
 
 @pytest.mark.slow
