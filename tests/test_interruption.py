@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import KerasDenseRegressor
-from skdense.training import networks, trace_count
+from skdense.training import program, trace_count
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))
@@ -79,15 +79,15 @@ def fit_or_fail(network):
 
 def interrupt_call(monkeypatch, number):
     """Have the compiled program be interrupted when it is called for the n-th time."""
-    calls, run = [], networks.Networks.run
+    calls, run = [], program.Program.__call__
 
-    def run_or_interrupt(self, epochs):
-        calls.append(epochs)
+    def run_or_interrupt(self, *arguments):
+        calls.append(arguments)
         if len(calls) == number:
             raise KeyboardInterrupt
-        return run(self, epochs)
+        return run(self, *arguments)
 
-    monkeypatch.setattr(networks.Networks, "run", run_or_interrupt)
+    monkeypatch.setattr(program.Program, "__call__", run_or_interrupt)
     return calls
 
 
