@@ -45,11 +45,11 @@ class Cluster(NamedTuple):
 
 
 @contextmanager
-def dask_cluster(folder, n_threads):
+def dask_cluster(folder):
     # The port: 8787 may be taken, of which Dask warns.
     options = {"dashboard_address": "127.0.0.1:0", "local_directory": folder}
     with (
-        LocalCluster(n_workers=2, threads_per_worker=n_threads, **options) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
         yield Cluster(
@@ -88,8 +88,7 @@ def ray_cluster(folder):
 
 
 CLUSTERS = {
-    "dask": partial(dask_cluster, n_threads=1),
-    "dask-of-2-threads": partial(dask_cluster, n_threads=2),
+    "dask": dask_cluster,
     "ray": ray_cluster,
 }
 
