@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import _disk_cache
+from ._garbage import collected_later
 
 _lock = threading.Lock()
 _is_loaded = False
@@ -64,7 +65,8 @@ def load() -> tuple[Any, Any]:
 
 def _start(is_imported: bool) -> None:
     try:
-        import keras  # noqa: F401 - found in sys.modules from here on
+        with collected_later():
+            import keras  # noqa: F401 - found in sys.modules from here on
     except ImportError as error:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise error if backend == "tensorflow" else _wrong_backend(backend) from error

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from .. import _tensorflow
 from .._disk_cache import compile_anyway, is_asked_for
+from .._garbage import collected_later
 from .._network import Network
 from .forward import Batch, StageTensors, Tensor, forward_pass
 from .losses import Loss, per_row_function
@@ -142,7 +143,8 @@ class Program:
         with _lock:
             _n_traces += 1
         run = tf.function(partial(_run, self._spec), jit_compile=True, autograph=False)
-        with named_after(self._spec) if is_asked_for() else nullcontext():
+        naming = named_after(self._spec) if is_asked_for() else nullcontext()
+        with naming, collected_later():
             return run.get_concrete_function(state, data, numbers)
 
 
