@@ -88,7 +88,7 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
     -----
     Code that you compile yourself, by ``tf.function(jit_compile=True)``, is kept there too. A
     directory that cannot be used does not fail a fit: a warning says so, and programs are
-    compiled as usual.
+    compiled as usual. TensorFlow 2.16 writes programs there but does not find them again.
 
     Examples
     --------
@@ -199,7 +199,8 @@ def _run_elsewhere(run: Callable[[], Result], directory: Path, error: Exception)
 
     What it holds is deleted then, since something in there is broken, or it is given up.
     """
-    elsewhere = tempfile.mkdtemp(prefix="skdense-", dir=_MEMORY if _MEMORY.is_dir() else None)
+    in_memory = os.access(_MEMORY, os.W_OK)
+    elsewhere = tempfile.mkdtemp(prefix="skdense-", dir=_MEMORY if in_memory else None)
     atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
     _turn_to(elsewhere)
     try:
@@ -208,16 +209,21 @@ def _run_elsewhere(run: Callable[[], Result], directory: Path, error: Exception)
         _turn_to(directory)
         raise
     if _has_room(directory):
-        for path in directory.glob(_PROGRAMS):
-            path.unlink(missing_ok=True)
-        for path in Path(elsewhere).glob(_PROGRAMS):
-            copy = shutil.copy(path, directory / f"copy-{path.name}")
-            os.replace(copy, directory / path.name)  # at once, since others may be reading
+        with contextlib.suppress(OSError):  # programs that are not kept compile again
+            _replace_programs(directory, Path(elsewhere))
         _turn_to(directory)
     elif _cache.directory is not None:
         _cache.directory = None
         _complain_of_directory(error)
     return result
+
+
+def _replace_programs(directory: Path, elsewhere: Path) -> None:
+    for path in directory.glob(_PROGRAMS):
+        path.unlink(missing_ok=True)
+    for path in elsewhere.glob(_PROGRAMS):
+        copy = shutil.copy(path, directory / f"copy-{path.name}")
+        os.replace(copy, directory / path.name)  # at once, since others may be reading
 
 
 def _has_room(directory: Path) -> bool:
