@@ -6,6 +6,8 @@ it.
 
 from ._classifier import KerasDenseClassifier
 from ._disk_cache import set_cache_dir
+from ._onnx import to_onnx
+from ._persistence import load
 from ._regressor import KerasDenseRegressor
 from ._validation import FeatureScaleWarning
 from .training import SlowEngineWarning, clear_cache
@@ -18,5 +20,7 @@ __all__ = [
     "KerasDenseRegressor",
     "SlowEngineWarning",
     "clear_cache",
+    "load",
     "set_cache_dir",
+    "to_onnx",
 ]

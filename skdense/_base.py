@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from abc import ABCMeta, abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
@@ -16,13 +19,16 @@ from sklearn.utils.validation import check_is_fitted
 from ._agreement import check_agreement, validation_share
 from ._continuing import Memory, fingerprint, going_on, joined, starting_state
 from ._heads import Head
+from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
 from ._keras_objects import Activation
 from ._keras_view import build_compiled_model
 from ._labels import Labels
 from ._network import Network, Weights, forward
-from ._parameters import checked_parameters, draw_seed
+from ._parameters import CONSTRAINTS, checked_parameters, draw_seed, resolve_batch_size
+from ._pickling import picklable_state, read_stored, unpickled_state
 from ._rows import Rows, hold_out
+from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
 from ._task import make_task, resolve_optimizer, resolve_output
@@ -168,8 +174,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             warn_about_scale(rows.X, getattr(self, "feature_names_in_", None))
         # Before training, since scorers and callbacks judge a copy of this estimator.
         self._target, self._network, self.n_outputs_ = target, task.network, task.network.n_outputs
-        parameters = self.get_params(deep=False)
-        self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
+        self._remember_parameters()
         [result] = train([task])
         self._take_over(result, self.history_ if start else {})
         state = result.state if self.warm_start or is_chunk else None
@@ -200,6 +205,22 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             was_interrupted = True
         self.__dict__.update(before if was_interrupted else watched)
         return was_interrupted
+
+    def _take_network(self, network: Network, weights: Weights, target: Target) -> Self:
+        """Become fitted by a network that was trained elsewhere."""
+        self._target, self._network, self._weights = target, network, weights
+        self.n_features_in_, self.n_outputs_ = network.n_inputs, network.n_outputs
+        self.history_, self.n_iter_, self.best_epoch_ = {"loss": []}, 0, 0
+        self.engine_ = "keras"
+        self._remember_parameters()
+        seed = draw_seed(self.random_state)
+        dtype = str(weights[0]["kernel"].dtype)
+        self._memory = Memory(seed, resolve_batch_size("auto", 1), dtype, 1.0, "", None)
+        return self
+
+    def _remember_parameters(self) -> None:
+        parameters = self.get_params(deep=False)
+        self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
 
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
@@ -237,6 +258,27 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             l2=float(fitted_with.l2),
         )
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write this estimator to a file, for `skdense.load`.
+
+        It holds parameters, what training left, and the versions of the libraries, as data: a zip
+        of a JSON text and of arrays, which runs no code when it is loaded. The file is replaced at
+        once; if writing fails, the old one stays.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``"model.skdense"``.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is a function or another object that is no data.
+        OSError
+            If the file cannot be written.
+        """
+        save_estimator(self, path)
+
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
         self.to_keras().summary()
@@ -262,6 +304,46 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         """Training loss of each epoch."""
         check_is_fitted(self)
         return self.history_["loss"]
+
+    @property
+    def _repr_html_(self) -> Callable[[], str]:
+        inner = super()._repr_html_  # an AttributeError where scikit-learn shows text
+        return lambda: inner() + self._layers_html()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle:
+            bundle["text/html"] += self._layers_html()
+        return bundle
+
+    def _layers_html(self) -> str:
+        is_fitted = self.__sklearn_is_fitted__()
+        return layers_html(self._network, self._weights) if is_fitted else ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = (*CONSTRAINTS, "_network", "_fit_parameters")
+        return picklable_state(self.__dict__, names)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(unpickled_state(state))
+
+    if not TYPE_CHECKING:  # or else every attribute would exist for type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return read_stored(vars(self), name)
+            except KeyError:  # for the usual message, or a property's own
+                return super().__getattribute__(name)
+
+    def __copy__(self) -> Self:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(vars(self))
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = memo[id(self)] = type(self).__new__(type(self))
+        twin.__dict__.update(copy.deepcopy(vars(self), memo))
+        return twin
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_weights")

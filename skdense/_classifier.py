@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._adopting import adopted, labels_of_outputs, sorted_by_class
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
 from ._class_weights import class_weights, weigh
@@ -21,6 +23,7 @@ from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
 from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
+from ._task import resolve_output
 from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]
@@ -331,6 +334,59 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             is_first = not self.__sklearn_is_fitted__()
             labels = labels_of_stream(classes, y, None if is_first else self._labels)
             return self._partial_fit(self._read(X, y, sample_weight, reset=is_first, labels=labels))
+
+    @classmethod
+    def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
+        """Make a fitted classifier of a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Sequential
+            Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
+            activations. If compiled, its loss says what the outputs are, and further training
+            begins with a fresh optimizer like its own.
+        classes : array-like of shape (n_classes,) or None, default=None
+            Labels in the order of the outputs; a single output is for the second one. None
+            numbers them. `classes_` are sorted, as always, and the outputs with them.
+        multi_label : bool, default=False
+            Whether each output is for a label of its own, of which a row may have several.
+
+        Returns
+        -------
+        KerasDenseClassifier
+            With the parameters that describe the model, and an empty `history_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is none of these, or has layers of another kind; the message names them.
+
+        Notes
+        -----
+        Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
+        needs layers in this estimator's order (dense, normalization, activation, dropout), and
+        has momentum and epsilon of normalization, and penalties, as this estimator has them.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skdense import KerasDenseClassifier
+        >>> layers = [keras.Input((4,)), keras.layers.Dense(3, "softmax")]
+        >>> network = KerasDenseClassifier.from_keras(keras.Sequential(layers), classes=list("abc"))
+        >>> network.predict_proba([[0.0, 0.0, 0.0, 0.0]])
+        array([[0.33333333, 0.33333333, 0.33333333]])
+        """
+        found = adopted(model)
+        self = cls(**found.parameters)
+        if multi_label:
+            self._labels, weights = labels_of_outputs(found, classes), found.weights
+        else:
+            self._labels, weights = sorted_by_class(found, classes)
+        self.classes_, self._class_weights = self._labels.values, None
+        head = self._settle_head(*resolve_output(self))
+        n_units = found.network.n_outputs
+        make = labels_target if multi_label else partial(class_target, len(self.classes_))
+        return self._take_network(found.network, weights, make(n_units, head))
 
     def predict(self, X: Any) -> Array:
         """Predict the class of each row.

@@ -52,7 +52,7 @@ class KerasObject:
         serialized = keras.saving.serialize_keras_object(instance)
         serialized.get("config", {}).pop("name", None)
         parts = [instance, *(part for part in vars(instance).values() if _is_configured(part))]
-        user_classes = {type(part): None for part in parts if not _is_of_keras(type(part))}
+        user_classes = {type(part): None for part in parts if not is_of_keras(type(part))}
         return cls(json.dumps(serialized, sort_keys=True), tuple(user_classes))
 
     def with_arguments(self, **changes: Any) -> KerasObject:
@@ -93,11 +93,41 @@ class KerasObject:
         return name
 
 
+# Of Keras, what may be built from a file that anybody has written: nothing that runs what it is
+# given, as a Lambda layer would.
+_SAFE_MODULES = {
+    "keras.initializers",
+    "keras.losses",
+    "keras.optimizers",
+    "keras.optimizers.schedules",
+}
+_SAFE_LAYERS = {"Activation", "ELU", "LeakyReLU", "ReLU", "Softmax"}
+
+
+def is_safe_to_build(serialized: Any) -> bool:
+    """Say whether a configuration, with all inside of it, is of classes that run no code."""
+    if isinstance(serialized, list):
+        return all(map(is_safe_to_build, serialized))
+    if not isinstance(serialized, dict):
+        return True
+    if "class_name" in serialized and not _is_safe_class(serialized):
+        return False
+    return all(map(is_safe_to_build, serialized.values()))
+
+
+def _is_safe_class(serialized: dict[str, Any]) -> bool:
+    module, name = serialized.get("module"), serialized["class_name"]
+    if serialized.get("registered_name") is not None:
+        return False
+    is_layer = module == "keras.layers" and name in _SAFE_LAYERS
+    return is_layer or module in _SAFE_MODULES or (module, name) == ("keras", "DTypePolicy")
+
+
 def _is_configured(value: Any) -> bool:
     return hasattr(value, "get_config") and not isinstance(value, type)
 
 
-def _is_of_keras(kind: Any) -> bool:
+def is_of_keras(kind: Any) -> bool:
     module = getattr(kind, "__module__", None) or ""
     return module.partition(".")[0] == "keras"
 
@@ -143,6 +173,24 @@ class LossObject:
         return reduction
 
 
+def configuration(instance: Any) -> KerasObject | None:
+    """Return what an equal object is built from; None where no configuration tells all of it."""
+    try:
+        described = KerasObject.of(instance)
+        # Which several Keras losses leave out of their configuration.
+        described = described.with_arguments(**vars(instance).get("_fn_kwargs", {}))
+        twin = described.build()
+    except Exception:
+        return None
+    is_equal = not _is_loss(instance) or LossObject.of(instance) == LossObject.of(twin)
+    return described if is_equal else None
+
+
+def _is_loss(instance: Any) -> bool:
+    _, keras = _tensorflow.load()
+    return isinstance(instance, keras.losses.Loss)
+
+
 def keras_loss(loss: Any) -> Any:
     """Return a loss as Keras takes it."""
     return loss.instance if isinstance(loss, LossObject) else loss
@@ -156,7 +204,7 @@ def _describe(value: Any) -> Any:
         value = value.numpy()
     if hasattr(value, "tolist"):
         return [str(value.dtype), value.tolist()]
-    if _is_of_keras(type(value)) and _is_configured(value):
+    if is_of_keras(type(value)) and _is_configured(value):
         return [type(value).__qualname__, value.get_config()]
     return ["id", id(value)]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
+from ._adopting import adopted
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
 from ._heads import Head, regression_head
@@ -317,6 +319,47 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         with unchanged_on_error(self):
             is_first = not self.__sklearn_is_fitted__()
             return self._partial_fit(self._read(X, y, sample_weight, reset=is_first))
+
+    @classmethod
+    def from_keras(cls, model: Any) -> Self:
+        """Make a fitted regressor of a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Sequential
+            Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
+            activations. If compiled, further training has its loss, and begins with a fresh
+            optimizer like its own.
+
+        Returns
+        -------
+        KerasDenseRegressor
+            With the parameters that describe the model, and an empty `history_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is none of these, or has layers of another kind; the message names them.
+
+        Notes
+        -----
+        Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
+        needs layers in this estimator's order (dense, normalization, activation, dropout), and
+        has momentum and epsilon of normalization, and penalties, as this estimator has them.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skdense import KerasDenseRegressor
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> KerasDenseRegressor.from_keras(model).predict([[0.0, 0.0]])
+        array([0.])
+        """
+        found = adopted(model)
+        self = cls(**found.parameters, standardize_target=False)
+        n_outputs = found.network.n_outputs
+        target = RegressionTarget(np.zeros(n_outputs), np.ones(n_outputs), is_1d=n_outputs == 1)
+        return self._take_network(found.network, found.weights, target)
 
     def predict(self, X: Any) -> Array:
         """Predict the target of each row.

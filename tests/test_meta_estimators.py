@@ -5,6 +5,7 @@ import io
 import pickle
 
 import joblib
+import keras
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -424,6 +426,26 @@ def test_html_of_an_estimator_shows_its_parameters(estimator):
     html = estimator(units=(16, 8))._repr_html_()
     assert estimator.__name__ in html
     assert "(16, 8)" in html
+
+
+def test_html_of_a_fitted_estimator_lists_its_layers():
+    network = KerasDenseClassifier(
+        units=(16, 8), activation=("tanh", keras.layers.LeakyReLU()), dropout=(0.25, 0),
+        batch_normalization=True, epochs=1,
+    )  # fmt: skip
+    X, y = load_iris(return_X_y=True)
+    assert "parameters</summary>" not in network._repr_html_()
+    network.fit(X, y)
+    for html in (network._repr_html_(), network._repr_mimebundle_()["text/html"]):
+        n_parameters = network.to_keras().count_params()
+        assert f"4 features, 3 dense layers, {n_parameters:,} parameters</summary>" in html
+        assert "<td>Dense, 16 units</td><td style='text-align: right'>80</td>" in html
+        assert "<td>BatchNormalization</td>" in html
+        assert "<td>Activation, LeakyReLU</td>" in html
+        assert "<td>Dropout, 0.25</td>" in html
+    with config_context(display="text"):
+        assert not hasattr(network, "_repr_html_")
+        assert "text/html" not in network._repr_mimebundle_()
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -16,7 +16,7 @@ LEVELS = [
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
-    {"_keras_view"},
+    {"_html", "_keras_view", "_onnx_graph", "_reading_keras"},
     {
         "training.early_stopping",
         "training.forward",
@@ -35,12 +35,14 @@ LEVELS = [
     {"training.engines"},
     {"training"},
     {"_heads", "_interruption", "_labels", "_parameters", "_validation"},
-    {"_agreement", "_class_weights", "_rows", "_targets"},
+    {"_adopting", "_agreement", "_class_weights", "_rows", "_targets"},
     {"_continuing", "_scoring"},
-    {"_sklearn_callbacks"},
+    {"_archive", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
+    {"_saving"},
     {"_task"},
     {"_base"},
     {"_classifier", "_regressor"},
+    {"_onnx", "_persistence"},
     {""},
 ]
 PRIVATE = {
@@ -117,7 +119,9 @@ def test_exported_names():
         "KerasDenseRegressor",
         "SlowEngineWarning",
         "clear_cache",
+        "load",
         "set_cache_dir",
+        "to_onnx",
     }
     public = {name for name in vars(skdense) if not name.startswith("_")} - {"training"}
     assert public == set(skdense.__all__)

@@ -12,6 +12,7 @@ from .program import clear_programs, trace_count
 from .task import (
     Draw,
     EpochListener,
+    OptimizerState,
     TrainingResult,
     TrainingState,
     TrainingTask,
@@ -26,6 +27,7 @@ __all__ = [
     "EpochListener",
     "Metric",
     "OptimizerSettings",
+    "OptimizerState",
     "SlowEngineWarning",
     "TrainingResult",
     "TrainingState",

@@ -15,6 +15,10 @@ from .losses import Loss, per_row_function, shares_in_batch
 from .metrics import Metric
 from .task import TrainingTask
 
+# Validation rows up to which copies are kept as tensors from epoch to epoch. Larger ones are
+# copied a block at a time, which takes little of what multiplying by the weights does.
+_MOST_KEPT_BYTES = 2**25
+
 
 class Evaluation:
     """Evaluates networks on the validation rows of a task.
@@ -31,8 +35,9 @@ class Evaluation:
         self._blocks = _blocks(task)
         y = task.validation.y.astype(task.dtype, copy=False)
         self._y = [tf.constant(y[block]) for block in self._blocks]
-        is_light = isinstance(self._X, np.ndarray) and not isinstance(self._X, np.memmap)
-        self._kept_X = [self._rows(block) for block in self._blocks] if is_light else None
+        n_bytes = self._X.shape[0] * task.network.n_inputs * np.dtype(task.dtype).itemsize
+        is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
+        self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
         columns = task.y.shape[1]
         self._row_values = row_values(task.network, task.loss, task.metrics, columns, task.dtype)
 

@@ -1,0 +1,220 @@
+"""Fitted estimators, and pipelines that end in one, as ONNX models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._classifier import KerasDenseClassifier
+from ._onnx_graph import Node, Operators, activation_graph, network_graph
+from ._regressor import KerasDenseRegressor
+from ._targets import ClassTarget
+
+
+def to_onnx(model: Any, X: Any) -> Any:
+    """Convert a fitted estimator, or a pipeline with everything in it, to ONNX.
+
+    Parameters
+    ----------
+    model : KerasDenseClassifier, KerasDenseRegressor, Pipeline or search
+        Fitted. Its other steps are converted by skl2onnx, which has to know them.
+    X : ndarray or DataFrame of shape (n_samples, n_features)
+        A sample of the input, of which only names and dtypes count; a row is enough.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
+        in float32, int64, boolean or text. Its outputs: of a classifier "label" and
+        "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
+        shape (n_rows, n_outputs).
+
+    Raises
+    ------
+    ImportError
+        Without skl2onnx, which the extra "onnx" installs.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    ValueError
+        For an activation without a form in ONNX, and what skl2onnx says of other steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skdense
+    >>> X = np.float32([[0.0], [1.0], [2.0]])
+    >>> network = skdense.KerasDenseClassifier(units=4, epochs=2).fit(X, ["a", "b", "b"])
+    >>> [output.name for output in skdense.to_onnx(network, X).graph.output]
+    ['label', 'probabilities']
+    """
+    try:
+        import skl2onnx
+    except ImportError as error:
+        raise ImportError(
+            "to_onnx needs skl2onnx, which is not installed. Run: pip install 'skdense[onnx]'"
+        ) from error
+    check_is_fitted(model)
+    _register(skl2onnx)
+    options = {KerasDenseClassifier: {"zipmap": False}}
+    return skl2onnx.to_onnx(model, initial_types=_input_types(X), options=options)
+
+
+def _register(skl2onnx: Any) -> None:
+    """Tell skl2onnx of both estimators."""
+    for kind, shapes, converter, options in (
+        (KerasDenseClassifier, _classifier_shapes, _convert_classifier, {"zipmap": [False]}),
+        (KerasDenseRegressor, _regressor_shapes, _convert_regressor, None),
+    ):
+        skl2onnx.update_registered_converter(
+            kind, f"Skdense{kind.__name__}", shapes, converter, options=options
+        )
+
+
+def _input_types(X: Any) -> list[tuple[str, Any]]:
+    if not hasattr(X, "columns"):
+        array = np.asarray(X)
+        return [("X", _tensor_type(array.dtype, array.shape[1], "X"))]
+    return [(str(name), _tensor_type(X[name].dtype, 1, name)) for name in X.columns]
+
+
+def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
+    from skl2onnx.common import data_types
+
+    kinds = {
+        "b": data_types.BooleanTensorType,
+        "f": data_types.FloatTensorType,  # as onnxruntime's imputers take no float64
+        "i": data_types.Int64TensorType,
+        "u": data_types.Int64TensorType,
+        "O": data_types.StringTensorType,
+        "U": data_types.StringTensorType,
+    }
+    kind = kinds.get(dtype.kind if isinstance(dtype, np.dtype) else "O")
+    if kind is None:
+        raise ValueError(f"X must hold numbers and text. Got {dtype} in {name!r}.")
+    return kind([None, n_columns])
+
+
+def _is_double(operator: Any) -> bool:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    return isinstance(operator.inputs[0].type, DoubleTensorType)
+
+
+def _float_type(operator: Any, n_columns: int) -> Any:
+    from skl2onnx.common import data_types
+
+    kind = data_types.DoubleTensorType if _is_double(operator) else data_types.FloatTensorType
+    return kind([operator.inputs[0].get_first_dimension(), n_columns])
+
+
+def _classifier_shapes(operator: Any) -> None:
+    from skl2onnx.common import data_types
+
+    classifier = operator.raw_operator
+    n_rows, n_classes = operator.inputs[0].get_first_dimension(), len(classifier.classes_)
+    shape = [n_rows, n_classes] if classifier._labels.is_multilabel else [n_rows]
+    is_text = _labels(classifier).dtype.kind == "O"
+    kind = data_types.StringTensorType if is_text else data_types.Int64TensorType
+    operator.outputs[0].set_type(kind(shape))
+    operator.outputs[1].set_type(_float_type(operator, n_classes))
+
+
+def _regressor_shapes(operator: Any) -> None:
+    operator.outputs[0].set_type(_float_type(operator, operator.raw_operator.n_outputs_))
+
+
+def _labels(classifier: KerasDenseClassifier) -> Any:
+    """Return the classes as ONNX has labels: whole numbers, or texts."""
+    classes = classifier.classes_
+    if classes.dtype.kind in "biu":
+        return classes.astype(np.int64)
+    if classes.dtype.kind == "f" and (classes == np.rint(classes)).all():
+        return classes.astype(np.int64)
+    if all(isinstance(label, str) for label in classes):
+        return np.array([str(label) for label in classes], dtype=object)
+    raise ValueError(f"classes must be whole numbers or texts for ONNX. Got {classes!r}.")
+
+
+def _operators_and_logits(operator: Any, container: Any) -> tuple[Operators, Node]:
+    estimator = operator.raw_operator
+    ops = Operators(container.target_opset, np.float64 if _is_double(operator) else np.float32)
+    to = _proto_type(ops.dtype)
+    x = ops.Cast(operator.inputs[0], to=to)
+    return ops, network_graph(ops, estimator._network, estimator._weights, x)
+
+
+def _proto_type(dtype: Any) -> int:
+    from onnx.helper import np_dtype_to_tensor_dtype
+
+    return np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
+def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
+    regressor = operator.raw_operator
+    ops, logits = _operators_and_logits(operator, container)
+    outputs = activation_graph(ops, regressor._network.output, logits)
+    scale, mean = (a.astype(ops.dtype) for a in (regressor._target.scale, regressor._target.mean))
+    names = operator.outputs[:1]
+    ops.Add(ops.Mul(outputs, scale), mean, output_names=names).add_to(scope, container)
+
+
+def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
+    """Add what `predict` and `predict_proba` do; see `ClassTarget` and `LabelsTarget`."""
+    classifier = operator.raw_operator
+    ops, logits = _operators_and_logits(operator, container)
+    outputs = activation_graph(ops, classifier._network.output, logits)
+    target = classifier._target
+    decision = logits if target.decides_on_logits else outputs
+    label = _label(ops, classifier, decision)
+    probabilities = _probabilities(ops, target, logits, outputs)
+    for node, variable in zip((label, probabilities), operator.outputs, strict=True):
+        ops.Identity(node, output_names=[variable]).add_to(scope, container)
+
+
+def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> Node:
+    target, whole = classifier._target, _proto_type(np.int64)
+    threshold = 0.0 if target.decides_on_logits or target.link == "margins" else 0.5
+    if classifier._labels.is_multilabel:
+        return ops.Cast(ops.Greater(decision, threshold), to=whole)
+    if target.n_units == 1:
+        chosen = ops.Cast(ops.Greater(decision, threshold), to=whole)
+    else:
+        chosen = ops.ArgMax(decision, axis=1, keepdims=0)
+    chosen = ops.Reshape(chosen, np.array([-1]))
+    return ops.Gather(_labels(classifier), chosen, axis=0)
+
+
+def _probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
+    if target.answers_from_logits:
+        positive = ops.Sigmoid(logits)
+        if not isinstance(target, ClassTarget):
+            return positive
+        return ops.Concat(ops.Sigmoid(ops.Neg(logits)), positive, axis=1)
+    scores = _scores(ops, target.link, outputs)
+    if not isinstance(target, ClassTarget):
+        return ops.between(scores, 0, 1)
+    if target.n_units == 1:
+        second = ops.between(scores, 0, 1)
+        return ops.Concat(ops.Sub(1, second), second, axis=1)
+    if target.link == "probabilities":
+        return outputs
+    if target.link == "logits":
+        return ops.Softmax(outputs, axis=1)
+    return _shares(ops, ops.Relu(scores), target.n_classes)
+
+
+def _scores(ops: Operators, link: str, outputs: Node) -> Node:
+    if link == "binary logits":
+        return ops.Sigmoid(outputs)
+    if link == "log-probabilities":
+        return ops.Exp(outputs)
+    return ops.Div(ops.Add(outputs, 1), 2) if link == "margins" else outputs
+
+
+def _shares(ops: Operators, scores: Node, n_classes: int) -> Node:
+    """Return scores divided by their sum, equal ones where that is 0."""
+    total = ops.ReduceSum(scores, np.array([1]), keepdims=1)
+    is_some = ops.Greater(total, 0)
+    return ops.Where(is_some, ops.Div(scores, ops.Where(is_some, total, 1)), 1 / n_classes)

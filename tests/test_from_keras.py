@@ -1,0 +1,235 @@
+"""Keras models that become estimators, and estimators that become Keras models."""
+
+import keras
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense._network import Activation
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((60, 4)).astype(np.float32)
+CODES = np.arange(60) % 3
+layers = keras.layers
+
+
+def trained(*stages, loss="mse", target=None, dtype="float32"):
+    """Return a compiled model that has seen some rows."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,), dtype=dtype), *stages])
+    model.compile("adam", loss)
+    n_outputs = model.output_shape[1]
+    y = RNG.standard_normal((60, n_outputs)) if target is None else target
+    model.fit(X, y, epochs=2, verbose=0)
+    return model
+
+
+STAGES = {
+    "usual": lambda: [
+        layers.Dense(5, "relu"),
+        layers.Dropout(0.2),
+        layers.Dense(4, "tanh"),
+    ],
+    "normalized": lambda: [
+        layers.Dense(5),
+        layers.BatchNormalization(),
+        layers.Activation("relu"),
+        layers.Dropout(0.5),
+    ],
+    "other_order": lambda: [
+        layers.Dropout(0.1),
+        layers.BatchNormalization(epsilon=1e-5, center=False),
+        layers.Dense(5, "elu", use_bias=False),
+        layers.BatchNormalization(scale=False, momentum=0.9),
+        layers.LeakyReLU(negative_slope=0.3),
+        layers.Dense(3),
+    ],
+    "linear": list,
+}
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_a_regressor_predicts_what_its_model_does(stages):
+    model = trained(*STAGES[stages](), layers.Dense(1))
+    network = KerasDenseRegressor.from_keras(model)
+    expected = model.predict(X, verbose=0)
+    assert_allclose(network.predict(X), expected[:, 0], rtol=1e-5, atol=1e-6)
+    assert_allclose(network.to_keras().predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
+    assert network.history_ == {"loss": []}
+    assert network.n_features_in_ == 4
+
+
+def test_several_outputs_stay_several():
+    model = trained(layers.Dense(2))
+    assert KerasDenseRegressor.from_keras(model).predict(X).shape == (60, 2)
+
+
+@pytest.mark.parametrize("stages", ["usual", "normalized", "linear"])
+def test_parameters_describe_the_model(stages):
+    model = trained(*STAGES[stages](), layers.Dense(1))
+    network = KerasDenseRegressor.from_keras(model)
+    twin = clone(network).set_params(epochs=1).fit(X, X[:, 0])
+    assert twin._network == network._network
+    assert isinstance(network.optimizer, keras.optimizers.Adam)
+    assert network.loss == "mse"
+
+
+def test_training_goes_on():
+    model = trained(layers.Dense(5, "relu"), layers.Dense(1))
+    network = KerasDenseRegressor.from_keras(model)
+    network.set_params(warm_start=True, epochs=30, random_state=0)
+    before = network.score(X, X[:, 0])
+    assert network.fit(X, X[:, 0]).score(X, X[:, 0]) > before
+    assert network.n_iter_ == 30
+    network.partial_fit(X, X[:, 0])
+
+
+def test_layers_in_another_order_cannot_be_trained_on():
+    network = KerasDenseRegressor.from_keras(trained(*STAGES["other_order"](), layers.Dense(1)))
+    with pytest.raises(ValueError, match="go on with the fitted network"):
+        network.partial_fit(X, X[:, 0])
+
+
+def test_a_classifier_takes_classes_in_any_order():
+    one_hot = np.eye(3)[CODES]
+    model = trained(layers.Dense(3, "softmax"), loss="categorical_crossentropy", target=one_hot)
+    expected = model.predict(X, verbose=0)
+    network = KerasDenseClassifier.from_keras(model, classes=["trouser", "bag", "coat"])
+    assert list(network.classes_) == ["bag", "coat", "trouser"]
+    assert_allclose(network.predict_proba(X), expected[:, [1, 2, 0]], rtol=1e-5)
+    names = np.array(["trouser", "bag", "coat"])
+    assert_array_equal(network.predict(X), names[expected.argmax(axis=1)])
+    numbered = KerasDenseClassifier.from_keras(model)
+    assert list(numbered.classes_) == [0, 1, 2]
+    assert numbered.set_params(warm_start=True, epochs=1).fit(X, CODES).n_iter_ == 1
+
+
+@pytest.mark.parametrize(
+    ("activation", "loss"),
+    [
+        ("sigmoid", "binary_crossentropy"),
+        ("linear", keras.losses.BinaryCrossentropy(from_logits=True)),
+        ("tanh", "hinge"),
+    ],
+)
+def test_a_single_output_speaks_for_the_second_class(activation, loss):
+    model = trained(layers.Dense(1, activation), loss=loss, target=CODES > 0)
+    in_order = KerasDenseClassifier.from_keras(model, classes=["no", "yes"])
+    reversed_ = KerasDenseClassifier.from_keras(model, classes=["yes", "no"])
+    assert list(reversed_.classes_) == ["no", "yes"]
+    p = in_order.predict_proba(X)
+    if activation == "sigmoid":
+        assert_allclose(p[:, 1], model.predict(X, verbose=0)[:, 0], rtol=1e-5)
+    assert_allclose(reversed_.predict_proba(X), p[:, ::-1], rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_may_be_labels_of_their_own():
+    y = np.c_[CODES > 0, CODES > 1].astype(int)
+    model = trained(layers.Dense(2, "sigmoid"), loss="binary_crossentropy", target=y)
+    network = KerasDenseClassifier.from_keras(model, multi_label=True)
+    expected = model.predict(X, verbose=0)
+    assert_allclose(network.predict_proba(X), expected, rtol=1e-5)
+    assert_array_equal(network.predict(X), expected > 0.5)
+    with pytest.raises(ValueError, match="classes must be None with multi_label=True"):
+        KerasDenseClassifier.from_keras(model, classes=["a", "b"], multi_label=True)
+
+
+@pytest.mark.parametrize("classes", [["a"], ["a", "b"], ["a", "b", "b"], [["a", "b", "c"]], "abc"])
+def test_classes_must_be_as_many_as_the_outputs(classes):
+    model = trained(layers.Dense(3, "softmax"))
+    with pytest.raises(ValueError, match="classes must be 3 different labels"):
+        KerasDenseClassifier.from_keras(model, classes=classes)
+
+
+def test_other_layers_are_refused_by_name():
+    model = trained(layers.Dense(4), layers.LayerNormalization(name="norm"), layers.Dense(1))
+    with pytest.raises(ValueError, match=r"layer 'norm', of the class LayerNormalization"):
+        KerasDenseRegressor.from_keras(model)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: keras.Sequential([layers.Dense(1)]), "must take rows of features"),
+        (lambda: keras.Sequential([keras.Input((2, 3)), layers.Dense(1)]), "rows of features"),
+        (lambda: keras.Sequential([keras.Input((2,)), layers.Dropout(0.1)]), "a Dense layer"),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((2,)), layers.Dense(1), layers.BatchNormalization()]
+            ),
+            "must end in a Dense layer",
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((2,)), layers.Dense(1, own_activation), Own()]),
+            "of the class Own",
+        ),
+    ],
+)
+def test_models_of_other_shapes_are_refused(model, message):
+    with pytest.raises(ValueError, match=message):
+        KerasDenseRegressor.from_keras(model())
+
+
+class Own(layers.Dense):
+    def __init__(self):
+        super().__init__(1)
+
+
+def own_activation(x):
+    return keras.ops.tanh(x)
+
+
+def test_what_is_no_sequential_is_refused():
+    inputs = keras.Input((2,))
+    functional = keras.Model(inputs, layers.Dense(1)(inputs))
+    for model in (functional, "model.keras", None):
+        with pytest.raises(TypeError, match=r"model must be a keras\.Sequential"):
+            KerasDenseRegressor.from_keras(model)
+
+
+def test_functions_of_the_user_are_kept():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, own_activation), layers.Dense(1)])
+    network = KerasDenseRegressor.from_keras(model)
+    assert network._network.stages[1] == Activation(own_activation)
+    assert_allclose(network.predict(X), model.predict(X, verbose=0)[:, 0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_of_keras_goes_both_ways(tmp_path):
+    network = KerasDenseClassifier(
+        units=(6, 4), dropout=0.1, batch_normalization=True, epochs=2, random_state=0
+    ).fit(X, CODES)
+    network.to_keras().save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert_allclose(model.predict(X, verbose=0), network.predict_proba(X), rtol=1e-5)
+    again = KerasDenseClassifier.from_keras(model)
+    assert_allclose(again.predict_proba(X), network.predict_proba(X), rtol=1e-5)
+    assert again._network == network._network
+
+
+def test_double_precision_stays_double():
+    model = keras.Sequential([keras.Input((4,), dtype="float64"), layers.Dense(1, dtype="float64")])
+    network = KerasDenseRegressor.from_keras(model)
+    assert network.coefs_[0].dtype == np.float64
+
+
+def test_checkpoints_become_estimators(tmp_path):
+    best = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor="val_loss", save_best_only=True
+    )
+    y = 100 + 20 * X[:, 0]
+    network = KerasDenseRegressor(
+        units=6, epochs=4, early_stopping=True, callbacks=best, random_state=0
+    ).fit(X, y)
+    loaded = KerasDenseRegressor.from_keras(keras.saving.load_model(tmp_path / "best.keras"))
+    assert_allclose(loaded.predict(X), network.predict(X), rtol=1e-5)
+
+
+def test_rescaling_anywhere_else_is_refused():
+    model = keras.Sequential([keras.Input((2,)), layers.Rescaling(2.0), layers.Dense(1)])
+    with pytest.raises(ValueError, match="of the class Rescaling"):
+        KerasDenseRegressor.from_keras(model)
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1, "relu"), layers.Rescaling(2.0)])
+    with pytest.raises(ValueError, match="must be linear before the layer 'rescaling"):
+        KerasDenseRegressor.from_keras(model)

@@ -1,0 +1,197 @@
+"""Estimators and whole pipelines in ONNX: the same labels, probabilities and numbers."""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import skdense
+from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense._activations import NUMPY_ACTIVATIONS
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((90, 4)).astype(np.float32)
+CODES = np.digitize(X[:, 0], [-0.4, 0.4])
+SETTINGS = {"units": 8, "epochs": 5, "random_state": 0}
+NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
+TEXTS = ["island", "sex"]
+# What skl2onnx does with NumPy 2 and scikit-learn 1.9, not with the estimators here.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx")
+
+
+def run(model, inputs):
+    """Return the outputs of onnxruntime."""
+    onnx.checker.check_model(model)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, inputs)
+
+
+def columns(table):
+    """Return what a session takes for a table: an array of shape (rows, 1) for each column."""
+    kinds = {name: np.float32 if table[name].dtype.kind == "f" else object for name in table}
+    return {name: table[[name]].to_numpy().astype(kind) for name, kind in kinds.items()}
+
+
+def assert_agrees(estimator, inputs, rows):
+    label, probabilities = run(skdense.to_onnx(estimator, rows), inputs)
+    assert_array_equal(label, estimator.predict(rows))
+    assert_allclose(probabilities, estimator.predict_proba(rows), atol=1e-5)
+
+
+@pytest.fixture
+def table(penguins):
+    rows, species = penguins
+    known = rows["sex"].notna()
+    rows = rows.loc[known, [*NUMBERS, *TEXTS]].copy()
+    rows.iloc[3, 2] = np.nan
+    return rows, species[known].to_numpy()
+
+
+@pytest.fixture
+def preparation():
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    texts = OneHotEncoder(handle_unknown="ignore")
+    return ColumnTransformer([("numbers", numbers, NUMBERS), ("texts", texts, TEXTS)])
+
+
+def test_a_whole_pipeline_agrees_on_every_penguin(table, preparation):
+    rows, species = table
+    network = KerasDenseClassifier(units=12, epochs=20, random_state=0)
+    pipeline = Pipeline([("preparation", preparation), ("network", network)]).fit(rows, species)
+    model = skdense.to_onnx(pipeline, rows)
+    assert [each.name for each in model.graph.input] == [*NUMBERS, *TEXTS]
+    assert [each.name for each in model.graph.output] == ["label", "probabilities"]
+    assert_agrees(pipeline, columns(rows), rows)
+    unknown = rows.head(5).assign(island="elsewhere")
+    label, probabilities = run(model, columns(unknown))
+    assert_array_equal(label, pipeline.predict(unknown))
+    assert_allclose(probabilities, pipeline.predict_proba(unknown), atol=1e-5)
+
+
+@pytest.mark.parametrize("is_multilabel", [False, True])
+def test_a_pipeline_with_other_targets(table, preparation, is_multilabel):
+    rows, species = table
+    y = species == "Adelie"
+    y = np.c_[y, rows["body_mass_g"] > 4_000].astype(int) if is_multilabel else y
+    assert_agrees(
+        make_pipeline(preparation, KerasDenseClassifier(**SETTINGS)).fit(rows, y),
+        columns(rows),
+        rows,
+    )
+
+
+def test_regression_agrees_on_the_diabetes_set():
+    rows, y = load_diabetes(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), KerasDenseRegressor(**SETTINGS)).fit(rows, y)
+    [predicted] = run(skdense.to_onnx(pipeline, rows), {"X": rows.astype(np.float32)})
+    assert_allclose(predicted[:, 0], pipeline.predict(rows), rtol=1e-5)
+
+
+def test_several_outputs_of_a_regressor():
+    network = KerasDenseRegressor(**SETTINGS).fit(X, np.c_[X[:, 0], 1_000 * X[:, 1]])
+    [predicted] = run(skdense.to_onnx(network, X[:1]), {"X": X})
+    assert_allclose(predicted, network.predict(X), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [CODES, CODES * 7 - 3, CODES > 1, CODES.astype(float), np.array(list("abc"))[CODES],
+     np.array(["no", "yes"], object)[CODES // 2], np.c_[CODES > 0, CODES > 1].astype(int)],
+)  # fmt: skip
+def test_labels_of_every_kind(y):
+    assert_agrees(KerasDenseClassifier(**SETTINGS).fit(X, y), {"X": X}, X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "n_classes"),
+    [
+        ({"output_activation": "softmax"}, 2),
+        ({"output_activation": "linear"}, 2),
+        ({"output_activation": "linear"}, 3),
+        ({"loss": "hinge"}, 2),
+        ({"loss": "categorical_hinge"}, 3),
+        ({"output_activation": "sigmoid", "loss": "binary_crossentropy"}, 3),
+        ({"output_activation": "relu", "loss": "mse"}, 3),
+        ({"output_activation": "hard_sigmoid", "loss": "mse"}, 2),
+        ({"output_activation": "log_softmax", "loss": "mse"}, 3),
+        ({"batch_normalization": True, "dropout": 0.2}, 3),
+        ({"depth": 0}, 3),
+    ],
+)
+def test_heads_of_every_kind(parameters, n_classes):
+    y = np.minimum(CODES, n_classes - 1)
+    assert_agrees(KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y), {"X": X}, X)
+
+
+@pytest.mark.parametrize("activation", sorted(NUMPY_ACTIVATIONS.keys() - {"sparsemax"}))
+def test_activations_of_every_kind(activation):
+    network = KerasDenseRegressor(**{**SETTINGS, "epochs": 1}, activation=activation)
+    network.fit(X, X[:, 0])
+    wide = 6 * X
+    [predicted] = run(skdense.to_onnx(network, wide), {"X": wide})
+    expected = network.predict(wide)
+    assert_allclose(predicted[:, 0], expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_search_becomes_its_best_estimator():
+    search = GridSearchCV(KerasDenseClassifier(**SETTINGS), {"units": [4, 8]}, cv=2).fit(X, CODES)
+    assert_agrees(search, {"X": X}, X)
+
+
+def test_any_number_of_rows(table):
+    model = skdense.to_onnx(KerasDenseClassifier(**SETTINGS).fit(X, CODES), X[:1])
+    for n_rows in (1, 7):
+        label, probabilities = run(model, {"X": X[:n_rows]})
+        assert label.shape == (n_rows,)
+        assert probabilities.shape == (n_rows, 3)
+
+
+# --- what is refused ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["sparsemax", lambda x: 2 * x])
+def test_activations_without_a_form_are_named(activation):
+    network = KerasDenseRegressor(units=3, epochs=1, activation=activation).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=r"activation must be a name that has a form in ONNX"):
+        skdense.to_onnx(network, X)
+
+
+def test_classes_without_a_form_are_named():
+    network = KerasDenseClassifier(**SETTINGS).fit(X, np.array([0.25, 1.5, 2.0])[CODES].astype(str))
+    assert_agrees(network, {"X": X}, X)
+    network.classes_ = np.array([0.25, 1.5, 2.0])
+    with pytest.raises(ValueError, match="classes must be whole numbers or texts"):
+        skdense.to_onnx(network, X)
+
+
+def test_models_must_be_fitted():
+    with pytest.raises(NotFittedError):
+        skdense.to_onnx(KerasDenseClassifier(), X)
+
+
+def test_columns_of_other_kinds_are_named(table):
+    rows = pd.DataFrame({"when": pd.to_datetime(["2020-01-01"]), "x": [1.0]})
+    network = KerasDenseClassifier(**SETTINGS).fit(X, CODES)
+    with pytest.raises(ValueError, match=r"X must hold numbers and text\. Got .* in 'when'"):
+        skdense.to_onnx(network, rows)
+
+
+def test_without_skl2onnx_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r"skdense\[onnx\]"):
+        skdense.to_onnx(KerasDenseClassifier(), X)

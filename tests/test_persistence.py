@@ -1,0 +1,477 @@
+"""Files of estimators: what they keep, how they are written, and what nobody can make them do."""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+
+import skdense
+from skdense import KerasDenseClassifier, KerasDenseRegressor, _archive
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((60, 4))
+NUMBERS = X[:, 0]
+CODES = np.arange(60) % 3
+SETTINGS = {"units": 5, "epochs": 3, "random_state": 0}
+TARGETS = {
+    "texts": (KerasDenseClassifier, np.array(list("abc"))[CODES]),
+    "objects": (KerasDenseClassifier, np.array(list("abc"), object)[CODES]),
+    "integers": (KerasDenseClassifier, CODES * 7),
+    "floats": (KerasDenseClassifier, CODES.astype(float)),
+    "booleans": (KerasDenseClassifier, CODES > 0),
+    "labels": (KerasDenseClassifier, np.c_[CODES > 0, CODES > 1].astype(int)),
+    "numbers": (KerasDenseRegressor, NUMBERS),
+    "columns": (KerasDenseRegressor, np.c_[NUMBERS, 100 * NUMBERS]),
+}
+PARAMETERS = {
+    "plain": {},
+    "layers": {"units": (6, 4), "activation": ("tanh", "gelu"), "dropout": (0.1, 0.0)},
+    "normalized": {"batch_normalization": True, "l1": 0.01, "l2": 0.01},
+    "watched": {"early_stopping": True, "validation_fraction": 0.2, "patience": 1},
+    "seeded": {"random_state": np.random.RandomState(3)},
+    "keras": {
+        "optimizer": keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 20)),
+        "activation": keras.layers.LeakyReLU(negative_slope=0.3),
+        "kernel_initializer": keras.initializers.HeNormal(seed=3),
+    },
+}
+
+
+def fitted(kind=KerasDenseClassifier, y=TARGETS["texts"][1], **parameters):
+    return kind(**{**SETTINGS, **parameters}).fit(X, y)
+
+
+def answers(estimator):
+    return getattr(estimator, "predict_proba", estimator.predict)(X)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "network.skdense"
+
+
+@pytest.fixture
+def saved(path):
+    fitted().save(path)
+    return path
+
+
+# --- what is kept ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_kind_of_target_predicts_the_same_bits(target, path):
+    kind, y = TARGETS[target]
+    network = fitted(kind, y)
+    network.save(path)
+    twin = skdense.load(str(path))
+    assert type(twin) is kind
+    assert_array_equal(answers(twin), answers(network))
+    assert_array_equal(twin.predict(X), network.predict(X))
+    assert twin.predict(X).dtype == network.predict(X).dtype
+    assert twin.history_ == network.history_
+    if kind is KerasDenseClassifier:
+        assert_array_equal(twin.classes_, network.classes_)
+        assert twin.classes_.dtype == network.classes_.dtype
+    assert vars(twin).keys() == vars(network).keys()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameters_come_back_and_training_goes_on(name, path):
+    network = fitted(warm_start=True, **PARAMETERS[name])
+    network.save(path)
+    twin = skdense.load(path)
+    assert repr(twin.get_params().keys()) == repr(network.get_params().keys())
+    before, after = network.get_params(), twin.get_params()
+    plain = [key for key, value in before.items() if isinstance(value, int | float | str | tuple)]
+    assert {key: after[key] for key in plain} == {key: before[key] for key in plain}
+    y = TARGETS["texts"][1]
+    assert_array_equal(answers(twin.fit(X, y)), answers(network.fit(X, y)))
+    assert twin.history_ == network.history_
+    assert twin.n_iter_ > 3
+
+
+def test_a_stream_goes_on(path):
+    network = KerasDenseRegressor(units=4, random_state=0).partial_fit(X, NUMBERS)
+    network.save(path)
+    twin = skdense.load(path)
+    assert_array_equal(
+        answers(twin.partial_fit(X, NUMBERS)), answers(network.partial_fit(X, NUMBERS))
+    )
+
+
+def test_names_of_features_are_kept(path):
+    table = pd.DataFrame(X, columns=list("pqrs"))
+    KerasDenseRegressor(**SETTINGS).fit(table, NUMBERS).save(path)
+    twin = skdense.load(path)
+    assert list(twin.feature_names_in_) == list("pqrs")
+    twin.predict(table)
+    with pytest.raises(ValueError, match="feature names"):
+        twin.predict(table.rename(columns={"p": "other"}))
+
+
+def test_an_unfitted_estimator_is_kept_as_such(path):
+    KerasDenseClassifier(units=(7, 3), class_weight={"a": 2.0, 3: 1.5}).save(path)
+    twin = skdense.load(path)
+    assert (twin.units, twin.class_weight) == ((7, 3), {"a": 2.0, 3: 1.5})
+    with pytest.raises(NotFittedError):
+        twin.predict(X)
+
+
+def test_files_are_small_and_readable(saved):
+    n_bytes = sum(kernel.nbytes for kernel in skdense.load(saved).coefs_)
+    assert saved.stat().st_size < 1.1 * n_bytes + 20_000
+    arrays = np.load(saved)  # as any reader of NumPy's archives
+    assert arrays["arrays/0"].dtype in (np.float32, np.float64, "<U1")
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.namelist()[0] == "skdense.json"
+        text = archive.read("skdense.json").decode()
+    assert text.startswith('{\n "format": 1,')
+    assert json.loads(text)["libraries"].keys() >= {"skdense", "tensorflow", "numpy"}
+
+
+def test_equal_estimators_make_equal_files(saved, tmp_path):
+    other = tmp_path / "other"
+    skdense.load(saved).save(other)
+    assert other.read_bytes() == saved.read_bytes()
+
+
+def test_loading_and_predicting_need_no_tensorflow(path, tmp_path):
+    network = fitted(optimizer=keras.optimizers.Adam(), kernel_initializer="he_normal")
+    network.save(path)
+    np.save(tmp_path / "X.npy", X)
+    code = """
+import sys, numpy as np
+sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing them raises
+import skdense
+network = skdense.load(sys.argv[1] + "/network.skdense")
+np.save(sys.argv[1] + "/answers.npy", network.predict_proba(np.load(sys.argv[1] + "/X.npy")))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert_array_equal(np.load(tmp_path / "answers.npy"), answers(network))
+
+
+def test_files_of_the_first_format_keep_loading():
+    """Written by release 0.1.0: classes "a", "b" and "c", with the probabilities of two rows."""
+    network = skdense.load(Path(__file__).parent / "data" / "format_1.skdense")
+    rows = np.float32([[0.5, -1.0, 0.25, 2.0], [0.0, 0.0, 0.0, 0.0]])
+    expected = json.loads((Path(__file__).parent / "data" / "format_1.json").read_text())
+    np.testing.assert_allclose(network.predict_proba(rows), expected["probabilities"], rtol=1e-5)
+    assert network.get_params()["units"] == [5, 3]
+    assert network.optimizer.get_config()["beta_1"] == pytest.approx(0.8)
+    assert network.history_.keys() == {"loss", "val_loss"}
+
+
+# --- what is refused ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("activation", np.tanh),
+        ("loss", lambda y_true, y_pred: y_true - y_pred),
+        ("metrics", ["accuracy", np.abs]),
+        ("scoring", lambda estimator, X, y: 0.0),
+        ("callbacks", [keras.callbacks.TerminateOnNaN()]),
+        ("activation", keras.layers.Lambda(lambda x: x)),
+        ("kernel_initializer", type("Own", (keras.initializers.Zeros,), {})()),
+    ],
+)
+def test_functions_are_refused_by_name(name, value, path):
+    with pytest.raises(TypeError, match=rf"no functions.*Got {name}="):
+        KerasDenseClassifier(**{name: value}).save(path)
+    assert not list(path.parent.iterdir())
+
+
+def test_classes_of_the_user_are_refused(path):
+    own = type("Own", (KerasDenseRegressor,), {"__module__": "elsewhere"})
+    with pytest.raises(TypeError, match="Got an estimator of the class Own"):
+        own().save(path)
+
+
+# --- writing -----------------------------------------------------------------------------
+
+
+class FullDisk:
+    """A file to which only so many writes succeed."""
+
+    def __init__(self, file, n_writes):
+        self._file, self._left = file, n_writes
+
+    def write(self, data):
+        self._left -= 1
+        if self._left < 0:
+            raise OSError(28, "No space left on device")
+        return self._file.write(data)
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return self._file.__exit__(*error)
+
+
+def test_a_failing_write_leaves_the_old_file(saved, monkeypatch):
+    before, other = saved.read_bytes(), fitted(random_state=1)
+    opened, n_writes, failures = Path.open, 0, 0
+    while saved.read_bytes() == before:
+        monkeypatch.setattr(Path, "open", lambda *args, n=n_writes: FullDisk(opened(*args), n))
+        try:
+            other.save(saved)
+        except OSError as error:
+            assert "No space left" in str(error)  # noqa: PT017 - the last save succeeds
+            failures += 1
+        monkeypatch.undo()
+        assert [file.name for file in saved.parent.iterdir()] == [saved.name]
+        n_writes += 1
+    assert failures > 10
+    assert_array_equal(answers(skdense.load(saved)), answers(other))
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_a_crash_before_the_end_leaves_the_old_file(function, saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def crash(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os if function == "fsync" else Path, function, crash)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(random_state=1).save(saved)
+    assert saved.read_bytes() == before
+    assert [file.name for file in saved.parent.iterdir()] == [saved.name]
+
+
+def test_a_folder_that_is_missing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        KerasDenseRegressor().save(tmp_path / "missing" / "network")
+    with pytest.raises(FileNotFoundError):
+        skdense.load(tmp_path / "missing")
+
+
+# --- damaged and malicious files ---------------------------------------------------------
+
+
+def refused(path, match="load needs a whole file"):
+    with pytest.raises(ValueError, match=match):
+        skdense.load(path)
+
+
+def mutations(content, n):
+    """Flip, cut, repeat and exchange bytes."""
+    rng = np.random.default_rng(0)
+    for number in range(n):
+        data = bytearray(content)
+        start, stop = sorted(rng.integers(len(data), size=2))
+        match number % 5:
+            case 0:
+                data[start] ^= 1 << rng.integers(8)
+            case 1:
+                data = data[:start]
+            case 2:
+                del data[start:stop]
+            case 3:
+                data[start:stop] = data[start:stop][::-1]
+            case 4:
+                data[start : start + 8] = rng.bytes(8)
+        yield bytes(data)
+
+
+def test_damage_is_noticed_or_harmless(saved):
+    expected, content = answers(skdense.load(saved)), saved.read_bytes()
+    n_refused = 0
+    for damaged in mutations(content, 3_000):
+        saved.write_bytes(damaged)
+        try:
+            network = skdense.load(saved)
+        except ValueError as error:
+            assert "load needs a whole file" in str(error)  # noqa: PT017 - not all are refused
+            n_refused += 1
+        else:
+            assert_array_equal(answers(network), expected)
+    assert n_refused > 2_500
+
+
+def test_a_document_that_is_changed_on_purpose_is_refused_or_predicts(saved):
+    """Every part of the document replaced by something else, with sums that are right."""
+    document, arrays = contents(saved)
+    n_refused = 0
+    for place in list(places(document["fitted"])):
+        for value in (None, -1, 10**30, "x", [], {}, {"array": 0}, {"tuple": []}, True, 0.5):
+            changed = json.loads(json.dumps(document))
+            put(changed["fitted"], place, value)
+            write(saved, changed, arrays)
+            try:
+                network = skdense.load(saved)
+            except ValueError as error:
+                assert "load needs a whole file" in str(error)  # noqa: PT017 - not all are refused
+                n_refused += 1
+            else:
+                assert network.predict(X).shape == (60,)
+    assert n_refused > 100
+
+
+def places(tree, path=()):
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+def put(tree, place, value):
+    for key in place[:-1]:
+        tree = tree[key]
+    tree[place[-1]] = value
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        return json.loads(archive.read(names[0])), [archive.read(name) for name in names[1:]]
+
+
+def write(path, document, arrays, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("skdense.json", json.dumps(document))
+        for number, array in enumerate(arrays):
+            archive.writestr(f"arrays/{number}.npy", array)
+
+
+def npy(array, **header):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_newer_formats_ask_for_an_upgrade(saved):
+    document, arrays = contents(saved)
+    write(saved, document | {"format": 2}, arrays)
+    refused(saved, "format 2, and this release reads up to 1; upgrade skdense")
+
+
+@pytest.mark.parametrize("number", [None, 0, "1", True, 1.0, [1]])
+def test_formats_are_whole_numbers(number, saved):
+    document, arrays = contents(saved)
+    write(saved, document | {"format": number}, arrays)
+    refused(saved, "does not tell the number of its format")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"not a zip at all", pickle.dumps({"a": 1})])
+def test_foreign_files_are_refused(content, path):
+    path.write_bytes(content)
+    refused(path)
+
+
+def test_other_archives_are_refused(path):
+    np.savez(path.with_suffix(".npz"), X=X)
+    refused(path.with_suffix(".npz"), "its parts are not skdense.json and numbered arrays")
+
+
+class Harm:
+    def __reduce__(self):
+        return print, ("executed",)
+
+
+def test_pickled_arrays_are_not_read(saved, capsys):
+    document, arrays = contents(saved)
+    arrays[0] = npy(np.array([Harm()], object))
+    write(saved, document, arrays)
+    refused(saved, "an array is of object")
+    assert "executed" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "shape", ["(1000000000000,)", "(-1,)", "(2, -3)", "(9999999999999, 999999)"]
+)
+def test_headers_that_claim_too_much_allocate_nothing(shape, saved):
+    document, arrays = contents(saved)
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+    text = header.ljust(117) + "\n"
+    arrays[0] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(64)
+    write(saved, document, arrays)
+    refused(saved, "not as long as it says")
+
+
+def test_compressed_files_are_refused(saved):
+    document, arrays = contents(saved)
+    write(saved, document, [bytes(10**7), *arrays[1:]], zipfile.ZIP_DEFLATED)
+    refused(saved, "compressed or encrypted")
+
+
+@pytest.mark.parametrize("name", ["../evil.npy", "/tmp/evil.npy", "arrays/7.npy", "skdense.json"])  # noqa: S108
+def test_parts_of_other_names_are_refused(name, saved):
+    with (
+        zipfile.ZipFile(saved, "a") as archive,
+        pytest.warns(UserWarning, match="Duplicate")
+        if (name == "skdense.json")
+        else contextlib.nullcontext(),
+    ):
+        archive.writestr(name, b"")
+    refused(saved, "its parts are not")
+
+
+LAMBDA = {
+    "module": "keras.layers",
+    "class_name": "Lambda",
+    "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEAAAA="}}},
+    "registered_name": None,
+}
+
+
+@pytest.mark.parametrize(
+    "serialized",
+    [
+        LAMBDA,
+        {"module": "builtins", "class_name": "eval", "config": {}, "registered_name": None},
+        {"module": "keras.optimizers", "class_name": "Adam", "config": {"learning_rate": LAMBDA}},
+        {"class_name": "Adam", "config": {}},
+        {"module": "os", "class_name": "system", "config": "echo executed"},
+    ],
+)
+def test_only_harmless_objects_of_keras_are_built(serialized, saved, capfd):
+    document, arrays = contents(saved)
+    document["parameters"]["optimizer"] = {"KerasObject": json.dumps(serialized)}
+    write(saved, document, arrays)
+    refused(saved, "an object of Keras that is not built from files")
+    assert "executed" not in capfd.readouterr().out
+
+
+def test_other_parameters_and_attributes_are_refused(saved):
+    document, arrays = contents(saved)
+    write(saved, document | {"parameters": {"nonsense": 1}}, arrays)
+    refused(saved, "nonsense")
+    document["fitted"]["predict"] = 1
+    write(saved, document, arrays)
+    refused(saved, "predict")
+
+
+def test_nesting_without_end_is_refused(saved):
+    document, arrays = contents(saved)
+    text = json.dumps(document).replace('"l1": 0.0', f'"l1": {"[" * 100_000}{"]" * 100_000}')
+    with zipfile.ZipFile(saved, "w") as archive:
+        archive.writestr("skdense.json", text)
+        for number, array in enumerate(arrays):
+            archive.writestr(f"arrays/{number}.npy", array)
+    refused(saved)
+
+
+def test_the_constants_are_what_the_documentation_says():
+    assert _archive.FORMAT == 1
