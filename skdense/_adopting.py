@@ -75,7 +75,8 @@ def _compiled_with(model: Any) -> dict[str, Any]:
         return {}
     if not (isinstance(model.loss, str) or callable(model.loss)):
         raise ValueError(f"model must have one loss, or not be compiled. Got loss={model.loss!r}.")
-    return {"loss": model.loss, "optimizer": model.optimizer}
+    # A fresh one, since Keras cannot copy an optimizer that has trained.
+    return {"loss": model.loss, "optimizer": KerasObject.of(model.optimizer).build()}
 
 
 def _hidden_layers(stages: tuple[Stage, ...]) -> list[HiddenLayer]:

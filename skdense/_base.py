@@ -22,7 +22,7 @@ from ._heads import Head
 from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
 from ._keras_objects import Activation
-from ._keras_view import build_compiled_model
+from ._keras_view import build_compiled_model, build_model
 from ._labels import Labels
 from ._network import Network, Weights, forward
 from ._parameters import CONSTRAINTS, checked_parameters, draw_seed, resolve_batch_size
@@ -214,7 +214,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self.engine_ = "keras"
         self._remember_parameters()
         seed = draw_seed(self.random_state)
-        dtype = str(weights[0]["kernel"].dtype)
+        dtype = str(weights[-1]["kernel"].dtype)
         self._memory = Memory(seed, resolve_batch_size("auto", 1), dtype, 1.0, "", None)
         return self
 
@@ -281,7 +281,8 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
 
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
-        self.to_keras().summary()
+        check_is_fitted(self)
+        build_model(self._network, self._weights_in_own_units(), dtype="float32").summary()
 
     def _weights_in_own_units(self) -> Weights:
         check_is_fitted(self)

@@ -105,14 +105,25 @@ def decoded(value: Any, arrays: list[Array]) -> Any:
     [(kind, content)] = value.items()
     if kind in _RECORDS:
         own = {name: decoded(item, arrays) for name, item in content.items()}
-        if own.keys() != {field.name for field in fields(_RECORDS[kind])}:
-            raise ValueError(f"{kind} with {sorted(own)}")
         return _record(_RECORDS[kind], own)
     return _DECODERS[kind](content, arrays)
 
 
+# Annotations of fields that are held against what a file has for them.
+_TYPES: dict[Any, Any] = {
+    "Array": np.ndarray,
+    "bool": bool,
+    "float": (float, int),
+    "int": int,
+    "str": str,
+}
+
+
 def _record(kind: Any, own: dict[str, Any]) -> Any:
     """Make a dataclass of all its fields, those that its constructor does not take included."""
+    types = {field.name: _TYPES.get(field.type, object) for field in fields(kind)}
+    if own.keys() != types.keys() or not all(isinstance(own[n], types[n]) for n in types):
+        raise ValueError(f"{kind.__name__} of {own!r}")
     record = object.__new__(kind)
     record.__dict__.update(own)
     return record

@@ -76,6 +76,8 @@ def build_compiled_model(
     penalty = kernel_penalty(l1, l2)
     model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
     model.compile(optimizer=optimizer.build(), loss=keras_loss(loss))
+    # Else Keras warns, when it loads a file of this model, that variables are missing.
+    model.optimizer.build(model.trainable_variables)
     return model
 
 

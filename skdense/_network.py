@@ -269,6 +269,8 @@ def rows_in_block(network: Network, *, is_sparse: bool) -> int:
 
 
 def _forward_block(network: Network, weights: Weights, X: Any, activate: bool) -> Array:
+    if not isinstance(network.stages[0], Dense):  # and may overwrite the caller's rows
+        X = X.toarray() if issparse(X) else X.copy()
     for stage, own in zip(network.stages, weights, strict=True):
         X = stage_forward(stage, X, own)
     return stage_forward(network.output, X, {}) if activate else X

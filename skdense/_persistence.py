@@ -55,7 +55,9 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
         return _estimator(document, arrays)
     except DamagedFileError as error:
         reason = str(error)
-    except (LookupError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+    except (TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
     raise ValueError(
         f"load needs a whole file that an estimator's save wrote. Got {str(path)!r}, which is "

@@ -52,7 +52,7 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
         if not _pickles(value):
             _require_picklable(name, value)
             by_value[name] = value
-        elif value is not state[name]:
+        elif _waits(value):
             stored[name] = value
     for name in (*stored, *by_value):
         del state[name]
@@ -82,6 +82,11 @@ def waiting(values: dict[str, Any]) -> dict[str, Any]:
     stored = {name: value for name, value in values.items() if _waits(value)}
     plain = {name: value for name, value in values.items() if name not in stored}
     return plain | ({_STORED: stored} if stored else {})
+
+
+def attribute_names(attributes: dict[str, Any]) -> set[str]:
+    """Return the names of all attributes, those that wait included."""
+    return attributes.keys() - {_STORED} | attributes.get(_STORED, {}).keys()
 
 
 def read_stored(attributes: dict[str, Any], name: str) -> Any:

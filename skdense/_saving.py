@@ -9,7 +9,7 @@ from typing import Any
 
 from ._archive import write
 from ._document import Array, UnknownKindError, encoded
-from ._pickling import described
+from ._pickling import attribute_names, described
 
 # What training left, of what a file holds; each estimator has some of it.
 FITTED = (
@@ -42,7 +42,8 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         )
     arrays: list[Array] = []
     parameters = _encoded(estimator.get_params(deep=False), arrays)
-    fitted = {name: getattr(estimator, name) for name in FITTED if hasattr(estimator, name)}
+    names = attribute_names(vars(estimator))
+    fitted = {name: getattr(estimator, name) for name in FITTED if name in names}
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},

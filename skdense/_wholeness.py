@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ._activations import NUMPY_ACTIVATIONS
 from ._continuing import Memory
-from ._keras_objects import KerasObject
+from ._keras_objects import KerasObject, activation_function
 from ._labels import Labels
 from ._network import Activation, Dense, Dropout, Network, Normalization
 from ._targets import ClassTarget, LabelsTarget, RegressionTarget
@@ -36,7 +37,7 @@ def require_whole(fitted: dict[str, Any]) -> None:
     _require_network(network)
     _require(len(fitted["_weights"]) == len(network.stages), "_weights")
     for stage, weights in zip(network.stages, fitted["_weights"], strict=True):
-        shapes = {name: _shape(array) for name, array in weights.items()}
+        shapes = {name: _shape(array, kinds="f") for name, array in weights.items()}
         _require(shapes == _weight_shapes(stage), f"weights of {stage}")
     _require(fitted["n_features_in_"] == network.n_inputs, "n_features_in_")
     _require(fitted["n_outputs_"] == network.n_outputs == target.n_units, "n_outputs_")
@@ -59,11 +60,17 @@ def _require_network(network: Network) -> None:
         is_known = isinstance(stage, Dense | Normalization | Activation | Dropout)
         _require(is_known and all(map(_is_size, _sizes(stage))), f"stage {stage}")
     functions = [s.function for s in (*network.stages, network.output) if type(s) is Activation]
-    _require(all(isinstance(function, str | KerasObject) for function in functions), "activations")
+    _require(all(map(_is_activation, functions)), "activations")
     widths = [network.n_inputs]
     for dense in network.dense:
         _require(dense.n_inputs == widths[-1], f"stage {dense}")
         widths.append(dense.n_units)
+
+
+def _is_activation(function: Any) -> bool:
+    if isinstance(function, str) and function not in NUMPY_ACTIVATIONS:
+        activation_function(function)  # a ValueError unless Keras knows it
+    return isinstance(function, str | KerasObject)
 
 
 def _sizes(stage: Any) -> list[Any]:
@@ -83,13 +90,13 @@ def _weight_shapes(stage: Any) -> dict[str, tuple[int, ...]]:
     return {}
 
 
-def _shape(array: Any) -> tuple[int, ...] | None:
-    return array.shape if isinstance(array, np.ndarray) else None
+def _shape(array: Any, kinds: str = "biufOUMm") -> tuple[int, ...] | None:
+    return array.shape if isinstance(array, np.ndarray) and array.dtype.kind in kinds else None
 
 
 def _require_target(target: Any, fitted: dict[str, Any]) -> None:
     if isinstance(target, RegressionTarget):
-        pair = {_shape(target.mean), _shape(target.scale)}
+        pair = {_shape(array, kinds="f") for array in (target.mean, target.scale)}
         _require(pair == {(fitted["n_outputs_"],)}, "target")
         return
     labels = fitted["_labels"]

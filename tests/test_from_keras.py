@@ -4,10 +4,16 @@ import keras
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._network import Activation
+
+# Of Keras, when it saves on NumPy 2.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4)).astype(np.float32)
@@ -54,8 +60,10 @@ STAGES = {
 def test_a_regressor_predicts_what_its_model_does(stages):
     model = trained(*STAGES[stages](), layers.Dense(1))
     network = KerasDenseRegressor.from_keras(model)
-    expected = model.predict(X, verbose=0)
+    expected, before = model.predict(X, verbose=0), X.copy()
     assert_allclose(network.predict(X), expected[:, 0], rtol=1e-5, atol=1e-6)
+    assert_allclose(network.predict(csr_array(X)), expected[:, 0], rtol=1e-5, atol=1e-6)
+    assert_array_equal(X, before)
     assert_allclose(network.to_keras().predict(X, verbose=0), expected, rtol=1e-5, atol=1e-6)
     assert network.history_ == {"loss": []}
     assert network.n_features_in_ == 4
