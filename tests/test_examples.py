@@ -146,3 +146,17 @@ def test_out_of_core_takes_a_file_and_says_what_dask_needs(tmp_path, capsys, mon
     assert first.startswith("own.csv: ")
     assert "4 chunks" in pandas
     assert "pip install 'dask[dataframe]'" in dask
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    # Of Keras, when it saves on NumPy 2.
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+)
+def test_save_and_serve(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["save_and_serve.py", "--epochs", "3"])
+    load_example("save_and_serve").main()
+    lines = capsys.readouterr().out.splitlines()
+    differences = [float(line.split()[-1]) for line in lines if "differs by" in line]
+    assert len(differences) == 5
+    assert max(differences) < 1e-5

@@ -35,8 +35,13 @@ def test_first_example_is_short_and_learns(names):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(
+    # Of Keras, when it saves on NumPy 2.
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+)
 @pytest.mark.parametrize("number", range(1, len(EXAMPLES)))
-def test_further_examples_go_on_from_the_first(number, names):
+def test_further_examples_go_on_from_the_first(number, names, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for the files they write
     if "sklearn.callback" in EXAMPLES[number] and not importlib.util.find_spec("sklearn.callback"):
         pytest.skip("scikit-learn has its own callbacks from release 1.9 on")
     run(EXAMPLES[number], dict(names))
