@@ -1,8 +1,9 @@
 """A dense network as data: its stages, its initial weights, and its forward pass in NumPy.
 
-A network is a sequence of stages. What each stage means is said four times, always by one
+A network is a sequence of stages. What each stage means is said five times, always by one
 function per stage type: initial weights and NumPy forward pass here, the traced forward pass
-in ``training.forward``, the Keras layers in ``_keras_view``.
+in ``training.forward``, the Keras layers in ``_keras_view``, the ONNX operators in
+``_onnx_graph``.
 """
 
 from __future__ import annotations

@@ -267,3 +267,23 @@ def test_peak_memory_is_seen_after_it_is_gone(benchmark):
         del array
     assert memory.peak_megabytes() > before[0] + 10
     assert anonymous.megabytes > before[1] + 10
+
+
+@pytest.mark.slow
+def test_serving_compares_the_same_answers(quickly):
+    sections = quickly("serving")
+    everybody = {
+        "skdense, pickle": 1,
+        "skdense, load": 1,
+        "MLP, pickle": 1,
+        "to_keras().predict": 1,
+        "onnxruntime": 1,
+    }
+    phases = dict.fromkeys(["load", "answer", "process"], everybody)
+    assert repeats(sections["cold"]) == phases
+    assert figures(sections["cold"])["loads TensorFlow"] == 0
+    assert repeats(sections["latency"]) == dict.fromkeys(["one penguin", "200 penguins"], everybody)
+    differences = [v for k, v in figures(sections["latency"]).items() if k.startswith("difference")]
+    assert len(differences) == 3
+    assert max(differences) < 1e-5
+    assert repeats(sections["bulk"]) == {"bulk": everybody}

@@ -216,6 +216,12 @@ def test_a_file_of_keras_goes_both_ways(tmp_path):
     assert again._network == network._network
 
 
+def test_keras_draws_the_model():
+    network = KerasDenseRegressor(units=6, depth=1, epochs=1).fit(X, X[:, 0])
+    drawn = keras.utils.model_to_dot(network.to_keras(), show_shapes=True).to_string()
+    assert "(None, 6)" in drawn
+
+
 def test_double_precision_stays_double():
     model = keras.Sequential([keras.Input((4,), dtype="float64"), layers.Dense(1, dtype="float64")])
     network = KerasDenseRegressor.from_keras(model)
