@@ -31,6 +31,20 @@ _LONGEST_HEADER = 1_000
 _DATE = (1980, 1, 1, 0, 0, 0)  # the same for equal contents
 
 
+# What zipfile, json and NumPy say of bytes that make no sense to them.
+_NONSENSE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,  # of which NotImplementedError and RecursionError are
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
+
+
 class DamagedFileError(ValueError):
     """A file is not as it was written."""
 
@@ -84,15 +98,8 @@ def read(path: Path) -> tuple[dict[str, Any], list[Array]]:
                 return _contents(archive, size)
         except DamagedFileError:
             raise
-        # Whatever zipfile, json and NumPy say of bytes that make no sense to them.
-        except (zipfile.BadZipFile, ArithmeticError, LookupError, NotImplementedError) as error:
-            raise DamagedFileError(_reason(error)) from error
-        except (EOFError, OSError, RuntimeError, SyntaxError, TypeError, ValueError) as error:
-            raise DamagedFileError(_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+        except _NONSENSE as error:
+            raise DamagedFileError(f"{type(error).__name__}: {error}") from error
 
 
 def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], list[Array]]:

@@ -15,6 +15,8 @@ from ._saving import FITTED
 from ._wholeness import require_whole
 
 _ESTIMATORS = {kind.__name__: kind for kind in (KerasDenseClassifier, KerasDenseRegressor)}
+# What comes of a document that makes no sense.
+_NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegressor:
@@ -47,17 +49,15 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
     >>> network = skdense.KerasDenseRegressor(units=4, epochs=2).fit([[0.0], [1.0]], [0.0, 1.0])
     >>> path = f"{tempfile.mkdtemp()}/network.skdense"
     >>> network.save(path)
-    >>> (skdense.load(path).predict([[0.5]]) == network.predict([[0.5]])).all()
-    np.True_
+    >>> bool(skdense.load(path).predict([[0.5]]) == network.predict([[0.5]]))
+    True
     """
     try:
         document, arrays = read(Path(path))
         return _estimator(document, arrays)
     except DamagedFileError as error:
         reason = str(error)
-    except (ArithmeticError, AttributeError, LookupError, RecursionError) as error:
-        reason = f"{type(error).__name__}: {error}"
-    except (TypeError, ValueError) as error:
+    except _NONSENSE as error:
         reason = f"{type(error).__name__}: {error}"
     raise ValueError(
         f"load needs a whole file that an estimator's save wrote. Got {str(path)!r}, which is "
