@@ -1,21 +1,11 @@
 """Small weights in one vector, and back."""
 
-from itertools import count
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from skdense import KerasDenseRegressor
-from skdense._network import HiddenLayer, build_network, initial_weights
-from skdense.training.packing import (
-    Packing,
-    cut,
-    flat,
-    moving_statistics,
-    packing_of,
-    trainable,
-)
+from skdense.training.packing import Packing, flat, moving_statistics, trainable, unflatten
 
 N_MEMBERS = 2
 # Kernel, bias and so on of each stage, without the member axis; one of 1,600 numbers lies alone.
@@ -105,34 +95,13 @@ def test_slots_are_packed_like_their_weights(n_slots, shapes, groups):
         assert_equal(ours, theirs)
 
 
-def in_numpy(weights):
-    return [{name: w.numpy() for name, w in stage.items()} for stage in weights]
-
-
 @networks
-def test_a_vector_of_all_is_cut_again(shapes, groups):
-    weights = tf.nest.flatten(drawn(shapes))
-    assert_equal(cut(flat(weights), [w.shape for w in weights]), weights)
-
-
-@networks
-def test_arrays_are_packed_as_tensors_are(shapes, groups):
-    weights = trainable(drawn(shapes))
-    arrays = trainable(in_numpy(drawn(shapes)))
-    packing = Packing.of(drawn(shapes))
-    packed = packing.pack(arrays)
-    assert_equal(packed, packing.pack(weights))
-    assert_equal(packing.unpack(packed), arrays)
-    assert all(isinstance(array, np.ndarray) for array in packed + packing.unpack(packed))
-
-
-def test_the_packing_of_a_network_is_that_of_its_weights():
-    layers = [HiddenLayer(40, "relu", 0.1), HiddenLayer(5, "tanh", 0.0)]
-    network = build_network(60, layers, 2, "linear", batch_normalization=True)
-    weights = initial_weights(network, lambda seed, shape, dtype: np.ones(shape), count(), "f")
-    stacked = [{name: np.stack([w] * 3) for name, w in stage.items()} for stage in weights]
-    assert packing_of(network, 3) == Packing.of(stacked)
-    assert packing_of(network, 3).groups[0] == (0,)
+def test_a_members_vector_becomes_its_weights(shapes, groups):
+    weights = drawn(shapes)
+    vectors = flat(tf.nest.flatten(weights)).numpy()
+    for member, vector in enumerate(vectors):
+        for ours, theirs in zip(unflatten(vector, weights), weights, strict=True):
+            assert_equal(ours.values(), [w[member] for w in theirs.values()])
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nadam"])

@@ -23,7 +23,7 @@ from .batches import (
     steps_per_chunk,
 )
 from .initializers import starting_weights
-from .packing import Packing, cut, moving_statistics, packing_of, trainable
+from .packing import unflatten
 from .prefetching import one_ahead
 from .program import (
     Data,
@@ -31,6 +31,7 @@ from .program import (
     ProgramSpec,
     State,
     get_program,
+    initial_slots,
 )
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
@@ -38,8 +39,6 @@ from .task import OptimizerState, TrainingTask
 ENGINE = "compiled"
 
 Logs = dict[str, list[float]]
-Arrays = list[NDArray[Any]]
-Tensor = Any
 
 
 def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
@@ -102,8 +101,7 @@ class Networks:
     def __init__(self, tasks: list[TrainingTask]) -> None:
         self.tasks = tasks
         self.spec = program_spec(tasks[0], len(tasks))
-        self._packing = packing_of(self.spec.network, len(tasks))
-        self.state = _initial_state(self.spec, self._packing, tasks)
+        self.state = _initial_state(self.spec, tasks)
         self.rate: float | KerasObject | None = None
         self._numbers = _numbers(tasks)
         self._n_steps = int(self.state.step)
@@ -176,34 +174,20 @@ class Networks:
         """Return a single member's weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
             return self.weights()
-        like = [*self.state.packed, *_flat(self.state.statistics)]
-        parts = cut(self._snapshots.numpy()[number], [tuple(tensor.shape) for tensor in like])
-        n_packed = len(self.state.packed)
-        return self._unpacked(parts[:n_packed], parts[n_packed:], member=0)
+        return tuple(unflatten(self._snapshots.numpy()[number, 0].copy(), self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
-        packed, statistics = self.state.packed, _flat(self.state.statistics)
-        return self._unpacked(_arrays(packed), _arrays(statistics), member)
-
-    def _unpacked(self, packed: Arrays, statistics: Arrays, member: int) -> Weights:
-        """Return copies of one member's weights, which hold on to nothing else."""
-        rest = iter(statistics)
-        named = [{name: next(rest) for name in own} for own in self.state.statistics]
         return tuple(
-            {name: array[member].copy() for name, array in stage.items()}
-            for stage in self._packing.unpack_weights(packed, named)
+            {name: w.numpy()[member] for name, w in stage.items()} for stage in self.state.weights
         )
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""
-        packed, statistics = _packed(self._packing, [weights])
-        self.state = self.state._replace(packed=packed, statistics=statistics)
+        self.state = self.state._replace(weights=_stacked([weights]))
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
-        arrays = [tuple(_arrays(own)) for own in self.state.slots]
-        unpacked = self._packing.unpack_slots(arrays)
-        slots = [tuple(slot[member].copy() for slot in own) for own in unpacked]
+        slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
     def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> Data:
@@ -232,43 +216,26 @@ def _uncopied(array: NDArray[Any]) -> Any:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def _initial_state(spec: ProgramSpec, packing: Packing, tasks: list[TrainingTask]) -> State:
+def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
     tf, _ = _tensorflow.load()
-    packed, statistics = _packed(packing, [starting_weights(task) for task in tasks])
+    weights = _stacked([starting_weights(task) for task in tasks])
+    slots = initial_slots(spec.rule, weights)
     states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
     if not states:
-        slots = [spec.rule.init(weight) for weight in packed]
-        return State(packed, slots, statistics, tf.constant(0))
-    stacked = [
-        tuple(np.stack(slot).astype(spec.dtype) for slot in zip(*own, strict=True))
+        return State(weights, slots, tf.constant(0))
+    slots = [
+        tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
         for own in zip(*(state.slots for state in states), strict=True)
     ]
-    slots = [tuple(map(tf.constant, own)) for own in packing.pack_slots(stacked)]
-    return State(packed, slots, statistics, tf.constant(states[0].n_steps))
+    return State(weights, slots, tf.constant(states[0].n_steps))
 
 
-def _packed(
-    packing: Packing, members: list[Weights]
-) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """Return the members' weights packed, and their moving statistics."""
+def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
     tf, _ = _tensorflow.load()
-    stacked = [
-        {name: np.stack([own[name] for own in stage]) for name in stage[0]}
+    return [
+        {name: tf.constant(np.stack([own[name] for own in stage])) for name in stage[0]}
         for stage in zip(*members, strict=True)
     ]
-    statistics = [
-        {name: tf.constant(array) for name, array in own.items()}
-        for own in moving_statistics(stacked)
-    ]
-    return list(map(tf.constant, packing.pack(trainable(stacked)))), statistics
-
-
-def _flat(stages: list[dict[str, Tensor]]) -> list[Tensor]:
-    return [tensor for stage in stages for tensor in stage.values()]
-
-
-def _arrays(tensors: Iterable[Tensor]) -> Arrays:
-    return [tensor.numpy() for tensor in tensors]
 
 
 def _numbers(tasks: list[TrainingTask]) -> Numbers:

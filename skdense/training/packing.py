@@ -1,10 +1,8 @@
-"""The weights of a network as a few tensors, for the compiled program.
+"""The weights of a network as a few tensors, for the loop over training steps.
 
 A step updates every tensor by operations of its own, which take time to compile and to start
 however little there is to compute. So small weights lie one after the other in a single vector.
 Large ones stay as they are: taking them out of a vector would copy them in every step.
-
-Within the program these functions work on tensors, and outside on arrays of NumPy.
 """
 
 from __future__ import annotations
@@ -12,13 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import _tensorflow
-from .._network import MOVING_STATISTICS, Network, stage_weights
+from .._network import MOVING_STATISTICS
 from .forward import StageTensors, Tensor
 from .optimizers import Slots
 
@@ -71,15 +68,16 @@ class Packing:
 
     def unpack(self, packed: Sequence[Tensor]) -> list[Tensor]:
         """Undo `pack`."""
+        tf, _ = _tensorflow.load()
         tensors: dict[int, Tensor] = {}
         for tensor, numbers in zip(packed, self.groups, strict=True):
             shapes = [self.shapes[n] for n in numbers]
             if len(numbers) == 1:
                 parts = [tensor]
             elif sum(math.prod(shape[1:]) for shape in shapes) == tensor.shape[1]:
-                parts = cut(tensor, shapes)
+                parts = _cut(tensor, shapes)
             else:
-                parts = [_reshaped(tensor, (-1, *[1] * (len(shape) - 1))) for shape in shapes]
+                parts = [tf.reshape(tensor, [-1] + [1] * (len(s) - 1)) for s in shapes]
             tensors.update(zip(numbers, parts, strict=True))
         return [tensors[n] for n in range(len(self.shapes))]
 
@@ -104,22 +102,6 @@ class Packing:
         return list(zip(*by_name, strict=True)) or [()] * len(self.shapes)
 
 
-@lru_cache(maxsize=512)
-def packing_of(network: Network, n_members: int) -> Packing:
-    """Return how the weights of a network, of so many members, lie together."""
-
-    def kernel(shape: tuple[int, int]) -> Any:
-        return np.broadcast_to(0.0, shape)  # takes no memory
-
-    drawn = [stage_weights(stage, kernel) for stage in network.stages]
-    return Packing.of(
-        [
-            {name: np.broadcast_to(w, (n_members, *w.shape)) for name, w in stage.items()}
-            for stage in drawn
-        ]
-    )
-
-
 def trainable(weights: Sequence[StageTensors]) -> list[Tensor]:
     """Return the weights that the optimizer changes, in order."""
     return [w for stage in weights for name, w in stage.items() if name not in MOVING_STATISTICS]
@@ -132,26 +114,22 @@ def moving_statistics(weights: Sequence[StageTensors]) -> list[StageTensors]:
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
     """Return tensors, one after the other, as one vector for each member."""
-    vectors = [_reshaped(tensor, (tensor.shape[0], -1)) for tensor in tensors]
-    if isinstance(vectors[0], np.ndarray):
-        return np.concatenate(vectors, axis=1)
     tf, _ = _tensorflow.load()
-    return tf.concat(vectors, axis=1)
+    return tf.concat([tf.reshape(t, [t.shape[0], -1]) for t in tensors], axis=1)
 
 
-def cut(vector: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
-    """Undo `flat` for tensors of these shapes, each with a leading member axis."""
-    sizes = [math.prod(shape[1:]) for shape in shapes]
-    if isinstance(vector, np.ndarray):
-        parts = np.split(vector, np.cumsum(sizes)[:-1], axis=1)
-    else:
-        tf, _ = _tensorflow.load()
-        parts = tf.split(vector, sizes, axis=1)
-    return [_reshaped(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-
-
-def _reshaped(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if isinstance(tensor, np.ndarray):
-        return tensor.reshape(shape)
+def _cut(vector: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     tf, _ = _tensorflow.load()
-    return tf.reshape(tensor, shape)
+    parts = tf.split(vector, [math.prod(shape[1:]) for shape in shapes], axis=1)
+    return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def unflatten(vector: Any, like: list[StageTensors]) -> list[StageTensors]:
+    """Return one member's weights from a NumPy vector of all; `like` has the shapes."""
+    tf, _ = _tensorflow.load()
+    shapes = [tuple(w.shape[1:]) for w in tf.nest.flatten(like)]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(vector, ends[:-1])
+    arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    unflattened: list[StageTensors] = tf.nest.pack_sequence_as(like, arrays)
+    return unflattened

@@ -25,7 +25,7 @@ from .losses import Loss, per_row_function
 from .metrics import Metric
 from .naming import named_after
 from .optimizers import Rule, Slots, square_root
-from .packing import Packing, flat, moving_statistics, packing_of, trainable
+from .packing import Packing, flat, moving_statistics, trainable
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,10 @@ class ProgramSpec:
 
 
 class State(NamedTuple):
-    """What a step changes, see `Packing`; every tensor but `step` has a leading member axis.
+    """What a step changes; every tensor but `step` has a leading member axis."""
 
-    Packed from call to call, since unpacking takes a kernel for each weight and slot, a third of
-    what a small program compiles.
-    """
-
-    packed: list[Tensor]
+    weights: list[StageTensors]
     slots: list[Slots]
-    statistics: list[StageTensors]
     step: Tensor
 
 
@@ -120,8 +115,8 @@ class Program:
         values : tensor of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
         snapshots : tensor of shape (snapshots, members, weights)
-            Packed weights and moving statistics at each of ``data.ends``, one after the other,
-            flattened; empty for a spec without snapshots.
+            The weights at each of ``data.ends``, one after the other, flattened; empty for a
+            spec without snapshots.
         """
         with self._lock:
             if self._concrete is None:
@@ -186,33 +181,58 @@ def clear_programs() -> None:
         _cached_program.cache_clear()
 
 
+class _Carried(NamedTuple):
+    """The state as the loop over steps carries it on, see `Packing`."""
+
+    packed: list[Tensor]
+    slots: list[Slots]
+    statistics: list[StageTensors]
+    step: Tensor
+
+    @classmethod
+    def of(cls, state: State, packing: Packing) -> _Carried:
+        return cls(
+            packing.pack(trainable(state.weights)),
+            packing.pack_slots(state.slots),
+            moving_statistics(state.weights),
+            state.step,
+        )
+
+    def weights(self, packing: Packing) -> list[StageTensors]:
+        return packing.unpack_weights(self.packed, self.statistics)
+
+    def state(self, packing: Packing) -> State:
+        return State(self.weights(packing), packing.unpack_slots(self.slots), self.step)
+
+
 def _run(
     spec: ProgramSpec, state: State, data: Data, numbers: Numbers
 ) -> tuple[State, Tensor, Tensor]:
     """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf, _ = _tensorflow.load()
-    packing = packing_of(spec.network, spec.n_members)
+    packing = Packing.of(state.weights)
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
-    def step(i: Tensor, carried: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
+    def step(i: Tensor, carried: _Carried, values: Tensor) -> tuple[Tensor, _Carried, Tensor]:
         carried, own = _training_step(spec, packing, carried, data, numbers, i)
         return i + 1, carried, _with_row(values, i, own)
 
-    start = tf.constant(0), state, values
+    start = tf.constant(0), _Carried.of(state, packing), values
     if spec.n_snapshots:
-        carried, values, snapshots = _run_to_snapshots(spec, data, step, start)
+        carried, values, snapshots = _run_to_snapshots(spec, packing, data, step, start)
     else:
         end, snapshots = data.ends[0], tf.zeros([0], spec.dtype)
         _, carried, values = tf.while_loop(lambda i, *_: i < end, step, start)
-    return carried, values, snapshots
+    return carried.state(packing), values, snapshots
 
 
 def _run_to_snapshots(
     spec: ProgramSpec,
+    packing: Packing,
     data: Data,
     step: Callable[..., Any],
-    start: tuple[Tensor, State, Tensor],
-) -> tuple[State, Tensor, Tensor]:
+    start: tuple[Tensor, _Carried, Tensor],
+) -> tuple[_Carried, Tensor, Tensor]:
     """Take the steps up to each snapshot in a loop of its own.
 
     Taken inside of the one loop over all steps, snapshots would slow every step down; two loops
@@ -221,12 +241,12 @@ def _run_to_snapshots(
     """
     tf, _ = _tensorflow.load()
 
-    def flat_weights(carried: State) -> Tensor:
-        return flat([*carried.packed, *tf.nest.flatten(carried.statistics)])
+    def flat_weights(carried: _Carried) -> Tensor:
+        return flat(tf.nest.flatten(carried.weights(packing)))
 
     def steps_to_snapshot(
-        number: Tensor, i: Tensor, carried: State, values: Tensor, snapshots: Tensor
-    ) -> tuple[Tensor, Tensor, State, Tensor, Tensor]:
+        number: Tensor, i: Tensor, carried: _Carried, values: Tensor, snapshots: Tensor
+    ) -> tuple[Tensor, Tensor, _Carried, Tensor, Tensor]:
         end = data.ends[number]
         i, carried, values = tf.while_loop(lambda i, *_: i < end, step, (i, carried, values))
         return number + 1, i, carried, values, _with_row(snapshots, number, flat_weights(carried))
@@ -246,14 +266,14 @@ def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
 def _training_step(
     spec: ProgramSpec,
     packing: Packing,
-    carried: State,
+    carried: _Carried,
     data: Data,
     numbers: Numbers,
     i: Tensor,
-) -> tuple[State, Tensor]:
+) -> tuple[_Carried, Tensor]:
     """Take one step of every member; returns what it carries on, and its values, (k, 1 + m)."""
     tf, _ = _tensorflow.load()
-    weights = packing.unpack_weights(carried.packed, carried.statistics)
+    weights = carried.weights(packing)
     is_row = tf.cast(data.share[i] > 0, spec.dtype)
     batch = Batch(is_row, data.dropout_seed[i], numbers.dropout_rates)
     outputs, after = forward_pass(spec.network, weights, data.X[i], batch)
@@ -265,13 +285,13 @@ def _training_step(
     rates = tf.cast(data.learning_rate[i], spec.dtype)
     packed, slots = _updated(spec, carried, gradients, rates, numbers.weight_decay)
     values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
-    carried = State(packed, slots, moving_statistics(after), carried.step + 1)
+    carried = _Carried(packed, slots, moving_statistics(after), carried.step + 1)
     return carried, tf.stack(values, axis=1)
 
 
 def _updated(
     spec: ProgramSpec,
-    carried: State,
+    carried: _Carried,
     gradients: list[Tensor],
     rates: Tensor,
     weight_decay: Tensor,
@@ -288,6 +308,11 @@ def _updated(
         updated.append(weight)
         slots.append(own)
     return updated, slots
+
+
+def initial_slots(rule: Rule, weights: list[StageTensors]) -> list[Slots]:
+    """Return the optimizer's slots of every trainable weight."""
+    return [rule.init(weight) for weight in trainable(weights)]
 
 
 def _like(per_member: Tensor, weight: Tensor) -> Tensor:
