@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import KerasDenseClassifier
@@ -20,7 +21,7 @@ def to_onnx(model: Any, X: Any) -> Any:
     ----------
     model : KerasDenseClassifier, KerasDenseRegressor, Pipeline or search
         Fitted. Its other steps are converted by skl2onnx, which has to know them.
-    X : ndarray or DataFrame of shape (n_samples, n_features)
+    X : ndarray, sparse array or DataFrame of shape (n_samples, n_features)
         A sample of the input, of which only names and dtypes count; a row is enough.
 
     Returns
@@ -74,7 +75,11 @@ def _register(skl2onnx: Any) -> None:
 
 def _input_types(X: Any) -> list[tuple[str, Any]]:
     if not hasattr(X, "columns"):
-        array = np.asarray(X)
+        array = np.asarray(X[:1].toarray() if issparse(X) else X)
+        if array.ndim != 2:
+            raise ValueError(
+                f"X must be rows of features, (n_samples, n_features). Got shape {array.shape}."
+            )
         return [("X", _tensor_type(array.dtype, array.shape[1], "X"))]
     return [(str(name), _tensor_type(X[name].dtype, 1, name)) for name in X.columns]
 

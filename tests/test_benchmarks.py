@@ -68,7 +68,7 @@ def mnist(tmp_path):
 
 @pytest.mark.slow
 def test_speed_times_fits_and_predictions_of_all(quickly, mnist):
-    chosen = ["small", "small-regression-float64", "large"]
+    chosen = ["small-regression-float64", "large"]
     sections = quickly("speed", "--repeats", 1, "--only", *chosen, "--data", mnist)
     assert list(sections) == chosen
     for name, section in sections.items():
@@ -106,8 +106,8 @@ def test_grid_searches_train_every_network_for_all_epochs(quickly, monkeypatch):
 
 @pytest.mark.slow
 def test_many_fits_follow_time_memory_and_threads(quickly):
-    section = quickly("many_fits", "--repeats", 2)["fits"]
-    both = {"skdense": 2, "MLP": 2}
+    section = quickly("many_fits", "--repeats", 1)["fits"]
+    both = {"skdense": 1, "MLP": 1}
     assert repeats(section) == {"fits 1": both, "fits 2": both, "fits 3": both}
     assert section["others"].keys() == {"megabytes", "threads"}
     assert all(
@@ -118,11 +118,10 @@ def test_many_fits_follow_time_memory_and_threads(quickly):
 
 @pytest.mark.slow
 def test_scaling_measures_each_layout_in_processes_of_their_own(quickly, tmp_path):
-    chosen = ["rows", "sparse", "map"]
+    chosen = ["sparse", "map"]
     sections = quickly("scaling", "--repeats", 1, "--only", *chosen, "--data", tmp_path)
     both = {"skdense": 1, "MLP": 1}
     assert list(map(repeats, sections.values())) == [
-        {"1,000 x 20, units 64-64": both, "2,000 x 20, units 64-64": both},
         {"2,000 x 1,000, units 64": both, "2,000 x 1,000 CSR, units 64": both},
         {"2,000 x 250 map, units 64": both},
     ]
@@ -158,14 +157,14 @@ def test_start_up_measures_what_a_process_loads(quickly):
 
 @pytest.mark.slow
 def test_training_options_compare_the_same_work_and_trace_one_program(quickly):
-    sections = quickly("training_options", "--repeats", 2)
+    sections = quickly("training_options", "--repeats", 1)
     watched = ["early stopping", "early stopping, metrics", "validation, metrics"]
     watched += ["early stopping on accuracy", "verbose=2"]
     units = [f"{name}, {units}" for units in ("12-12", "128-128") for name in ("skdense", "MLP")]
     assert {name: repeats(section) for name, section in sections.items()} == {
-        "watching": {"fit": dict.fromkeys(["silent", *watched], 2)},
-        "penguins": {"fit": dict.fromkeys(units, 2)},
-        "stream": {"chunk": {"skdense": 2 * 6, "MLP": 2 * 6}},
+        "watching": {"fit": dict.fromkeys(["silent", *watched], 1)},
+        "penguins": {"fit": dict.fromkeys(units, 1)},
+        "stream": {"chunk": {"skdense": 6, "MLP": 6}},
     }
     for section in sections.values():
         [seconds] = section["seconds"].values()

@@ -8,6 +8,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import NotFittedError
@@ -177,6 +178,19 @@ def test_classes_without_a_form_are_named():
     network.classes_ = np.array([0.25, 1.5, 2.0])
     with pytest.raises(ValueError, match="classes must be whole numbers or texts"):
         skdense.to_onnx(network, X)
+
+
+@pytest.mark.parametrize("rows", [X[0], np.float32(1), X[np.newaxis]])
+def test_samples_of_other_shapes_are_refused(rows):
+    network = KerasDenseClassifier(**SETTINGS).fit(X, CODES)
+    with pytest.raises(ValueError, match=r"X must be rows of features.*Got shape"):
+        skdense.to_onnx(network, rows)
+
+
+def test_a_sparse_sample_tells_the_columns():
+    network = KerasDenseClassifier(**SETTINGS).fit(csr_array(X), CODES)
+    label, _ = run(skdense.to_onnx(network, csr_array(X)), {"X": X})
+    assert_array_equal(label, network.predict(X))
 
 
 def test_models_must_be_fitted():
