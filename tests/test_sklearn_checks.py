@@ -10,8 +10,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
 
 LINEAR = {"depth": 0, "learning_rate": 0.1, "epochs": 200}
 # One check is of class weights on unscaled data: small steps take long to train on them.
-SMALL = {"units": (32, 16), "activation": "tanh", "l2": 1e-4, "learning_rate": 0.03}
-KERAS = {"engine": "keras", "units": 32, "learning_rate": 0.02, "epochs": 30}
+KERAS = {
+    "engine": "keras",
+    "units": (32, 16),
+    "activation": "tanh",
+    "l2": 1e-4,
+    "learning_rate": 0.03,
+    "epochs": 30,
+}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
@@ -36,12 +42,6 @@ def test_default(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(both(LINEAR))
 def test_linear(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@parametrize_with_checks(both(SMALL))
-def test_small_tanh_with_penalty(estimator, check):
     check(estimator)
 
 
