@@ -30,7 +30,7 @@ def layers_html(network: Network, weights: Weights) -> str:
 
 def _described(stage: Stage) -> str:
     if isinstance(stage, Dense):
-        return f"Dense, {stage.n_units} units"
+        return f"Dense, {stage.n_units} unit{'s' if stage.n_units > 1 else ''}"
     if isinstance(stage, Normalization):
         return "BatchNormalization"
     if isinstance(stage, Dropout):

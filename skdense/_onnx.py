@@ -59,7 +59,19 @@ def to_onnx(model: Any, X: Any) -> Any:
     check_is_fitted(model)
     _register(skl2onnx)
     options = {KerasDenseClassifier: {"zipmap": False}}
-    return skl2onnx.to_onnx(model, initial_types=_input_types(X), options=options)
+    types = _input_types(X)
+    converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
+    _rename_inputs(converted.graph, [name for name, _ in types])
+    return converted
+
+
+def _rename_inputs(graph: Any, names: list[str]) -> None:
+    """Give inputs the names of their columns, of which skl2onnx makes identifiers."""
+    new = {given.name: name for given, name in zip(graph.input, names, strict=True)}
+    for given in graph.input:
+        given.name = new[given.name]
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
 
 
 def _register(skl2onnx: Any) -> None:

@@ -84,6 +84,14 @@ def test_a_whole_pipeline_agrees_on_every_penguin(table, preparation):
     assert_allclose(probabilities, pipeline.predict_proba(unknown), atol=1e-5)
 
 
+def test_inputs_have_the_names_of_their_columns():
+    names = ["mean radius", "mean_radius", "Größe (cm)", "2nd"]
+    rows = pd.DataFrame(X, columns=names)
+    pipeline = make_pipeline(StandardScaler(), KerasDenseClassifier(**SETTINGS)).fit(rows, CODES)
+    assert [each.name for each in skdense.to_onnx(pipeline, rows).graph.input] == names
+    assert_agrees(pipeline, columns(rows), rows)
+
+
 @pytest.mark.parametrize("is_multilabel", [False, True])
 def test_a_pipeline_with_other_targets(table, preparation, is_multilabel):
     rows, species = table
