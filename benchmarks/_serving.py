@@ -24,6 +24,8 @@ _FILES = {
 }
 EVERYBODY = tuple(_FILES)
 
+ROWS = "rows.pkl"
+
 Answer = Callable[[Any], Any]
 
 
@@ -57,7 +59,7 @@ def write_pipelines(folder: str, epochs: int) -> None:
     }
     _write(Path(folder), pipelines, ours, skdense.to_onnx(pipelines[SKDENSE], X[:1]))
     (Path(folder) / "columns.pkl").write_bytes(pickle.dumps(pipelines[SKDENSE][0]))
-    X.to_pickle(Path(folder) / "rows.pkl")
+    X.to_pickle(Path(folder) / ROWS)
 
 
 def write_networks(folder: str, workload: dict[str, Any]) -> None:
@@ -82,6 +84,11 @@ def _write(folder: Path, pickled: dict[str, Any], ours: Any, model: Any) -> None
     (folder / _FILES[ONNX]).write_bytes(model.SerializeToString())
 
 
+def unpickled(path: Path) -> Any:
+    """Read what this benchmark has written."""
+    return pickle.loads(path.read_bytes())  # noqa: S301 - our own
+
+
 def answerer(peer: str, folder: str) -> Answer:
     """Read a contestant's file; returns its probabilities of rows.
 
@@ -89,13 +96,12 @@ def answerer(peer: str, folder: str) -> Answer:
     """
     path = Path(folder) / _FILES[peer]
     if peer in (SKDENSE, MLP):
-        return pickle.loads(path.read_bytes()).predict_proba  # noqa: S301 - our own
+        return unpickled(path).predict_proba
     if peer == ONNX:
         return _session(path)
     prepare: Answer = _as_it_is
     if (Path(folder) / "columns.pkl").exists():
-        columns = pickle.loads((Path(folder) / "columns.pkl").read_bytes())  # noqa: S301 - our own
-        prepare = columns.transform
+        prepare = unpickled(Path(folder) / "columns.pkl").transform
     if peer == LOADED:
         import skdense
 
@@ -129,7 +135,7 @@ def time_first_answer(peer: str, folder: str) -> dict[str, float]:
     started = time.perf_counter()
     answer = answerer(peer, folder)
     loaded = time.perf_counter()
-    rows = pickle.loads((Path(folder) / "rows.pkl").read_bytes())  # noqa: S301 - our own
+    rows = unpickled(Path(folder) / ROWS)
     read = time.perf_counter()
     answer(rows[:1])
     return {
@@ -159,7 +165,7 @@ def agreement(folder: str) -> str:
     """Say by how much answers differ from those of the pickle, as JSON by contestant."""
     import numpy as np
 
-    rows = pickle.loads((Path(folder) / "rows.pkl").read_bytes())  # noqa: S301 - our own
+    rows = unpickled(Path(folder) / ROWS)
     expected = answerer(SKDENSE, folder)(rows)
     peers = [peer for peer in EVERYBODY if peer != MLP]
     found = {peer: answerer(peer, folder)(rows) for peer in peers}

@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import pandas as pd
 from _processes import run_fresh
 from _report import format_table
 from _sections import Figure, Result, Section, Series, command_line, run_sections
@@ -29,11 +28,13 @@ from _serving import (
     LOADED,
     MLP,
     ONNX,
+    ROWS,
     SKDENSE,
     agreement,
     answerer,
     time_bulk,
     time_first_answer,
+    unpickled,
     write_networks,
     write_pipelines,
 )
@@ -80,7 +81,7 @@ def compare_latency(options: argparse.Namespace) -> Result:
         run_fresh(write_pipelines, folder=folder, epochs=epochs(options))
         differences = json.loads(run_fresh(agreement, folder=folder))
         answers = {peer: answerer(peer, folder) for peer in EVERYBODY}
-        rows = pd.read_pickle(Path(folder) / "rows.pkl")  # noqa: S301 - our own
+        rows = unpickled(Path(folder) / ROWS)
     many = rows.sample(200 if options.quick else MANY_ROWS, replace=True, random_state=0)
     repeats = options.repeats or (1 if options.quick else 5)
     seconds: Series = {

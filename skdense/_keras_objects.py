@@ -127,8 +127,9 @@ def _is_configured(value: Any) -> bool:
     return hasattr(value, "get_config") and not isinstance(value, type)
 
 
-def is_of_keras(kind: Any) -> bool:
-    module = getattr(kind, "__module__", None) or ""
+def is_of_keras(value: Any) -> bool:
+    """Say whether Keras defines a class, a function, or an object's class."""
+    module = getattr(value, "__module__", None) or ""
     return module.partition(".")[0] == "keras"
 
 

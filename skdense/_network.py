@@ -217,10 +217,16 @@ def _(stage: Dense, x: Array, weights: StageWeights) -> Array:
 
 @stage_forward.register
 def _(stage: Normalization, x: Array, weights: StageWeights) -> Array:
-    scale = weights["gamma"] / np.sqrt(weights["moving_variance"] + NORMALIZATION_EPSILON)
+    scale, shift = scale_and_shift(weights)
     x *= scale
-    x += weights["beta"] - weights["moving_mean"] * scale
+    x += shift
     return x
+
+
+def scale_and_shift(weights: StageWeights) -> tuple[Array, Array]:
+    """Return what batch normalization multiplies by and adds, by its moving statistics."""
+    scale = weights["gamma"] / np.sqrt(weights["moving_variance"] + NORMALIZATION_EPSILON)
+    return scale, weights["beta"] - weights["moving_mean"] * scale
 
 
 @stage_forward.register

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._classifier import KerasDenseClassifier
 from ._onnx_graph import Node, Operators, activation_graph, network_graph
 from ._regressor import KerasDenseRegressor
-from ._targets import ClassTarget
+from ._targets import ClassTarget, threshold
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -192,11 +192,11 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> Node:
     target, whole = classifier._target, _proto_type(np.int64)
-    threshold = 0.0 if target.decides_on_logits or target.link == "margins" else 0.5
+    least = float(threshold(target, np.dtype(ops.dtype)))
     if classifier._labels.is_multilabel:
-        return ops.Cast(ops.Greater(decision, threshold), to=whole)
+        return ops.Cast(ops.Greater(decision, least), to=whole)
     if target.n_units == 1:
-        chosen = ops.Cast(ops.Greater(decision, threshold), to=whole)
+        chosen = ops.Cast(ops.Greater(decision, least), to=whole)
     else:
         chosen = ops.ArgMax(decision, axis=1, keepdims=0)
     chosen = ops.Reshape(chosen, np.array([-1]))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ._network import (
-    NORMALIZATION_EPSILON,
     Activation,
     Dense,
     Dropout,
@@ -20,6 +19,7 @@ from ._network import (
     StageWeights,
     Weights,
     cast_weights,
+    scale_and_shift,
 )
 
 Node = Any  # an operator's output, or a name of an input
@@ -78,8 +78,7 @@ def _(stage: Dense, ops: Operators, weights: StageWeights, x: Node) -> Node:
 
 @_stage_graph.register
 def _(stage: Normalization, ops: Operators, weights: StageWeights, x: Node) -> Node:
-    scale = weights["gamma"] / np.sqrt(weights["moving_variance"] + NORMALIZATION_EPSILON)
-    shift = weights["beta"] - weights["moving_mean"] * scale
+    scale, shift = scale_and_shift(weights)
     return ops.Add(ops.Mul(x, scale.astype(ops.dtype)), shift.astype(ops.dtype))
 
 

@@ -20,7 +20,7 @@ _STORED, _BY_VALUE = "_stored", "_by_value"
 
 @dataclass(frozen=True)
 class _Pickled:
-    """An object of Keras that no configuration describes, such as a callback."""
+    """An object of Keras that no configuration describes: a callback, a function."""
 
     content: bytes
 
@@ -115,7 +115,7 @@ def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
 def _described(value: Any) -> Any:
     if hasattr(value, "get_config") and not isinstance(value, type):
         return configuration(value) or value
-    if is_of_keras(type(value)):
+    if is_of_keras(value):
         try:
             return _Pickled(pickle.dumps(value))
         except Exception:  # as it is then, for whoever pickles the whole

@@ -89,7 +89,7 @@ class ClassTarget(_UnitlessTarget):
             Two classes: positive where the second one is predicted.
         """
         if self.n_units == 1:
-            return outputs[:, 0] - _threshold(self, outputs.dtype)
+            return outputs[:, 0] - threshold(self, outputs.dtype)
         return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
 
     @property
@@ -153,7 +153,7 @@ class LabelsTarget(_UnitlessTarget):
 
     def decide(self, outputs: Array) -> Array:
         """Turn logits or other outputs into values that are positive for predicted labels."""
-        return outputs - _threshold(self, outputs.dtype)
+        return outputs - threshold(self, outputs.dtype)
 
     @property
     def answers_from_logits(self) -> bool:
@@ -175,7 +175,7 @@ def _score(link: str, outputs: Array) -> Array:
     return (outputs + 1) / 2 if link == "margins" else outputs
 
 
-def _threshold(target: ClassTarget | LabelsTarget, dtype: np.dtype) -> Any:
+def threshold(target: ClassTarget | LabelsTarget, dtype: np.dtype) -> Any:
     """Return the output of one unit, or its logit, above which it says yes."""
     return dtype.type(0 if target.decides_on_logits or target.link == "margins" else 0.5)
 

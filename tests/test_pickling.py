@@ -74,6 +74,7 @@ def test_an_unfitted_estimator_keeps_its_keras_objects():
 
 def test_unpickling_loads_no_tensorflow(tmp_path):
     parameters = {name: make() for name, make in KERAS_OBJECTS.items() if name != "activation"}
+    parameters |= {"activation": keras.activations.gelu, "metrics": keras.losses.cosine_similarity}
     network = KerasDenseClassifier(units=5, epochs=2, random_state=0, **parameters).fit(X, y)
     (tmp_path / "network.pkl").write_bytes(pickle.dumps(network))
     np.save(tmp_path / "X.npy", X)
@@ -85,6 +86,8 @@ answers = network.predict_proba(np.load(folder + "/X.npy"))
 np.save(folder + "/answers.npy", answers)
 assert not {"tensorflow", "keras"} & set(sys.modules)
 print(type(network.optimizer).__name__, network.callbacks[0].__class__.__name__)
+import keras
+assert network.activation is keras.activations.gelu
 """
     assert in_process(code, tmp_path).split() == ["SGD", "TerminateOnNaN"]
     assert_array_equal(np.load(tmp_path / "answers.npy"), network.predict_proba(X))
