@@ -42,7 +42,9 @@ LEVELS = [
     {"_task"},
     {"_base"},
     {"_classifier", "_regressor"},
-    {"_onnx", "_persistence"},
+    {"_onnx", "_panels", "_persistence"},
+    {"_sample_panels", "_training_history_display"},
+    {"_error_analysis_display"},
     {""},
 ]
 PRIVATE = {
@@ -114,10 +116,12 @@ def test_private_interfaces_of_others_have_one_place(module):
 def test_exported_names():
     assert sorted(skdense.__all__) == skdense.__all__
     assert set(skdense.__all__) == {
+        "ErrorAnalysisDisplay",
         "FeatureScaleWarning",
         "KerasDenseClassifier",
         "KerasDenseRegressor",
         "SlowEngineWarning",
+        "TrainingHistoryDisplay",
         "clear_cache",
         "load",
         "set_cache_dir",

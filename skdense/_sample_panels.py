@@ -1,0 +1,176 @@
+"""Groups of samples as pictures: a grid of images, or a table of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._panels import grid_in, pyplot
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Array = NDArray[Any]
+
+# Inches.
+_IMAGE_WIDTH, _IMAGE_HEIGHT = 1.3, 1.65  # with its caption
+_LINE_HEIGHT, _CHARACTER_WIDTH = 0.28, 0.075
+_TITLE_HEIGHT = 0.4
+
+_FONT_SIZE = 9  # points, for which the inches above are
+_HEADER = ["true", "predicted", "probability"]
+_MOST_SHADE = 0.45  # of the colour map's half, so that text stays readable
+
+
+@dataclass(frozen=True)
+class Group:
+    """Samples to be shown together.
+
+    Attributes
+    ----------
+    title : str
+    color : str
+        Of the predicted labels.
+    y_true, y_pred : list of str
+    probability : ndarray of shape (n_samples,)
+    """
+
+    title: str
+    color: str
+    y_true: list[str]
+    y_pred: list[str]
+    probability: Array
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether any sample is predicted as something else."""
+        return self.y_true != self.y_pred
+
+
+def draw_images(
+    ax: Axes | None, caller: str, groups: Sequence[Group], images: Sequence[Array], cmap: Any
+) -> list[Axes]:
+    """Draw images of shape (n_samples, height, width) or (n_samples, height, width, channels).
+
+    Values from their lowest to their highest are drawn from one end of the colour map, or of
+    each channel, to the other.
+    """
+    most = max(map(len, images))
+    n_columns = max(5, min(10, -(-most // 2)))
+    n_rows = [-(-len(own) // n_columns) for own in images]
+    heights: list[float] = []
+    for rows in n_rows:
+        heights += [_TITLE_HEIGHT, *[_IMAGE_HEIGHT] * rows]
+    size = _IMAGE_WIDTH * n_columns, sum(heights)
+    shape = {"nrows": len(heights), "ncols": n_columns, "height_ratios": heights}
+    figure, grid = grid_in(ax, caller, size, **shape)
+    low, high = _range(images)
+    axes, row = [], 0
+    for group, own, rows in zip(groups, images, n_rows, strict=True):
+        _write_title(figure.add_subplot(grid[row, :]), group.title)
+        for number, image in enumerate(own):
+            place = grid[row + 1 + number // n_columns, number % n_columns]
+            panel = figure.add_subplot(place)
+            panel.imshow((image - low) / (high - low), cmap=cmap, vmin=0, vmax=1)
+            panel.set(xticks=[], yticks=[], anchor="N")
+            panel.set_xlabel(_caption(group, number), color=group.color, fontsize=9)
+            axes.append(panel)
+        row += 1 + rows
+    return axes
+
+
+def _range(images: Sequence[Array]) -> tuple[float, float]:
+    filled = [own for own in images if own.size]
+    low = min(float(own.min()) for own in filled)
+    high = max(float(own.max()) for own in filled)
+    return low, high if high > low else low + 1
+
+
+def _caption(group: Group, number: int) -> str:
+    said = f"{group.y_pred[number]}, {group.probability[number]:.1%}"
+    return f"{said}\ntrue: {group.y_true[number]}" if group.is_wrong else said
+
+
+def _write_title(panel: Axes, title: str) -> None:
+    panel.set_axis_off()
+    panel.text(0, 0.5, title, va="center", fontsize=11, fontweight="bold")
+
+
+def draw_tables(
+    ax: Axes | None,
+    caller: str,
+    groups: Sequence[Group],
+    tables: Sequence[pd.DataFrame],
+    deviations: Sequence[Array],
+) -> list[Axes]:
+    """Draw features as tables, numbers shaded by how many standard deviations they are off."""
+    widths = _CHARACTER_WIDTH * _lengths(groups, tables)
+    heights = [_TITLE_HEIGHT + _LINE_HEIGHT * (len(table) + 1) for table in tables]
+    size = widths.sum(), sum(heights)
+    shape = {"nrows": len(tables), "ncols": 1, "height_ratios": heights}
+    room = size[0] if ax is None else ax.get_window_extent().width / ax.figure.dpi
+    font_size = _FONT_SIZE * min(1, room / size[0])
+    figure, grid = grid_in(ax, caller, size, **shape)
+    axes = []
+    for number, (group, table, off) in enumerate(zip(groups, tables, deviations, strict=True)):
+        panel = figure.add_subplot(grid[number])
+        panel.set_axis_off()
+        panel.set_title(group.title, loc="left", fontsize=11, fontweight="bold")
+        axes.append(panel)
+        if len(table):
+            _draw_table(panel, group, table, off, widths / size[0], font_size)
+    note = "Shades: standard deviations off the mean of all samples, blue below and red above"
+    axes[-1].text(0, -0.02, note, va="top", fontsize=8, color="0.4")
+    return axes
+
+
+def _draw_table(
+    panel: Axes,
+    group: Group,
+    table: pd.DataFrame,
+    deviations: Array,
+    widths: Array,
+    font_size: float,
+) -> None:
+    from matplotlib.transforms import Bbox
+
+    shades = pyplot("").colormaps["RdBu_r"](0.5 + _MOST_SHADE * np.tanh(deviations / 3))
+    white = np.ones((len(table), len(_HEADER), 4))
+    drawn = panel.table(
+        cellText=_cells(group, table),
+        colLabels=[*_HEADER, *table.columns],
+        cellColours=np.concatenate([white, shades], axis=1).tolist(),
+        colWidths=widths.tolist(),
+        cellLoc="right",
+        bbox=Bbox.unit(),
+    )
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(font_size)
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set_edgecolor("white")
+        if column == 1 and row:
+            cell.set_text_props(color=group.color, fontweight="bold")
+
+
+def _cells(group: Group, table: pd.DataFrame) -> list[list[str]]:
+    probability = [f"{share:.1%}" for share in group.probability]
+    columns = [group.y_true, group.y_pred, probability]
+    columns += [[_shown(value) for value in table[name]] for name in table]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _lengths(groups: Sequence[Group], tables: Sequence[pd.DataFrame]) -> Array:
+    """Return the room that each column needs, in characters; all tables have the same columns."""
+    lines = [[*_HEADER, *map(str, tables[0].columns)]]
+    for group, table in zip(groups, tables, strict=True):
+        lines += _cells(group, table)
+    return np.array([[len(cell) for cell in line] for line in lines]).max(axis=0) + 3

@@ -1,0 +1,501 @@
+"""Displays of training and of mistakes, and scikit-learn's own with these estimators."""
+
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from matplotlib.colors import to_rgba
+from scipy.sparse import csr_array
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.inspection import DecisionBoundaryDisplay
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    LearningCurveDisplay,
+    TunedThresholdClassifierCV,
+    ValidationCurveDisplay,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdense import (
+    ErrorAnalysisDisplay,
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    TrainingHistoryDisplay,
+)
+
+IRIS = load_iris(return_X_y=True)
+
+
+@pytest.fixture(autouse=True)
+def canvas():
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+
+
+def network(**parameters):
+    return KerasDenseClassifier(**{"units": 8, "epochs": 6, "random_state": 0} | parameters)
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return network().fit(*IRIS)
+
+
+@pytest.fixture(scope="module")
+def watched():
+    return network(validation_fraction=0.2, metrics=["accuracy"]).fit(*IRIS)
+
+
+def labels(display):
+    return [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+
+
+# --- TrainingHistoryDisplay ----------------------------------------------------------------
+
+
+def test_history_has_a_panel_for_each_metric_with_its_curves(watched):
+    display = TrainingHistoryDisplay.from_estimator(watched)
+    assert [ax.get_ylabel() for ax in display.axes_] == ["loss", "accuracy"]
+    for number, metric in enumerate(["loss", "accuracy"]):
+        validation, training = display.lines_["KerasDenseClassifier"][2 * number :][:2]
+        assert validation.get_xdata().tolist() == list(range(1, 7))
+        assert validation.get_ydata().tolist() == watched.history_[f"val_{metric}"]
+        assert training.get_ydata().tolist() == watched.history_[metric]
+        assert (validation.get_linestyle(), training.get_linestyle()) == ("-", "--")
+        assert validation.get_color() == training.get_color()
+    assert all(ax.get_xlabel() == "epoch" for ax in display.axes_)
+    best = f"KerasDenseClassifier (best epoch: {watched.best_epoch_})"
+    assert labels(display) == [best, "validation", "training"]
+
+
+def test_history_marks_the_best_epoch_where_it_is(watched):
+    display = TrainingHistoryDisplay.from_estimator(watched)
+    for ax, metric in zip(display.axes_, ["val_loss", "val_accuracy"], strict=True):
+        [mark] = [line for line in ax.lines if line.get_marker() == "o"]
+        best = watched.best_epoch_
+        assert mark.get_xdata().tolist() == [best]
+        assert mark.get_ydata().tolist() == [watched.history_[metric][best - 1]]
+
+
+def test_history_without_validation_marks_no_epoch(plain):
+    display = TrainingHistoryDisplay.from_estimator(plain, name="mine")
+    assert labels(display) == ["mine"]
+    [line] = display.axes_[0].lines
+    assert line.get_linestyle() == "-"
+    assert line.get_ydata().tolist() == plain.history_["loss"]
+
+
+def test_history_of_one_epoch_is_visible():
+    display = TrainingHistoryDisplay.from_estimator(network(epochs=1).fit(*IRIS))
+    assert display.axes_[0].lines[0].get_marker() == "."
+
+
+def test_history_shows_what_early_stopping_watched():
+    estimator = network(early_stopping=True, scoring="balanced_accuracy").fit(*IRIS)
+    display = TrainingHistoryDisplay.from_estimator(estimator)
+    assert [ax.get_ylabel() for ax in display.axes_] == ["loss", "score"]
+
+
+def test_histories_of_several_share_a_figure(plain, watched):
+    several = {"plain": plain, "watched": watched}
+    display = TrainingHistoryDisplay.from_estimators(several)
+    best = f"watched (best epoch: {watched.best_epoch_})"
+    assert labels(display) == ["plain", best, "validation", "training"]
+    one, other = (display.lines_[name][0] for name in several)
+    assert one.get_color() != other.get_color()
+    assert len(display.axes_[1].lines) == 3  # of the watched one only, with its mark
+
+
+def test_history_joins_the_axes_of_another(watched):
+    first = TrainingHistoryDisplay.from_estimator(watched, name="first")
+    second = TrainingHistoryDisplay.from_estimator(watched, name="second", ax=first.axes_)
+    assert second.figure_ is first.figure_
+    best = f"(best epoch: {watched.best_epoch_})"
+    expected = [f"first {best}", "validation", "training", f"second {best}"]
+    assert sorted(labels(second)) == sorted(expected)
+    assert first.lines_["first"][0].get_color() != second.lines_["second"][0].get_color()
+
+
+def test_history_takes_the_place_of_one_axes(watched):
+    figure, (left, right) = plt.subplots(1, 2)
+    display = TrainingHistoryDisplay.from_estimator(watched, ax=left)
+    assert display.figure_ is figure
+    assert display.axes_.shape == (2,)
+    assert not left.axison
+    single = TrainingHistoryDisplay.from_estimator(watched, metrics="accuracy", ax=right)
+    assert single.axes_.tolist() == [right]
+
+
+def test_history_plots_again_and_returns_itself(watched):
+    display = TrainingHistoryDisplay.from_estimator(watched)
+    before = display.figure_
+    assert display.plot() is display
+    assert display.figure_ is not before
+
+
+def test_history_of_keras_own():
+    recorded = {"loss": [2.0, 1.0], "val_loss": [2.5, 1.5], "learning_rate": [0.1, 0.01]}
+    display = TrainingHistoryDisplay({"keras": recorded}, best_epochs={"keras": 2}).plot()
+    assert [ax.get_ylabel() for ax in display.axes_] == ["loss", "learning_rate"]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda inner: make_pipeline(StandardScaler(), inner),
+        lambda inner: GridSearchCV(inner, {"units": [4]}, cv=2),
+        lambda inner: make_pipeline(StandardScaler(), GridSearchCV(make_pipeline(inner), {}, cv=2)),
+    ],
+)
+def test_history_finds_the_network_inside(wrap):
+    display = TrainingHistoryDisplay.from_estimator(wrap(network()).fit(*IRIS))
+    assert labels(display) == ["KerasDenseClassifier"]
+    assert len(display.axes_[0].lines[0].get_ydata()) == 6
+
+
+def test_history_finds_the_network_of_a_tuned_threshold():
+    X, y = IRIS
+    tuned = TunedThresholdClassifierCV(network(), cv=2).fit(X[:100], y[:100])
+    assert labels(TrainingHistoryDisplay.from_estimator(tuned)) == ["KerasDenseClassifier"]
+
+
+def test_history_says_that_losses_are_of_standardized_targets():
+    X, y = IRIS
+    inner = KerasDenseRegressor(units=8, epochs=2, random_state=0)
+    wrapped = TransformedTargetRegressor(inner, func=np.log1p, inverse_func=np.expm1).fit(X, y)
+    display = TrainingHistoryDisplay.from_estimator(wrapped)
+    assert display.axes_[0].get_ylabel() == "loss (of the standardized target)"
+    inner.set_params(standardize_target=False).fit(X, y)
+    display = TrainingHistoryDisplay.from_estimator(inner)
+    assert display.axes_[0].get_ylabel() == "loss"
+
+
+@pytest.mark.parametrize(
+    "estimator", [network(), make_pipeline(network()), GridSearchCV(network(), {})]
+)
+def test_history_needs_a_fitted_estimator(estimator):
+    with pytest.raises(NotFittedError):
+        TrainingHistoryDisplay.from_estimator(estimator)
+
+
+def test_history_needs_a_network_of_ours():
+    X, y = IRIS
+    other = LogisticRegression(max_iter=500).fit(X, y)
+    with pytest.raises(TypeError, match=r"needs a KerasDense.* Got LogisticRegression"):
+        TrainingHistoryDisplay.from_estimator(make_pipeline(other))
+    search = GridSearchCV(network(epochs=1), {}, cv=2, refit=False).fit(X, y)
+    with pytest.raises(TypeError, match=r"refit=True.* Got GridSearchCV"):
+        TrainingHistoryDisplay.from_estimator(search)
+
+
+def test_history_of_a_network_not_trained_here(plain):
+    adopted = KerasDenseClassifier.from_keras(plain.to_keras())
+    with pytest.raises(ValueError, match=r"Got none of given. .*from_keras"):
+        TrainingHistoryDisplay.from_estimators({"given": adopted})
+    with pytest.raises(ValueError, match="at least one epoch"):
+        TrainingHistoryDisplay({})
+
+
+def test_history_of_unknown_metrics(watched):
+    message = r"metrics must name some of loss, accuracy. Got \['auc'\]"
+    with pytest.raises(ValueError, match=message):
+        TrainingHistoryDisplay.from_estimator(watched, metrics=["auc"])
+    with pytest.raises(ValueError, match="Got \\[\\]"):
+        TrainingHistoryDisplay.from_estimator(watched, metrics=[])
+
+
+def test_history_in_the_wrong_axes(watched, plain):
+    axes = plt.subplots(1, 3)[1]
+    with pytest.raises(ValueError, match=r"one for each of loss, accuracy. Got 3"):
+        TrainingHistoryDisplay.from_estimator(watched, ax=axes)
+    with pytest.raises(TypeError, match=r"matplotlib Axes. Got str"):
+        TrainingHistoryDisplay.from_estimator(watched, ax="left")
+    free = plt.figure().add_axes((0, 0, 1, 1))
+    with pytest.raises(ValueError, match="outside of a grid"):
+        TrainingHistoryDisplay.from_estimator(watched, ax=free)
+    assert TrainingHistoryDisplay.from_estimator(plain, ax=free).axes_[0] is free
+
+
+# --- ErrorAnalysisDisplay ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X / 16, y
+
+
+@pytest.fixture(scope="module")
+def reader(digits):
+    X, y = digits
+    return network(units=16, epochs=15).fit(X[:900], y[:900])
+
+
+def captions(display):
+    return [ax.get_xlabel() for ax in display.axes_]
+
+
+def test_errors_most_confident_first_then_right_ones_least_confident_first(reader, digits):
+    X, y = digits
+    display = ErrorAnalysisDisplay.from_estimator(reader, X, y, image_shape=(8, 8), n_samples=6)
+    predicted, probability = reader.predict(X), reader.predict_proba(X).max(axis=1)
+    wrong, right = display.wrong_indices, display.right_indices
+    assert set(wrong) == set(np.flatnonzero(predicted != y))
+    assert sorted([*wrong, *right]) == list(range(len(y)))
+    assert (np.diff(probability[wrong]) <= 0).all()
+    assert (np.diff(probability[right]) >= 0).all()
+    first = wrong[0]
+    expected = f"{predicted[first]}, {probability[first]:.1%}\ntrue: {y[first]}"
+    assert captions(display)[0] == expected
+    assert captions(display)[6] == f"{y[right[0]]}, {probability[right[0]]:.1%}"
+    assert len(display.axes_) == 12
+    titles = [text.get_text() for ax in display.figure_.axes for text in ax.texts]
+    assert titles == [
+        f"Wrong: {len(wrong)} of 1,797, the most confident first",
+        f"Right: {len(right):,} of 1,797, the least confident first",
+    ]
+
+
+def test_errors_draw_the_pixels(reader, digits):
+    X, y = digits
+    display = ErrorAnalysisDisplay.from_estimator(reader, X, y, image_shape=(8, 8), n_samples=1)
+    drawn = display.axes_[0].images[0].get_array()
+    np.testing.assert_allclose(drawn, X[display.wrong_indices[0]].reshape(8, 8))
+
+
+def test_errors_in_colour(reader, digits):
+    X, y = digits
+    tinted = np.repeat(X[:, :16], 4, axis=1) * 255
+    judged = y, np.roll(y, 1), np.full(len(y), 0.5)
+    display = ErrorAnalysisDisplay(tinted, *judged, image_shape=(4, 4, 4)).plot(n_samples=3)
+    drawn = display.axes_[0].images[0].get_array()
+    assert drawn.shape == (4, 4, 4)
+    assert drawn.max() <= 1
+    constant = ErrorAnalysisDisplay(np.ones((3, 4)), [0] * 3, [1] * 3, [1] * 3, image_shape=(2, 2))
+    assert len(constant.plot().axes_) == 3
+
+
+@pytest.mark.parametrize("wrap", [csr_array, pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
+def test_errors_of_every_kind_of_table(wrap, reader, digits):
+    X, y = digits
+    expected = ErrorAnalysisDisplay.from_estimator(reader, X, y, image_shape=(8, 8))
+    given = wrap(X)
+    if wrap in {pd.DataFrame, pl.DataFrame}:
+        names = [f"pixel {number}" for number in range(64)]
+        given = wrap(X, **{"columns" if wrap is pd.DataFrame else "schema": names})
+        reader = network(units=16, epochs=15).fit(given[:900], y[:900])
+    for shape in (8, 8), None:
+        display = ErrorAnalysisDisplay.from_estimator(reader, given, y, image_shape=shape)
+        assert display.wrong_indices.tolist() == expected.wrong_indices.tolist()
+
+
+def cells(ax):
+    return {place: cell.get_text().get_text() for place, cell in ax.tables[0].get_celld().items()}
+
+
+def test_errors_as_tables_of_a_pipeline(penguins, preprocessing):
+    X, y = penguins
+    model = make_pipeline(preprocessing, network(epochs=3)).fit(X, y)
+    features = ["island", "bill_length_mm"]
+    display = ErrorAnalysisDisplay.from_estimator(model, X, y, features=features, n_samples=4)
+    wrong, right = map(cells, display.axes_)
+    header = ["true", "predicted", "probability", *features]
+    assert [wrong[0, number] for number in range(5)] == header
+    for number, row in enumerate(display.wrong_indices[:4], start=1):
+        assert wrong[number, 0] == y[row]
+        assert wrong[number, 1] == model.predict(X.iloc[[row]])[0] != y[row]
+        assert wrong[number, 2] == f"{model.predict_proba(X.iloc[[row]]).max():.1%}"
+        assert wrong[number, 3] == X["island"][row]
+        assert wrong[number, 4] == f"{X['bill_length_mm'][row]:.4g}"
+    assert right[1, 0] == right[1, 1]
+    assert "(2 of 7 features)" in display.axes_[0].get_title(loc="left")
+
+
+def test_error_tables_shade_numbers_off_the_mean():
+    X = np.array([[0.0], [0.0], [0.0], [10.0]])
+    display = ErrorAnalysisDisplay(X, list("aaab"), list("aaba"), [0.9, 0.8, 0.7, 0.6]).plot()
+    color = {
+        row: display.axes_[0].tables[0][row, 3].get_facecolor() for row in (1, 2)
+    }  # of 0, then of 10
+    assert color[1][2] > color[1][0]  # blue below the mean
+    assert color[2][0] > color[2][2]  # red above
+    text = display.axes_[0].tables[0][1, 0].get_facecolor()
+    assert text == to_rgba("white")
+
+
+def test_errors_name_classes_and_features():
+    X, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), network(epochs=2)).fit(X, y)
+    names = [f"feature {letter}" for letter in range(30)]
+    display = ErrorAnalysisDisplay.from_estimator(
+        model, X, y, display_labels=["malignant", "benign"], feature_names=names, features=[3, 29]
+    )
+    wrong = cells(display.axes_[0])
+    assert [wrong[0, 3], wrong[0, 4]] == ["feature 3", "feature 29"]
+    assert {wrong[1, 0], wrong[1, 1]} == {"malignant", "benign"}
+
+
+def test_errors_by_the_prediction_where_a_threshold_moves_it():
+    X, y = IRIS
+    X, y = X[50:, :2], y[50:]
+    model = FixedThresholdClassifier(network(), threshold=0.9, pos_label=2).fit(X, y)
+    display = ErrorAnalysisDisplay.from_estimator(model, X, y)
+    wrong = model.predict(X) != y
+    assert 0 < wrong.sum() == len(display.wrong_indices)
+    column = np.searchsorted(model.classes_, model.predict(X))
+    expected = model.predict_proba(X)[np.arange(len(y)), column]
+    np.testing.assert_array_equal(display.probability, expected)
+    assert display.probability.max() < 0.5  # the other class is more likely
+
+
+def test_errors_of_unknown_labels_keep_their_names(reader, digits):
+    X, _ = digits
+    display = ErrorAnalysisDisplay.from_estimator(
+        reader, X[:20], ["unknown"] * 20, image_shape=(8, 8)
+    )
+    assert len(display.wrong_indices) == 20
+    assert all(caption.endswith("true: unknown") for caption in captions(display))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), None])
+def test_no_mistakes_and_nothing_right_are_said(reader, digits, shape):
+    X, _ = digits
+    predicted = reader.predict(X)
+    display = ErrorAnalysisDisplay.from_estimator(reader, X, predicted, image_shape=shape)
+    drawn = [text.get_text() for ax in display.figure_.axes for text in ax.texts]
+    drawn += [ax.get_title(loc="left") for ax in display.figure_.axes]
+    assert any(text.startswith("Wrong: none of 1,797") for text in drawn)
+    display = ErrorAnalysisDisplay.from_estimator(reader, X, predicted + 100, image_shape=shape)
+    drawn = [text.get_text() for ax in display.figure_.axes for text in ax.texts]
+    drawn += [ax.get_title(loc="left") for ax in display.figure_.axes]
+    assert any(text.startswith("Right: none of 1,797") for text in drawn)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), None])
+def test_errors_take_the_place_of_an_axes(reader, digits, shape):
+    figure, (left, _) = plt.subplots(1, 2)
+    display = ErrorAnalysisDisplay.from_estimator(reader, *digits, image_shape=shape, ax=left)
+    assert display.figure_ is figure
+    figure.canvas.draw()
+
+
+def test_errors_plot_again_and_return_themselves(reader, digits):
+    display = ErrorAnalysisDisplay.from_estimator(reader, *digits, image_shape=(8, 8))
+    assert display.plot(n_samples=2) is display
+    assert len(display.axes_) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image_shape": (8, 9)}, r"as many values as X has features, 64. Got \(8, 9\), 72"),
+        ({"image_shape": (64,)}, r"must be \(height, width\).* Got \(64,\)"),
+        ({"image_shape": 8}, r"must be \(height, width\).* Got 8"),
+        ({"image_shape": (-8, -8)}, r"must be \(height, width\).* Got \(-8, -8\)"),
+        ({"image_shape": (16, 2, 2)}, "1, 3 or 4 channels"),
+        ({"image_shape": (8.0, 8.0)}, r"must be \(height, width\)"),
+        ({"features": ["area"]}, r"Got \['area'\], of which \['area'\] are unknown"),
+        ({"features": [64]}, r"some of the 64 features. Got \[64\]"),
+        ({"features": []}, r"Got \[\]"),
+        ({"feature_names": ["a"]}, "must name the 64 features of X. Got 1"),
+        ({"display_labels": ["a"]}, "must name the 10 classes. Got 1 names"),
+        ({"n_samples": 0}, "n_samples must be an integer of at least 1. Got 0"),
+        ({"n_samples": 2.5}, "n_samples must be an integer of at least 1. Got 2.5"),
+    ],
+)
+def test_errors_refuse_what_does_not_fit(reader, digits, options, message):
+    with pytest.raises(ValueError, match=message):
+        ErrorAnalysisDisplay.from_estimator(reader, *digits, **options)
+
+
+def test_errors_need_a_fitted_classifier_with_probabilities(digits):
+    X, y = digits
+    with pytest.raises(NotFittedError):
+        ErrorAnalysisDisplay.from_estimator(network(), X, y)
+    with pytest.raises(TypeError, match="Got KerasDenseRegressor, no classifier"):
+        ErrorAnalysisDisplay.from_estimator(KerasDenseRegressor(epochs=1).fit(X, y), X, y)
+    with pytest.raises(TypeError, match="Got RidgeClassifier, a classifier without predict_proba"):
+        ErrorAnalysisDisplay.from_estimator(RidgeClassifier().fit(X, y), X, y)
+
+
+def test_errors_need_one_label_for_each_row(reader, digits):
+    X, y = digits
+    with pytest.raises(ValueError, match=r"one label for each sample. Got y of shape"):
+        ErrorAnalysisDisplay.from_estimator(reader, X, np.eye(10)[y])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        ErrorAnalysisDisplay.from_estimator(reader, X, y[:-1])
+
+
+def test_displays_without_matplotlib_say_so(watched, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it raises
+    message = "needs matplotlib, which is not installed. Install it: pip install matplotlib"
+    with pytest.raises(ImportError, match=f"^TrainingHistoryDisplay.from_estimator {message}"):
+        TrainingHistoryDisplay.from_estimator(watched)
+    with pytest.raises(ImportError, match=f"^ErrorAnalysisDisplay.from_estimator {message}"):
+        ErrorAnalysisDisplay.from_estimator(watched, *IRIS)
+    with pytest.raises(ImportError, match=f"^TrainingHistoryDisplay.plot {message}"):
+        TrainingHistoryDisplay({"a": {"loss": [1.0]}}).plot()
+    with pytest.raises(ImportError, match=f"^ErrorAnalysisDisplay.plot {message}"):
+        ErrorAnalysisDisplay([[1.0]], [0], [1], [0.5]).plot()
+
+
+# --- scikit-learn's displays ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("response", ["auto", "predict_proba", "decision_function", "predict"])
+def test_decision_boundary(n_classes, response):
+    X, y = make_blobs(60, centers=n_classes, random_state=0)
+    display = DecisionBoundaryDisplay.from_estimator(
+        network().fit(X, y), X, response_method=response, grid_resolution=10
+    )
+    assert np.isfinite(display.response).all()
+
+
+def test_decision_boundary_of_a_regressor_follows_its_predictions():
+    X, y = make_blobs(60, random_state=0)
+    estimator = KerasDenseRegressor(units=8, epochs=2, random_state=0).fit(X, y)
+    display = DecisionBoundaryDisplay.from_estimator(estimator, X, grid_resolution=10)
+    rows = np.column_stack([display.xx0.ravel(), display.xx1.ravel()])
+    np.testing.assert_array_equal(display.response.ravel(), estimator.predict(rows))
+
+
+def test_validation_curve_over_units():
+    display = ValidationCurveDisplay.from_estimator(
+        network(), *IRIS, param_name="units", param_range=[2, 8, 16], cv=3
+    )
+    assert display.test_scores.shape == (3, 3)
+    assert np.isfinite(display.test_scores).all()
+    assert display.lines_[0].get_xdata().tolist() == [2, 8, 16]
+
+
+def test_learning_curve():
+    display = LearningCurveDisplay.from_estimator(
+        network(), *IRIS, train_sizes=[0.3, 1.0], cv=3, shuffle=True, random_state=0
+    )
+    assert np.isfinite(display.test_scores).all()
+
+
+def test_confusion_matrix_has_the_classes(penguins, preprocessing):
+    X, y = penguins
+    model = make_pipeline(preprocessing, network()).fit(X, y)
+    display = ConfusionMatrixDisplay.from_estimator(model, X, y)
+    assert display.confusion_matrix.sum() == len(y)
+    assert display.display_labels.tolist() == ["Adelie", "Chinstrap", "Gentoo"]
+
+
+def test_prediction_error():
+    X, y = IRIS
+    estimator = KerasDenseRegressor(units=8, epochs=2, random_state=0).fit(X, y)
+    display = PredictionErrorDisplay.from_estimator(estimator, X, y)
+    np.testing.assert_array_equal(display.y_pred, estimator.predict(X))
