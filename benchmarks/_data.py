@@ -47,11 +47,17 @@ def generate_numbers(n_rows: int, n_features: int) -> tuple[Array, Array]:
 
 def read_mnist(folder: Path, n_rows: int) -> tuple[Array, Array]:
     """Read the first training images, scaled to 0-1, and labels from the original files."""
-    with gzip.open(folder / "train-images-idx3-ubyte.gz") as file:
+    pixels, labels = read_images(folder, "train")
+    return pixels[:n_rows] / np.float32(255), labels[:n_rows]
+
+
+def read_images(folder: Path, part: str) -> tuple[Array, Array]:
+    """Read pixels of 0 to 255 and labels, of "train" or "t10k", from files like MNIST's."""
+    with gzip.open(folder / f"{part}-images-idx3-ubyte.gz") as file:
         pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28 * 28)
-    with gzip.open(folder / "train-labels-idx1-ubyte.gz") as file:
+    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), np.uint8, offset=8)
-    return pixels[:n_rows] / np.float32(255), labels[:n_rows].astype(np.int64)
+    return pixels, labels.astype(np.int64)
 
 
 def penguins() -> tuple[Any, Any]:
