@@ -96,6 +96,8 @@ class ErrorAnalysisDisplay:
         feature_names: Sequence[str] | None = None,
     ) -> None:
         self.X = X if hasattr(X, "shape") else np.asarray(X)
+        if len(self.X.shape) != 2:
+            raise ValueError(f"X must have rows and columns. Got shape {self.X.shape}.")
         # As objects, since labels of different kinds are different, and no error.
         self.y_true, self.y_pred = np.asarray(y_true, object), np.asarray(y_pred, object)
         self.probability = np.asarray(probability)
@@ -193,23 +195,22 @@ class ErrorAnalysisDisplay:
         ErrorAnalysisDisplay
             Itself.
         """
-        pyplot(f"{type(self).__name__}.plot")
+        caller = f"{type(self).__name__}.plot"
+        pyplot(caller)  # before any work
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
         shown = [self.wrong_indices[:n_samples], self.right_indices[:n_samples]]
         wrong, right = self._titles()
         groups = [self._group(wrong, _WRONG, shown[0]), self._group(right, _RIGHT, shown[1])]
-        caller = f"{type(self).__name__}.plot"
         if self.image_shape is not None:
             images = [_rows(self.X, rows).reshape(-1, *self.image_shape) for rows in shown]
-            axes = draw_images(ax, caller, groups, images, cmap)
+            self.figure_, axes = draw_images(ax, caller, groups, images, cmap)
         else:
             table = _columns(self.X, self.features, self.feature_names)
-            off = _deviations(table)
-            tables = [table.iloc[rows] for rows in shown]
-            axes = draw_tables(ax, caller, groups, tables, [off[rows] for rows in shown])
+            tables, off = [table.iloc[rows] for rows in shown], _deviations(table)
+            deviations = [off[rows] for rows in shown]
+            self.figure_, axes = draw_tables(ax, caller, groups, tables, deviations)
         self.axes_ = np.array(axes)
-        self.figure_ = axes[0].figure
         return self
 
     def _titles(self) -> tuple[str, str]:
@@ -250,6 +251,8 @@ def _judged(
 ) -> tuple[Array, Array, Array]:
     """Return the labels to show, true and predicted, and the probabilities of the latter."""
     y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y.ravel()
     if y.ndim != 1:
         raise ValueError(
             "ErrorAnalysisDisplay needs one label for each sample. Got y of shape "

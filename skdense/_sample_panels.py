@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._panels import grid_in, pyplot
+from ._panels import grid_in
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 Array = NDArray[Any]
 
@@ -54,7 +55,7 @@ class Group:
 
 def draw_images(
     ax: Axes | None, caller: str, groups: Sequence[Group], images: Sequence[Array], cmap: Any
-) -> list[Axes]:
+) -> tuple[Figure | SubFigure, list[Axes]]:
     """Draw images of shape (n_samples, height, width) or (n_samples, height, width, channels).
 
     Values from their lowest to their highest are drawn from one end of the colour map, or of
@@ -75,25 +76,28 @@ def draw_images(
         _write_title(figure.add_subplot(grid[row, :]), group.title)
         for number, image in enumerate(own):
             place = grid[row + 1 + number // n_columns, number % n_columns]
-            panel = figure.add_subplot(place)
-            panel.imshow((image - low) / (high - low), cmap=cmap, vmin=0, vmax=1)
-            panel.set(xticks=[], yticks=[], anchor="N")
-            panel.set_xlabel(_caption(group, number), color=group.color, fontsize=9)
-            axes.append(panel)
+            axes.append(figure.add_subplot(place))
+            axes[-1].imshow((image - low) / (high - low), cmap=cmap, vmin=0, vmax=1)
+            _write_caption(axes[-1], group, number)
         row += 1 + rows
-    return axes
+    return figure, axes
 
 
 def _range(images: Sequence[Array]) -> tuple[float, float]:
-    filled = [own for own in images if own.size]
-    low = min(float(own.min()) for own in filled)
-    high = max(float(own.max()) for own in filled)
+    values = np.concatenate([own.ravel() for own in images])
+    if not np.isfinite(values).any():
+        return 0, 1
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return low, high if high > low else low + 1
 
 
-def _caption(group: Group, number: int) -> str:
-    said = f"{group.y_pred[number]}, {group.probability[number]:.1%}"
-    return f"{said}\ntrue: {group.y_true[number]}" if group.is_wrong else said
+def _write_caption(panel: Axes, group: Group, number: int) -> None:
+    caption = f"{group.y_pred[number]}, {group.probability[number]:.1%}"
+    if group.is_wrong:
+        caption += f"\ntrue: {group.y_true[number]}"
+    panel.set(xticks=[], yticks=[], anchor="N")
+    # Dollars in labels are no formulas.
+    panel.set_xlabel(caption, color=group.color, fontsize=_FONT_SIZE, parse_math=False)
 
 
 def _write_title(panel: Axes, title: str) -> None:
@@ -107,7 +111,7 @@ def draw_tables(
     groups: Sequence[Group],
     tables: Sequence[pd.DataFrame],
     deviations: Sequence[Array],
-) -> list[Axes]:
+) -> tuple[Figure | SubFigure, list[Axes]]:
     """Draw features as tables, numbers shaded by how many standard deviations they are off."""
     widths = _CHARACTER_WIDTH * _lengths(groups, tables)
     heights = [_TITLE_HEIGHT + _LINE_HEIGHT * (len(table) + 1) for table in tables]
@@ -126,7 +130,7 @@ def draw_tables(
             _draw_table(panel, group, table, off, widths / size[0], font_size)
     note = "Shades: standard deviations off the mean of all samples, blue below and red above"
     axes[-1].text(0, -0.02, note, va="top", fontsize=8, color="0.4")
-    return axes
+    return figure, axes
 
 
 def _draw_table(
@@ -137,9 +141,10 @@ def _draw_table(
     widths: Array,
     font_size: float,
 ) -> None:
+    from matplotlib import colormaps
     from matplotlib.transforms import Bbox
 
-    shades = pyplot("").colormaps["RdBu_r"](0.5 + _MOST_SHADE * np.tanh(deviations / 3))
+    shades = colormaps["RdBu_r"](0.5 + _MOST_SHADE * np.tanh(deviations / 3))
     white = np.ones((len(table), len(_HEADER), 4))
     drawn = panel.table(
         cellText=_cells(group, table),
@@ -153,6 +158,7 @@ def _draw_table(
     drawn.set_fontsize(font_size)
     for (row, column), cell in drawn.get_celld().items():
         cell.set_edgecolor("white")
+        cell.set_text_props(parse_math=False)
         if column == 1 and row:
             cell.set_text_props(color=group.color, fontweight="bold")
 

@@ -1,9 +1,13 @@
-"""Data shared by the tests: the Palmer penguins, as a table and as numbers."""
+"""Data shared by the tests: the Palmer penguins, as a table and as numbers, and files of digits."""
 
+import gzip
+
+import numpy as np
 import pandas as pd
 import pytest
 from palmerpenguins import load_penguins
 from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -37,3 +41,25 @@ def preprocessing() -> ColumnTransformer:
     return ColumnTransformer(
         [("numbers", numbers, MEASUREMENTS), ("texts", texts, ["island", "sex"])]
     )
+
+
+def _write_idx(path, array):
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    path.write_bytes(gzip.compress(header + array.tobytes(), compresslevel=1))
+
+
+@pytest.fixture
+def write_digits():
+    """Write scikit-learn's digits, enlarged, into files like MNIST's; returns the folder."""
+
+    def write(folder, n_train, n_test):
+        X, y = load_digits(return_X_y=True)
+        images = np.kron(X.reshape(-1, 8, 8) * 15.9, np.ones((3, 3))).astype(np.uint8)
+        images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+        folder.mkdir(exist_ok=True)
+        for part, rows in ("train", slice(n_train)), ("t10k", slice(n_train, n_train + n_test)):
+            _write_idx(folder / f"{part}-images-idx3-ubyte.gz", images[rows])
+            _write_idx(folder / f"{part}-labels-idx1-ubyte.gz", y[rows].astype(np.uint8))
+        return folder
+
+    return write

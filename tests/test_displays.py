@@ -428,6 +428,24 @@ def test_errors_need_a_fitted_classifier_with_probabilities(digits):
         ErrorAnalysisDisplay.from_estimator(RidgeClassifier().fit(X, y), X, y)
 
 
+def test_errors_take_a_column_of_labels(reader, digits):
+    X, y = digits
+    display = ErrorAnalysisDisplay.from_estimator(reader, X, y[:, np.newaxis], image_shape=(8, 8))
+    assert len(display.wrong_indices) == (reader.predict(X) != y).sum()
+
+
+def test_errors_with_dollars_gaps_and_nothing_in_them():
+    X = pd.DataFrame({"price $ and $_": [1.0, np.nan, 3.0]})
+    judged = ["$a$_", "b", "b"], ["b", "b", "$a$_"], [0.9, 0.8, 0.7]
+    for shape in (1, 1), None:
+        display = ErrorAnalysisDisplay(X, *judged, image_shape=shape).plot()
+        display.figure_.canvas.draw()
+        empty = ErrorAnalysisDisplay(X.iloc[:0], [], [], [], image_shape=shape).plot()
+        empty.figure_.canvas.draw()
+    with pytest.raises(ValueError, match=r"rows and columns. Got shape \(3,\)"):
+        ErrorAnalysisDisplay([1, 2, 3], *judged)
+
+
 def test_errors_need_one_label_for_each_row(reader, digits):
     X, y = digits
     with pytest.raises(ValueError, match=r"one label for each sample. Got y of shape"):

@@ -7,13 +7,26 @@ import tracemalloc
 from functools import partial
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.image import imread
 from sklearn.model_selection import ParameterGrid
 
+KERAS_SAVES = pytest.mark.filterwarnings(
+    # Of Keras, when it saves models or logs on NumPy 2.
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+)
 EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def pictures(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)  # as for a script
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
 
 
 def load_example(name):
@@ -21,6 +34,28 @@ def load_example(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def require_picture(path):
+    height, width, _ = imread(path).shape
+    assert height > 500
+    assert width > 800
+    assert np.ptp(imread(path)[..., :3]) == 1  # from black to white: something is drawn
+
+
+@pytest.fixture
+def lines_of(capsys, tmp_path):
+    """Run an example that draws one picture; returns the lines that it prints."""
+
+    def run(name, *arguments):
+        path = tmp_path / f"{name}.png"
+        load_example(name).main([*map(str, arguments), "--picture", str(path)])
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        require_picture(path)
+        return printed.out.splitlines()
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +88,7 @@ def test_penguins_grid_search(penguins, capsys, tmp_path):
     assert "Cross-validated accuracy: " in printed.out
     assert "Test accuracy: " in printed.out
     assert printed.err == ""
-    height, width, _ = imread(path).shape
-    assert height > 500
-    assert width > 1000
-    assert np.ptp(imread(path)[..., :3]) == 1  # from black to white: something is drawn
+    require_picture(path)
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +128,7 @@ def test_penguins_early_stopping(early_stopping, capsys, tmp_path):
         assert all(int(hits) / int(total) > 0.9 for hits, total in of_species)
     assert printed.out.count(": trained on 3 of 3 species") == 2
     assert printed.out.count("best epoch ") == 2
-    height, width, _ = imread(path).shape
-    assert height > 500
-    assert width > 1000
-    assert np.ptp(imread(path)[..., :3]) == 1  # from black to white: something is drawn
+    require_picture(path)
 
 
 @pytest.fixture
@@ -149,10 +178,7 @@ def test_out_of_core_takes_a_file_and_says_what_dask_needs(tmp_path, capsys, mon
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(
-    # Of Keras, when it saves on NumPy 2.
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
-)
+@KERAS_SAVES
 def test_save_and_serve(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["save_and_serve.py", "--epochs", "3"])
     load_example("save_and_serve").main()
@@ -160,3 +186,117 @@ def test_save_and_serve(capsys, monkeypatch):
     differences = [float(line.split()[-1]) for line in lines if "differs by" in line]
     assert len(differences) == 5
     assert max(differences) < 1e-5
+
+
+@pytest.mark.slow
+def test_penguins_pipeline(lines_of):
+    first, _ = lines_of("penguins_pipeline", "--epochs", 40)
+    assert float(first.split()[-1]) > 0.95
+
+
+@pytest.mark.slow
+def test_xor_is_solved_by_bending_the_plane(lines_of):
+    *lines, last, _ = lines_of("xor")
+    assert all("50% right" in line for line in lines)  # of seeds in the local minimum
+    assert re.search(r"all four points right from epoch [\d,]+ on", last)
+
+
+def test_xor_without_enough_epochs_says_so(capsys, tmp_path):
+    path = tmp_path / "xor.png"
+    load_example("xor").main(["--epochs", "1", "--picture", str(path)])
+    assert capsys.readouterr().out.endswith("no seed got there: more epochs may help\n")
+    assert not path.exists()
+
+
+@pytest.mark.slow
+def test_mnist_digits(lines_of, write_digits, tmp_path):
+    folder = write_digits(tmp_path / "mnist", 1_000, 300)
+    *lines, last = lines_of("mnist_digits", "--data", folder, "--epochs", 5)
+    accuracy = next(float(line.split()[1]) for line in lines if "accuracy" in line)
+    assert accuracy > 0.7
+    assert int(last.split()[0]) == round(300 * (1 - accuracy))
+
+
+@pytest.mark.slow
+@KERAS_SAVES
+def test_fashion_mnist_keeps_the_best_epoch(capsys, write_digits, tmp_path):
+    folder = write_digits(tmp_path / "fashion", 1_000, 300)
+    options = ["--data", str(folder), "--epochs", "4", "--folder", str(tmp_path)]
+    load_example("fashion_mnist").main(options)
+    without, with_dropout, same, _ = capsys.readouterr().out.splitlines()
+    for line in without, with_dropout:
+        assert re.search(r"best epoch [1-4] of 4", line)
+    assert float(same.split()[-1]) < 1e-5
+    for name in "history", "errors":
+        require_picture(tmp_path / f"fashion_mnist_{name}.png")
+
+
+@pytest.mark.parametrize("given", [None, "folder"])
+def test_images_come_from_keras_or_from_files(given, write_digits, tmp_path, monkeypatch):
+    import keras
+
+    X, y = np.resize(np.arange(256, dtype=np.uint8), (2, 28, 28)), np.array([3, 4])
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: ((X, y), (X[:1], y[:1])))
+    folder = given and write_digits(tmp_path / given, 20, 10)
+    X_train, y_train, X_test, y_test = load_example("_images").load_images("mnist", folder)
+    n_train, n_test = (20, 10) if given else (2, 1)
+    assert X_train.shape, X_test.shape == ((n_train, 784), (n_test, 784))
+    assert len(y_train), len(y_test) == (n_train, n_test)
+    assert X_train.dtype == np.float32
+    assert 0.9 < X_train.max() <= 1
+
+
+@pytest.mark.slow
+def test_regression_is_level_with_ridge(lines_of):
+    ridge, network, _ = lines_of("regression")
+    r2 = [float(re.search(r"R2 ([\d.]+)", line)[1]) for line in (ridge, network)]
+    assert r2[1] > r2[0] - 0.03
+
+
+@pytest.mark.slow
+def test_multilabel_answers_each_question(lines_of):
+    first, digit, even, prime, loop, _ = lines_of("multilabel")
+    assert float(re.search(r"([\d.]+)%", first)[1]) > 90
+    assert digit == "The first test image, a 2:"
+    answers = [float(line.split()[1].rstrip("%")) for line in (even, prime, loop)]
+    assert answers[0] > 50
+    assert answers[1] > 50
+    assert answers[2] < 50
+
+
+@pytest.mark.slow
+def test_imbalanced_classes_are_found_with_class_weights(lines_of):
+    _, plain, balanced, _ = lines_of("imbalanced_classes", "--epochs", 10)
+    assert float(balanced.split()[1]) > float(plain.split()[1]) + 0.2
+
+
+@pytest.mark.slow
+def test_continuing_with_smaller_learning_rates(lines_of):
+    constant, falling, _ = lines_of("continue_training")
+    assert "30 epochs" in constant
+    assert "30 epochs" in falling
+    assert float(falling.split()[-1]) > float(constant.split()[-1]) + 0.02
+
+
+@pytest.mark.slow
+def test_width_and_depth(capsys, monkeypatch, tmp_path):
+    example = load_example("width_and_depth")
+    assert example.WIDTHS == [16, 32, 64, 128, 256, 512, 1024]
+    monkeypatch.setattr(example, "WIDTHS", [16, 1024])
+    monkeypatch.setattr(example, "DEPTHS", [1, 5])
+    example.main(["--picture", str(tmp_path / "curves.png")])
+    require_picture(tmp_path / "curves.png")
+    *lines, _ = capsys.readouterr().out.splitlines()
+    found = {key: float(accuracy) for key, accuracy in (line.split(": ") for line in lines)}
+    assert len(found) == 2 + 2 * 2
+    assert found["relu     5 x 64 units"] > found["sigmoid  5 x 64 units"] + 0.3
+    assert found["relu     1 x 1024 units"] > found["relu     1 x 16 units"]
+
+
+@pytest.mark.slow
+@KERAS_SAVES
+def test_tensorboard_logs(lines_of, tmp_path):
+    *lines, last = lines_of("tensorboard_logs", "--epochs", 2, "--logs", tmp_path / "logs")
+    assert len(lines) == 4
+    assert len(list((tmp_path / "logs").glob("learning_rate_*/validation/events*"))) == 4
+    assert "tensorboard --logdir" in last

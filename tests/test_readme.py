@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sklearn.neural_network import MLPClassifier
+
+from skdense import KerasDenseClassifier
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -84,3 +87,28 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert "'.[test]'" in script
     assert "python -m pytest -n 2 --dist loadfile" in README
     assert "python -m pytest -n 2 --dist loadfile" in script
+
+
+def test_pictures_and_scripts_that_the_readme_names_exist():
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    assert len(pictures) == 4
+    assert all((ROOT / picture).is_file() for picture in pictures)
+    for folder in ("examples", "benchmarks"):
+        for script in (ROOT / folder).glob("[!_]*.py"):
+            assert f"`{script.name}`" in README
+
+
+def test_parameters_to_migrate_exist():
+    ours, theirs = KerasDenseClassifier().get_params(), MLPClassifier().get_params()
+    table = README.partition("| skdense | `MLPClassifier`")[2].partition("\n\n")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) > 12
+    seen = set()
+    for own, mlp, *_ in rows:
+        for text, known in ((own, ours), (mlp, theirs)):
+            names = re.findall(r"(?:`|, )(\w+)(?==|`)", text)
+            of_fit = {"partial_fit", "y_val"} | {name for name in names if name.endswith("_")}
+            assert set(names) - of_fit <= known.keys()
+            seen |= set(names) if known is ours else set()
+    # What is set by name in a search is all there, save what has no like elsewhere.
+    assert ours.keys() - seen == {"weight_decay", "clipnorm", "refit_full", "dtype", "engine"}
