@@ -29,7 +29,7 @@ def epoch_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
     """Return the rows in the order in which an epoch, counted from 0, visits them."""
     order = np.arange(task.n_samples)
     if task.shuffle:
-        order = task.generator(Draw.ORDER, epoch).permutation(task.n_samples)
+        task.generator(Draw.ORDER, epoch).shuffle(order)
     return order if task.rows is None else task.rows[order]
 
 
@@ -76,10 +76,10 @@ class EpochPlan:
 def plan_epochs(task: TrainingTask, epochs: range) -> EpochPlan:
     """Lay out the batches of some epochs."""
     shape = (len(epochs), task.steps_per_epoch, task.batch_size)
-    order = np.stack([epoch_order(task, epoch) for epoch in epochs])
     rows = np.empty((len(epochs), task.steps_per_epoch * task.batch_size), np.intp)
-    rows[:, : task.n_samples] = order
-    rows[:, task.n_samples :] = order[:, :1]
+    for own, epoch in zip(rows, epochs, strict=True):
+        own[: task.n_samples] = epoch_order(task, epoch)
+        own[task.n_samples :] = own[0]
     share = _shares(task, rows.reshape(shape))
     if task.network.dropout_rates:
         seeds = np.concatenate([_dropout_seeds(task, epoch) for epoch in epochs])

@@ -81,6 +81,7 @@ class _Piece(NamedTuple):
     """What one call of the program takes of a block of epochs."""
 
     epochs: range
+    plans: list[EpochPlan]
     steps: slice
     ends_block: bool
 
@@ -106,7 +107,6 @@ class Networks:
         self._numbers = _numbers(tasks)
         self._n_steps = int(self.state.step)
         self._snapshots: Any = None
-        self._planned: tuple[range, list[EpochPlan]] | None = None
         self._memory: deque[Chunk] = deque()
 
     def run(self, epochs: range) -> list[Logs]:
@@ -132,21 +132,17 @@ class Networks:
                 yield [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
                 values = []
 
-    def _pieces(self, blocks: Sequence[range]) -> list[_Piece]:
+    def _pieces(self, blocks: Sequence[range]) -> Iterator[_Piece]:
         """Cut blocks of epochs into what one call of the program takes."""
-        pieces = []
         for epochs in blocks:
+            plans = [plan_epochs(task, epochs) for task in self.tasks]
             total = len(epochs) * self.tasks[0].steps_per_epoch
             for start in range(0, total, self.spec.n_steps):
                 stop = min(start + self.spec.n_steps, total)
-                pieces.append(_Piece(epochs, slice(start, stop), ends_block=stop == total))
-        return pieces
+                yield _Piece(epochs, plans, slice(start, stop), ends_block=stop == total)
 
     def _gathered(self, piece: _Piece) -> tuple[_Piece, Chunk]:
-        if self._planned is None or self._planned[0] != piece.epochs:
-            plans = [plan_epochs(task, piece.epochs) for task in self.tasks]
-            self._planned = piece.epochs, plans
-        return piece, gather(self.tasks, self._planned[1], piece.steps, self._free_memory())
+        return piece, gather(self.tasks, piece.plans, piece.steps, self._free_memory())
 
     def _free_memory(self) -> Chunk:
         """Return one of two chunks in turns, of which the program may be reading the other.

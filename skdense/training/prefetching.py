@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def one_ahead(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def one_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield the function of each item in order, computing the next one in a thread meanwhile.
 
     There are never more than two results that the caller has not let go, and the thread ends
-    with the last one, or when the caller stops asking.
+    with the last one, or when the caller stops asking. Items are drawn in the caller's thread.
     """
-    if len(items) < 2:
-        yield from map(function, items)
+    remaining = iter(items)
+    first = list(islice(remaining, 2))
+    if len(first) < 2:
+        yield from map(function, first)
         return
     with ThreadPoolExecutor(1, "skdense-prefetching") as thread:
-        coming = thread.submit(function, items[0])
-        for item in items[1:]:
+        coming = thread.submit(function, first.pop(0))
+        for item in chain(first, remaining):
             result, coming = coming.result(), thread.submit(function, item)
             yield result
             del result
