@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 NORMALISED, RAW = "divided by 255", "raw 0-255"
@@ -45,9 +44,6 @@ class Published:
     inputs: str = NORMALISED
     rows: str = TEST
     learning_rates: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
 
 _WIDTHS = {16: 0.9497, 32: 0.9663, 64: 0.9747, 256: 0.9803, 512: 0.981, 1024: 0.9826}

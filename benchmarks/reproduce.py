@@ -145,10 +145,9 @@ def compare(options: argparse.Namespace, inputs: str) -> list[Row]:
         if published.inputs != inputs:
             continue
         ours = [train(published, options, seed, "compiled") for seed in range(options.seeds)]
-        keras_seeds = range(1 if inputs == RAW else 0)
-        row = Row(published, ours, [train(published, options, s, "keras") for s in keras_seeds])
+        by_keras = [train(published, options, 0, "keras")] if inputs == RAW else []
         print(f"trained {published.data}, {inputs}: {published.name}", flush=True)
-        rows.append(row)
+        rows.append(Row(published, ours, by_keras))
     return rows
 
 
@@ -195,9 +194,8 @@ def xor(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    published = {**vars(row.published), "parameters": dict(row.published.parameters)}
     return {
-        "published": published,
+        "published": asdict(row.published),
         "ours": [asdict(trained) for trained in row.ours],
         "by_keras": [asdict(trained) for trained in row.by_keras],
         "verdict": row.verdict,

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.model_selection import train_test_split
 
@@ -20,6 +21,26 @@ SCHEDULES = {
     "0.1 all along": (0.1, 0.1, 0.1),
     "0.1, then 0.01, then 0.001": (0.1, 0.01, 0.001),
 }
+
+
+def train(
+    learning_rates: Sequence[float], epochs: int, X: np.ndarray, y: np.ndarray
+) -> KerasDenseClassifier:
+    """Train for some epochs at each learning rate, going on from one to the next."""
+    network = KerasDenseClassifier(
+        units=32,
+        dropout=0.3,
+        optimizer="sgd",
+        batch_size=8,
+        epochs=epochs,
+        warm_start=True,
+        validation_fraction=0.25,
+        metrics=["accuracy"],
+        random_state=0,
+    )
+    for learning_rate in learning_rates:
+        network.set_params(learning_rate=learning_rate).fit(X, y)
+    return network
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -35,20 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
     networks = {}
     for name, learning_rates in SCHEDULES.items():
-        network = KerasDenseClassifier(
-            units=32,
-            dropout=0.3,
-            optimizer="sgd",
-            batch_size=8,
-            epochs=options.epochs,
-            warm_start=True,
-            validation_fraction=0.25,
-            metrics=["accuracy"],
-            random_state=0,
-        )
-        for learning_rate in learning_rates:
-            network.set_params(learning_rate=learning_rate).fit(X_train, y_train)
-        networks[name] = network
+        networks[name] = network = train(learning_rates, options.epochs, X_train, y_train)
         print(f"{name:28} {network.n_iter_} epochs, test accuracy ", end="")
         print(f"{network.score(X_test, y_test):.3f}")
 

@@ -48,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--folder", type=Path, default=Path(), help="for pictures and checkpoints")
     options = parser.parse_args(argv)
+    options.folder.mkdir(parents=True, exist_ok=True)
 
     X_train, y_train, X_test, y_test = load_images("fashion_mnist", options.data)
     networks = {}

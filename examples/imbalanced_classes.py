@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.datasets import make_classification
 from sklearn.metrics import (
     ConfusionMatrixDisplay,
@@ -22,6 +23,19 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from skdense import KerasDenseClassifier
+
+
+def compare(
+    y_true: np.ndarray, predicted: np.ndarray, class_weight: str | None, ax: plt.Axes
+) -> None:
+    """Print scores, and draw how many of which class are taken for which."""
+    recall = recall_score(y_true, predicted)
+    precision = precision_score(y_true, predicted, zero_division=0)
+    balanced = balanced_accuracy_score(y_true, predicted)
+    print(f"{class_weight!s:14}{recall:8.3f}{precision:11.3f}{balanced:19.3f}")
+    look = {"display_labels": ["common", "rare"], "cmap": "Blues", "colorbar": False}
+    ConfusionMatrixDisplay.from_predictions(y_true, predicted, **look, ax=ax)
+    ax.set_title(f"class_weight={class_weight!r}\n{recall:.0%} of the rare ones found")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -41,20 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         network = KerasDenseClassifier(
             units=32, dropout=0.2, epochs=options.epochs, class_weight=class_weight, random_state=0
         )
-        predicted = network.fit(X_train, y_train).predict(X_test)
-        recall = recall_score(y_test, predicted)
-        precision = precision_score(y_test, predicted, zero_division=0)
-        balanced = balanced_accuracy_score(y_test, predicted)
-        print(f"{class_weight!s:14}{recall:8.3f}{precision:11.3f}{balanced:19.3f}")
-        ConfusionMatrixDisplay.from_predictions(
-            y_test,
-            predicted,
-            display_labels=["common", "rare"],
-            cmap="Blues",
-            colorbar=False,
-            ax=ax,
-        )
-        ax.set_title(f"class_weight={class_weight!r}\n{recall:.0%} of the rare ones found")
+        compare(y_test, network.fit(X_train, y_train).predict(X_test), class_weight, ax)
     figure.savefig(options.picture, dpi=150)
     print(f"Picture: {options.picture}")
 

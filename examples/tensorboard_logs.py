@@ -1,13 +1,15 @@
 """How to watch and compare trainings in TensorBoard?
 
-Keras' own callback writes the logs, each training into a folder of its own, and TensorBoard draws
-them side by side. The script reads them back, to show what is in there.
+Keras' own callback writes the logs, and TensorBoard draws them side by side. Each run of the
+script, and each training in it, has a folder of its own. The script reads them back, to show what
+is in there.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import keras
@@ -37,8 +39,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     X, y = load_digits(return_X_y=True)
     figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+    run = options.logs / f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}"
     for learning_rate in LEARNING_RATES:
-        folder = options.logs / f"learning_rate_{learning_rate}"
+        folder = run / f"learning_rate_{learning_rate}"
         KerasDenseClassifier(
             units=32,
             learning_rate=learning_rate,

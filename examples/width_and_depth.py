@@ -20,6 +20,31 @@ from skdense import KerasDenseClassifier
 
 WIDTHS = [2**power for power in range(4, 11)]
 DEPTHS = [1, 2, 3, 4, 5, 6]
+CURVE = {"cv": StratifiedKFold(3), "score_name": "accuracy", "std_display_style": "errorbar"}
+
+
+def draw_widths(network: KerasDenseClassifier, X: np.ndarray, y: np.ndarray, ax: plt.Axes) -> None:
+    """Draw the accuracy of one hidden layer, on rows trained on and on others."""
+    display = ValidationCurveDisplay.from_estimator(
+        network, X, y, param_name="units", param_range=WIDTHS, **CURVE, ax=ax
+    )
+    ax.set(title="One hidden layer", xlabel="units")
+    ax.set_xscale("log", base=2)
+    for units, scores in zip(WIDTHS, display.test_scores, strict=True):
+        print(f"relu     1 x {units} units: {scores.mean():.3f}")
+
+
+def draw_depths(network: KerasDenseClassifier, X: np.ndarray, y: np.ndarray, ax: plt.Axes) -> None:
+    """Draw the accuracy of several layers, of relu and of sigmoid."""
+    options = {"param_name": "depth", "param_range": DEPTHS, "score_type": "test", **CURVE}
+    for activation in ("relu", "sigmoid"):
+        network.set_params(units=64, activation=activation)
+        display = ValidationCurveDisplay.from_estimator(network, X, y, **options, ax=ax)
+        display.errorbar_[0].set_label(activation)
+        for depth, scores in zip(DEPTHS, display.test_scores, strict=True):
+            print(f"{activation:8} {depth} x 64 units: {scores.mean():.3f}")
+    ax.legend()
+    ax.set(title="Hidden layers of 64 units", xlabel="depth", ylabel="")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,32 +55,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     X, y = load_digits(return_X_y=True)
-    data = X.astype(np.float32) / 16, y
+    X = X.astype(np.float32) / 16
     network = KerasDenseClassifier(depth=1, epochs=options.epochs, random_state=0)
-    curve = {"cv": StratifiedKFold(3), "score_name": "accuracy", "std_display_style": "errorbar"}
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
-    width = ValidationCurveDisplay.from_estimator(
-        network, *data, param_name="units", param_range=WIDTHS, **curve, ax=left
-    )
-    left.set(title="One hidden layer", xlabel="units")
-    left.set_xscale("log", base=2)
-    for activation in ("relu", "sigmoid"):
-        deep = ValidationCurveDisplay.from_estimator(
-            network.set_params(units=64, activation=activation),
-            *data,
-            param_name="depth",
-            param_range=DEPTHS,
-            score_type="test",
-            **curve,
-            ax=right,
-        )
-        deep.errorbar_[0].set_label(activation)
-        for depth, scores in zip(DEPTHS, deep.test_scores, strict=True):
-            print(f"{activation:8} {depth} x 64 units: {scores.mean():.3f}")
-    right.legend()
-    right.set(title="Hidden layers of 64 units", xlabel="depth", ylabel="")
-    for units, scores in zip(WIDTHS, width.test_scores, strict=True):
-        print(f"relu     1 x {units} units: {scores.mean():.3f}")
+    draw_widths(network, X, y, left)
+    draw_depths(network, X, y, right)
     figure.savefig(options.picture, dpi=150)
     print(f"Picture: {options.picture}")
 

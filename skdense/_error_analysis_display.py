@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._panels import pyplot
+from ._panels import pyplot, require_axes
 from ._sample_panels import Group, draw_images, draw_tables
+from ._samples import (
+    column_numbers,
+    columns_of,
+    deviations,
+    names_of,
+    require_image_shape,
+    rows_of,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 Array = NDArray[Any]
 
 _WRONG, _RIGHT = "#b2361c", "#1b6f79"  # apart for the colour-blind, and in print
-_FEATURES_SHOWN = 8
-_CHANNELS = 1, 3, 4
+_ONE_OF_MANY = (
+    "Show labels of several columns one at a time, such as by ErrorAnalysisDisplay(X, y[:, 0], "
+    "predicted[:, 0], probability_of_the_predicted)."
+)
 
 
 class ErrorAnalysisDisplay:
@@ -37,7 +45,7 @@ class ErrorAnalysisDisplay:
     ----------
     X : array-like, sparse array or DataFrame of shape (n_samples, n_features)
     y_true : array-like of shape (n_samples,)
-        Labels to be shown.
+        True labels.
     y_pred : array-like of shape (n_samples,)
         Labels predicted.
     probability : array-like of shape (n_samples,)
@@ -46,15 +54,17 @@ class ErrorAnalysisDisplay:
         Height and width of an image that the features are the pixels of, row by row; for colours
         with 3 or 4 channels as third. None shows a table.
     features : sequence of int or str, default=None
-        Numbers or names of the columns that a table shows. None shows the first 8.
+        Names or numbers of the columns that a table shows. None shows the first 8.
     feature_names : sequence of str of shape (n_features,), default=None
-        None takes a DataFrame's, or numbers them.
+        For a table. None takes a DataFrame's, or numbers them.
+    label_names : dict, default=None
+        What to call labels; others keep their own names.
 
     Attributes
     ----------
     wrong_indices, right_indices : ndarray of int
         All rows of X with a mistake, and without, in the order described.
-    figure_ : matplotlib Figure
+    figure_ : matplotlib Figure or SubFigure
     axes_ : ndarray of matplotlib Axes
         One for each image, or one for each of the two tables.
 
@@ -94,19 +104,21 @@ class ErrorAnalysisDisplay:
         image_shape: tuple[int, ...] | None = None,
         features: Sequence[int | str] | None = None,
         feature_names: Sequence[str] | None = None,
+        label_names: Mapping[Any, Any] | None = None,
     ) -> None:
         self.X = X if hasattr(X, "shape") else np.asarray(X)
         if len(self.X.shape) != 2:
             raise ValueError(f"X must have rows and columns. Got shape {self.X.shape}.")
         # As objects, since labels of different kinds are different, and no error.
-        self.y_true, self.y_pred = np.asarray(y_true, object), np.asarray(y_pred, object)
-        self.probability = np.asarray(probability)
+        self.y_true, self.y_pred = _column(y_true, "y_true"), _column(y_pred, "y_pred")
+        self.probability = _column(probability, "probability").astype(float)
         check_consistent_length(self.X, self.y_true, self.y_pred, self.probability)
-        self.image_shape = image_shape
+        self.image_shape, self.label_names = image_shape, label_names or {}
         if image_shape is not None:
-            _require_image_shape(image_shape, self.X.shape[1])
-        self.feature_names = _names(self.X, feature_names)
-        self.features = _column_numbers(features, self.feature_names)
+            require_image_shape(image_shape, self.X.shape[1])
+            _require_unset("without image_shape", features=features, feature_names=feature_names)
+        self.feature_names = names_of(self.X, feature_names)
+        self.features = column_numbers(features, self.feature_names)
         order = np.argsort(-self.probability, kind="stable")
         is_wrong = (self.y_true != self.y_pred)[order]
         self.wrong_indices, self.right_indices = order[is_wrong], order[~is_wrong][::-1]
@@ -123,7 +135,7 @@ class ErrorAnalysisDisplay:
         feature_names: Sequence[str] | None = None,
         display_labels: Sequence[Any] | None = None,
         n_samples: int = 10,
-        cmap: Any = "gray_r",
+        cmap: Any = None,
         ax: Axes | None = None,
     ) -> Self:
         """Draw the mistakes of a classifier, and what it got right.
@@ -139,15 +151,15 @@ class ErrorAnalysisDisplay:
         image_shape : tuple of int, default=None
             Such as ``(28, 28)``, or ``(32, 32, 3)`` for colours. None shows a table.
         features : sequence of int or str, default=None
-            Columns that a table shows. None shows the first 8.
+            Names or numbers of the columns that a table shows. None shows the first 8.
         feature_names : sequence of str of shape (n_features,), default=None
-            None takes a DataFrame's, or numbers them.
+            For a table. None takes a DataFrame's, or numbers them.
         display_labels : sequence of shape (n_classes,), default=None
             What to call the classes, in the order of ``estimator.classes_``.
         n_samples : int, default=10
             Most mistakes to show, and most right ones.
-        cmap : str or matplotlib Colormap, default="gray_r"
-            For images of one channel.
+        cmap : str or matplotlib Colormap, default=None
+            For images of one channel. None is ``"gray_r"``, dark on white.
         ax : matplotlib Axes, default=None
             In whose place the picture is laid out. None makes a figure.
 
@@ -171,14 +183,16 @@ class ErrorAnalysisDisplay:
         _require_probabilities(estimator)
         display = cls(
             X,
-            *_judged(estimator, X, y, display_labels),
+            _column(y, "y"),
+            *_predicted(estimator, X),
             image_shape=image_shape,
             features=features,
             feature_names=feature_names,
+            label_names=_label_names(estimator.classes_, display_labels),
         )
         return display.plot(ax, n_samples=n_samples, cmap=cmap)
 
-    def plot(self, ax: Axes | None = None, *, n_samples: int = 10, cmap: Any = "gray_r") -> Self:
+    def plot(self, ax: Axes | None = None, *, n_samples: int = 10, cmap: Any = None) -> Self:
         """Draw the samples.
 
         Parameters
@@ -187,8 +201,8 @@ class ErrorAnalysisDisplay:
             In whose place the picture is laid out. None makes a figure.
         n_samples : int, default=10
             Most mistakes to show, and most right ones.
-        cmap : str or matplotlib Colormap, default="gray_r"
-            For images of one channel.
+        cmap : str or matplotlib Colormap, default=None
+            For images of one channel. None is ``"gray_r"``, dark on white.
 
         Returns
         -------
@@ -199,19 +213,38 @@ class ErrorAnalysisDisplay:
         pyplot(caller)  # before any work
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
+        if ax is not None:
+            require_axes(ax, caller)
         shown = [self.wrong_indices[:n_samples], self.right_indices[:n_samples]]
-        wrong, right = self._titles()
-        groups = [self._group(wrong, _WRONG, shown[0]), self._group(right, _RIGHT, shown[1])]
+        groups = self._groups(shown)
         if self.image_shape is not None:
-            images = [_rows(self.X, rows).reshape(-1, *self.image_shape) for rows in shown]
-            self.figure_, axes = draw_images(ax, caller, groups, images, cmap)
+            if len(self.image_shape) == 3 and self.image_shape[2] > 1:
+                _require_unset("for images of one channel", cmap=cmap)
+            images = [rows_of(self.X, rows).reshape(-1, *self.image_shape) for rows in shown]
+            self.figure_, axes = draw_images(ax, caller, groups, images, cmap or "gray_r")
         else:
-            table = _columns(self.X, self.features, self.feature_names)
-            tables, off = [table.iloc[rows] for rows in shown], _deviations(table)
-            deviations = [off[rows] for rows in shown]
-            self.figure_, axes = draw_tables(ax, caller, groups, tables, deviations)
+            _require_unset("for images", cmap=cmap)
+            table = columns_of(self.X, self.features, self.feature_names)
+            tables, off = [table.iloc[rows] for rows in shown], deviations(table)
+            self.figure_, axes = draw_tables(ax, caller, groups, tables, [off[r] for r in shown])
         self.axes_ = np.array(axes)
         return self
+
+    def _groups(self, shown: list[Array]) -> list[Group]:
+        return [
+            Group(title, color, is_wrong, *self._texts(rows), self.probability[rows])
+            for title, color, is_wrong, rows in zip(
+                self._titles(), (_WRONG, _RIGHT), (True, False), shown, strict=True
+            )
+        ]
+
+    def _texts(self, rows: Array) -> tuple[list[str], list[str]]:
+        """Return what the true and the predicted labels of some rows are called."""
+        true, predicted = (
+            [str(self.label_names.get(label, label)) for label in labels[rows]]
+            for labels in (self.y_true, self.y_pred)
+        )
+        return true, predicted
 
     def _titles(self) -> tuple[str, str]:
         """Say how many samples are wrong and right, and in which order they are shown."""
@@ -229,12 +262,6 @@ class ErrorAnalysisDisplay:
             wrong += f" ({len(self.features)} of {n_features:,} features)"
         return wrong, right
 
-    def _group(self, title: str, color: str, rows: Array) -> Group:
-        y_true, y_pred = (
-            labels[rows].astype(str).tolist() for labels in (self.y_true, self.y_pred)
-        )
-        return Group(title, color, y_true, y_pred, self.probability[rows])
-
 
 def _require_probabilities(estimator: Any) -> None:
     if is_classifier(estimator) and hasattr(estimator, "predict_proba"):
@@ -246,104 +273,43 @@ def _require_probabilities(estimator: Any) -> None:
     )
 
 
-def _judged(
-    estimator: Any, X: Any, y: Any, display_labels: Sequence[Any] | None
-) -> tuple[Array, Array, Array]:
-    """Return the labels to show, true and predicted, and the probabilities of the latter."""
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y.ravel()
-    if y.ndim != 1:
+def _predicted(estimator: Any, X: Any) -> tuple[Array, Array]:
+    """Return the predicted labels, and their probabilities."""
+    predicted = np.asarray(estimator.predict(X))
+    if predicted.ndim != 1:
         raise ValueError(
-            "ErrorAnalysisDisplay needs one label for each sample. Got y of shape "
-            f"{y.shape}. Of several labels show one at a time, by ErrorAnalysisDisplay(X, "
-            "y[:, 0], predicted[:, 0], probability)."
+            "ErrorAnalysisDisplay needs a classifier of one label a row. Got predictions of shape "
+            f"{predicted.shape}. {_ONE_OF_MANY}"
         )
-    check_consistent_length(X, y)
-    classes = np.asarray(estimator.classes_)
-    names = classes if display_labels is None else np.asarray(display_labels)
-    if len(names) != len(classes):
+    numbers = np.searchsorted(estimator.classes_, predicted)
+    # Not the highest one of a row: a threshold may have decided otherwise.
+    return predicted, estimator.predict_proba(X)[np.arange(len(predicted)), numbers]
+
+
+def _label_names(classes: Any, display_labels: Sequence[Any] | None) -> dict[Any, Any]:
+    if display_labels is None:
+        return {}
+    if len(display_labels) != len(classes):
         raise ValueError(
-            f"display_labels must name the {len(classes)} classes. Got {len(names)} names."
+            f"display_labels must name the {len(classes)} classes. Got {len(display_labels)} names."
         )
-    predicted = estimator.predict(X)
-    numbers = np.searchsorted(classes, predicted)
-    probability = estimator.predict_proba(X)[np.arange(len(y)), numbers]
-    called = dict(zip(classes.tolist(), names.tolist(), strict=True))
-    # A label that the classifier does not know keeps its own name.
-    y_true = np.array([called.get(label, label) for label in y.tolist()], object)
-    return y_true, names[numbers], probability
+    return dict(zip(np.asarray(classes).tolist(), display_labels, strict=True))
 
 
-def _require_image_shape(image_shape: tuple[int, ...], n_features: int) -> None:
-    is_shape = np.ndim(image_shape) == 1 and all(
-        isinstance(side, int | np.integer) and side > 0 for side in image_shape
-    )
-    if not is_shape or not (
-        len(image_shape) == 2 or (len(image_shape) == 3 and image_shape[2] in _CHANNELS)
-    ):
+def _column(values: Any, name: str) -> Array:
+    """Return values as an array of objects of shape (n_samples,)."""
+    column = np.asarray(values)
+    if column.ndim == 2 and column.shape[1] == 1:
+        column = column.ravel()
+    if column.ndim != 1:
         raise ValueError(
-            "image_shape must be (height, width), or (height, width, channels) with 1, 3 or 4 "
-            f"channels. Got {image_shape!r}."
+            f"{name} must have one value for each row. Got shape {column.shape}. {_ONE_OF_MANY}"
         )
-    n_values = int(np.prod(image_shape))
-    if n_values != n_features:
-        raise ValueError(
-            f"image_shape must have as many values as X has features, {n_features:,}. "
-            f"Got {image_shape!r}, {n_values:,} values."
-        )
+    return np.array([*column.tolist(), None], object)[:-1]  # never as a table of sequences
 
 
-def _names(X: Any, feature_names: Sequence[str] | None) -> list[str]:
-    """Return the name of each feature."""
-    n_features = X.shape[1]
-    if feature_names is None:
-        return [str(name) for name in getattr(X, "columns", range(n_features))]
-    if len(feature_names) != n_features:
-        raise ValueError(
-            f"feature_names must name the {n_features} features of X. Got {len(feature_names)}."
-        )
-    return [str(name) for name in feature_names]
-
-
-def _column_numbers(features: Sequence[int | str] | None, names: list[str]) -> list[int]:
-    """Return the number of each feature that is asked for, by number or name."""
-    if features is None:
-        return list(range(min(len(names), _FEATURES_SHOWN)))
-    known: dict[Any, int] = {name: number for number, name in enumerate(names)}
-    known |= {number: number for number in range(len(names))}
-    unknown = [feature for feature in features if feature not in known]
-    if unknown or not len(features):
-        raise ValueError(
-            f"features must be names or numbers of some of the {len(names)} features. "
-            f"Got {list(features)!r}{f', of which {unknown!r} are unknown' if unknown else ''}."
-        )
-    return [known[feature] for feature in features]
-
-
-def _rows(X: Any, rows: Array) -> Array:
-    """Return some rows as numbers."""
-    chosen = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-    return np.asarray(chosen.toarray() if issparse(chosen) else chosen, dtype=float)
-
-
-def _columns(X: Any, numbers: list[int], names: list[str]) -> pd.DataFrame:
-    """Return some columns with their names."""
-    import pandas as pd
-
-    shown = [names[number] for number in numbers]
-    if hasattr(X, "iloc"):
-        return X.iloc[:, numbers].set_axis(shown, axis=1)
-    if hasattr(X, "columns"):  # another library's table
-        return pd.DataFrame({name: np.asarray(X[name]) for name in shown})
-    chosen = X.tocsc()[:, numbers].toarray() if issparse(X) else X[:, numbers]
-    return pd.DataFrame(chosen, columns=shown)
-
-
-def _deviations(table: pd.DataFrame) -> Array:
-    """Return by how many standard deviations each number is off its column's mean; 0 for text."""
-    off = np.zeros(table.shape)
-    for number, (_, column) in enumerate(table.items()):
-        if column.dtype.kind in "iuf" and column.std() > 0:
-            off[:, number] = (column - column.mean()) / column.std()
-    return np.nan_to_num(off)
+def _require_unset(where: str, **options: Any) -> None:
+    """Raise ValueError for options that the picture does not know."""
+    unknown = [name for name, value in options.items() if value is not None]
+    if unknown:
+        raise ValueError(f"{' and '.join(unknown)} can be given only {where}. Leave it out.")

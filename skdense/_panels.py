@@ -26,6 +26,14 @@ def pyplot(caller: str) -> Any:
     return plt
 
 
+def require_axes(ax: Any, caller: str) -> None:
+    """Raise TypeError if `ax` is no axes of matplotlib."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(f"{caller} needs ax to be a matplotlib Axes. Got {type(ax).__name__}.")
+
+
 def grid_in(
     ax: Axes | None, caller: str, size: tuple[float, float], **shape: Any
 ) -> tuple[Figure | SubFigure, Any]:
@@ -50,8 +58,7 @@ def grid_in(
     if ax is None:
         figure = pyplot(caller).figure(figsize=size, layout="constrained")
         return figure, figure.add_gridspec(**shape)
-    if not hasattr(ax, "get_subplotspec"):
-        raise TypeError(f"{caller} needs ax to be a matplotlib Axes. Got {type(ax).__name__}.")
+    require_axes(ax, caller)
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(

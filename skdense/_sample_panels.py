@@ -25,6 +25,7 @@ _TITLE_HEIGHT = 0.4
 
 _FONT_SIZE = 9  # points, for which the inches above are
 _HEADER = ["true", "predicted", "probability"]
+_LONGEST_TEXT = 30  # characters
 _MOST_SHADE = 0.45  # of the colour map's half, so that text stays readable
 
 
@@ -37,20 +38,18 @@ class Group:
     title : str
     color : str
         Of the predicted labels.
+    shows_truth : bool
+        Whether images say the true label too.
     y_true, y_pred : list of str
     probability : ndarray of shape (n_samples,)
     """
 
     title: str
     color: str
+    shows_truth: bool
     y_true: list[str]
     y_pred: list[str]
     probability: Array
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether any sample is predicted as something else."""
-        return self.y_true != self.y_pred
 
 
 def draw_images(
@@ -77,7 +76,8 @@ def draw_images(
         for number, image in enumerate(own):
             place = grid[row + 1 + number // n_columns, number % n_columns]
             axes.append(figure.add_subplot(place))
-            axes[-1].imshow((image - low) / (high - low), cmap=cmap, vmin=0, vmax=1)
+            shares = np.clip((image - low) / (high - low), 0, 1)  # an infinite one is at the end
+            axes[-1].imshow(shares, cmap=cmap, vmin=0, vmax=1)
             _write_caption(axes[-1], group, number)
         row += 1 + rows
     return figure, axes
@@ -85,15 +85,14 @@ def draw_images(
 
 def _range(images: Sequence[Array]) -> tuple[float, float]:
     values = np.concatenate([own.ravel() for own in images])
-    if not np.isfinite(values).any():
-        return 0, 1
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     return low, high if high > low else low + 1
 
 
 def _write_caption(panel: Axes, group: Group, number: int) -> None:
     caption = f"{group.y_pred[number]}, {group.probability[number]:.1%}"
-    if group.is_wrong:
+    if group.shows_truth:
         caption += f"\ntrue: {group.y_true[number]}"
     panel.set(xticks=[], yticks=[], anchor="N")
     # Dollars in labels are no formulas.
@@ -148,7 +147,7 @@ def _draw_table(
     white = np.ones((len(table), len(_HEADER), 4))
     drawn = panel.table(
         cellText=_cells(group, table),
-        colLabels=[*_HEADER, *table.columns],
+        colLabels=[*_HEADER, *map(_shown, table.columns)],
         cellColours=np.concatenate([white, shades], axis=1).tolist(),
         colWidths=widths.tolist(),
         cellLoc="right",
@@ -166,17 +165,18 @@ def _draw_table(
 def _cells(group: Group, table: pd.DataFrame) -> list[list[str]]:
     probability = [f"{share:.1%}" for share in group.probability]
     columns = [group.y_true, group.y_pred, probability]
-    columns += [[_shown(value) for value in table[name]] for name in table]
+    columns += [[_shown(value) for value in column] for _, column in table.items()]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+    text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 1]}…"
 
 
 def _lengths(groups: Sequence[Group], tables: Sequence[pd.DataFrame]) -> Array:
     """Return the room that each column needs, in characters; all tables have the same columns."""
-    lines = [[*_HEADER, *map(str, tables[0].columns)]]
+    lines = [[*_HEADER, *map(_shown, tables[0].columns)]]
     for group, table in zip(groups, tables, strict=True):
         lines += _cells(group, table)
     return np.array([[len(cell) for cell in line] for line in lines]).max(axis=0) + 3

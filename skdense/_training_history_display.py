@@ -6,22 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import KerasDenseBase
-from ._panels import grid_in, pyplot
+from ._histories import (
+    VALIDATION,
+    n_epochs,
+    require_epochs,
+    require_histories,
+    shown_metrics,
+)
+from ._panels import grid_in, pyplot, require_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
-_VALIDATION = "val_"
 # What scikit-learn's searches, target transformers and threshold classifiers keep fitted.
 _INNER = ("best_estimator_", "regressor_", "estimator_")
 _PANEL_SIZE, _LEGEND_LINE = (4.6, 3.2), 0.2  # inches
 _MOST_COLUMNS = 3
 _TRAINING_STYLE: dict[str, Any] = {"linestyle": "--", "linewidth": 1.1, "alpha": 0.8}
+_KEY = "skdense: what dashes mean"
 _VALIDATION_STYLE: dict[str, Any] = {"linestyle": "-", "linewidth": 1.8}
 
 
@@ -34,8 +42,8 @@ class TrainingHistoryDisplay:
     Parameters
     ----------
     histories : dict of str to dict of str to list of float
-        By name of the training, its `history_`, or the ``history`` that ``keras.Model.fit``
-        returns.
+        By name of the training, its `history_`, or ``keras.Model.fit(...).history``, in which
+        validation may be rarer than training, every so many epochs.
     best_epochs : dict of str to int, default=None
         By name, the epoch to mark, counted from 1. Trainings without are drawn without.
     metrics : str or list of str, default=None
@@ -45,7 +53,7 @@ class TrainingHistoryDisplay:
 
     Attributes
     ----------
-    figure_ : matplotlib Figure
+    figure_ : matplotlib Figure or SubFigure
     axes_ : ndarray of matplotlib Axes of shape (n_metrics,)
         In the order of `metrics`. Another display of as many draws into them by
         ``plot(ax=axes_)``.
@@ -54,8 +62,11 @@ class TrainingHistoryDisplay:
 
     Raises
     ------
+    TypeError
+        If `histories` is no dict of dicts.
     ValueError
-        If there is nothing to draw, or `metrics` names what was not recorded.
+        If there is nothing to draw, lists do not fit together, `metrics` names what was not
+        recorded, or `best_epochs` what was not trained.
 
     See Also
     --------
@@ -84,9 +95,11 @@ class TrainingHistoryDisplay:
         metrics: str | Sequence[str] | None = None,
         loss_label: str = "loss",
     ) -> None:
+        require_histories(histories)
         self.histories = histories
         self.best_epochs = best_epochs or {}
-        self.metrics = _shown_metrics(histories, metrics)
+        require_epochs(self.best_epochs, histories)
+        self.metrics = shown_metrics(histories, metrics)
         self.loss_label = loss_label
 
     @classmethod
@@ -103,8 +116,9 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         estimator : fitted estimator
-            A `KerasDenseClassifier` or `KerasDenseRegressor`, a Pipeline that ends in one, or a
-            search or another estimator of scikit-learn that holds one.
+            A `KerasDenseClassifier` or `KerasDenseRegressor`, or what holds one: a Pipeline that
+            ends in it, a search, a TransformedTargetRegressor, a threshold classifier or a
+            FrozenEstimator.
         name : str, default=None
             For the legend. None is the class' name.
         metrics : str or list of str, default=None
@@ -154,14 +168,15 @@ class TrainingHistoryDisplay:
         TrainingHistoryDisplay
         """
         pyplot(f"{cls.__name__}.from_estimator")  # before any work
+        if not isinstance(estimators, Mapping):
+            raise TypeError(
+                "estimators must be a dict of names to estimators. "
+                f"Got {type(estimators).__name__}."
+            )
         networks = {name: _network_in(estimator) for name, estimator in estimators.items()}
         display = cls(
             {name: network.history_ for name, network in networks.items()},
-            best_epochs={
-                name: network.best_epoch_
-                for name, network in networks.items()
-                if any(key.startswith(_VALIDATION) for key in network.history_)
-            },
+            best_epochs={name: own.best_epoch_ for name, own in networks.items() if _watched(own)},
             metrics=metrics,
             loss_label=_loss_label(networks.values()),
         )
@@ -183,91 +198,86 @@ class TrainingHistoryDisplay:
         """
         self.axes_ = self._panels(ax)
         self.figure_ = self.axes_[0].figure
-        self.lines_: dict[str, list[Line2D]] = {name: [] for name in self.histories}
+        self.lines_: dict[str, list[Line2D]] = {}
+        for name in self.histories:
+            color = _new_color(self.axes_[0], self._label(name))
+            self.lines_[name] = [
+                line
+                for panel, metric in zip(self.axes_, self.metrics, strict=True)
+                for line in self._draw(panel, metric, name, color)
+            ]
         for panel, metric in zip(self.axes_, self.metrics, strict=True):
-            for name in self.histories:
-                self.lines_[name] += self._draw(panel, metric, name)
             panel.set(xlabel="epoch", ylabel=self.loss_label if metric == "loss" else metric)
             panel.xaxis.get_major_locator().set_params(integer=True)
             panel.spines[["top", "right"]].set_visible(False)
-        _add_legend(self.axes_[0])
+        _add_legend(self.axes_)
         return self
 
     def _panels(self, ax: Any) -> Any:
         caller, n_panels = f"{type(self).__name__}.plot", len(self.metrics)
-        pyplot(caller)
-        if ax is not None and np.size(ax) == n_panels:
-            return np.ravel(ax)
-        if np.size(ax) > 1:
+        pyplot(caller)  # before any work
+        given: Any = [] if ax is None else np.ravel(ax)
+        for one in given:
+            require_axes(one, caller)
+        if len(given) == n_panels:
+            return given
+        if len(given) > 1:
             raise ValueError(
                 f"ax must be one axes, or one for each of {', '.join(self.metrics)}. "
-                f"Got {np.size(ax)}. Choose metrics= to draw as many."
+                f"Got {len(given)}. Choose metrics= to draw as many."
             )
         n_columns = min(n_panels, _MOST_COLUMNS)
         n_rows = -(-n_panels // n_columns)
         height = _PANEL_SIZE[1] * n_rows + _LEGEND_LINE * (len(self.histories) + 2)
         size = _PANEL_SIZE[0] * n_columns, height
-        ax = None if ax is None else np.ravel(ax)[0]
-        figure, grid = grid_in(ax, caller, size, nrows=n_rows, ncols=n_columns)
-        return np.array([figure.add_subplot(grid[place]) for place in range(n_panels)])
+        place = given[0] if len(given) else None
+        figure, grid = grid_in(place, caller, size, nrows=n_rows, ncols=n_columns)
+        return np.array([figure.add_subplot(grid[number]) for number in range(n_panels)])
 
-    def _draw(self, panel: Axes, metric: str, name: str) -> list[Line2D]:
+    def _label(self, name: str) -> str:
+        best = self.best_epochs.get(name)
+        return f"{name}" if best is None else f"{name} (best epoch: {best})"
+
+    def _draw(self, panel: Axes, metric: str, name: str, color: Any) -> list[Line2D]:
+        """Draw the more telling curve as a line, with its best epoch, and the other one dashed."""
         history, best = self.histories[name], self.best_epochs.get(name)
-        watched = history.get(_VALIDATION + metric)
-        trained = history.get(metric)
-        label = name if best is None else f"{name} (best epoch: {best})"
+        most = n_epochs(history)
+        curves = [history[key] for key in (VALIDATION + metric, metric) if key in history]
         lines: list[Line2D] = []
-        for values, style in (watched, _VALIDATION_STYLE), (trained, _TRAINING_STYLE):
-            if values is None:
-                continue
-            # The more telling curve is a line, takes the next colour, and stands for both.
-            is_first = not lines
-            look = {**_VALIDATION_STYLE, "label": label} if is_first else dict(style)
-            if not is_first:
-                look["color"] = lines[0].get_color()
-            if len(values) == 1:
-                look["marker"] = "."  # a line of one point shows nothing
-            lines += panel.plot(range(1, len(values) + 1), values, **look)
-            if is_first and best is not None:
-                look = {"color": lines[0].get_color(), "markeredgecolor": "white", "zorder": 3}
-                panel.plot(best, values[best - 1], "o", markersize=8, **look)
+        for values, style in zip(curves, (_VALIDATION_STYLE, _TRAINING_STYLE), strict=False):
+            every = most // len(values)
+            epochs = range(every, most + 1, every)
+            marker = "." if len(values) == 1 else ""  # a line of one point shows nothing
+            lines += panel.plot(epochs, values, color=color, marker=marker, **style)
+            if best is not None and best in epochs and style is _VALIDATION_STYLE:
+                mark = {"color": color, "markeredgecolor": "white", "zorder": 3}
+                panel.plot(best, values[epochs.index(best)], "o", markersize=8, **mark)
         return lines
 
 
-def _add_legend(panel: Axes) -> None:
-    """Name all trainings above the panel, where no curve can be, and say what dashes mean."""
-    said = {line.get_label() for line in panel.lines}
-    if any(line.get_linestyle() == "--" for line in panel.lines) and "training" not in said:
-        panel.plot([], [], color="0.4", label="validation", **_VALIDATION_STYLE)
-        panel.plot([], [], color="0.4", label="training", **_TRAINING_STYLE)
-    panel.legend(
+def _new_color(panel: Axes, label: str) -> Any:
+    """Name a training in the panel's legend, whether the panel shows it or not."""
+    [line] = panel.plot([], [], label=label, **_VALIDATION_STYLE)
+    return line.get_color()
+
+
+def _add_legend(panels: Sequence[Axes]) -> None:
+    """Name all trainings above the first panel, where no curve can be, and say what dashes mean."""
+    first = panels[0]
+    lines = [line for panel in panels for line in panel.lines]
+    is_told = any(line.get_gid() == _KEY for line in lines)
+    if not is_told and any(line.get_linestyle() == "--" for line in lines):
+        first.plot([], [], color="0.4", label="validation", gid=_KEY, **_VALIDATION_STYLE)
+        first.plot([], [], color="0.4", label="training", gid=_KEY, **_TRAINING_STYLE)
+    first.legend(
         loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize="small", borderaxespad=0
     )
 
 
-def _shown_metrics(
-    histories: Mapping[str, Mapping[str, Sequence[float]]], metrics: str | Sequence[str] | None
-) -> list[str]:
-    """Return what to draw: of each quantity recorded, or asked for, one name."""
-    empty = [name for name, history in histories.items() if not any(map(len, history.values()))]
-    if empty or not histories:
-        raise ValueError(
-            "TrainingHistoryDisplay needs the history of at least one epoch of each training. "
-            f"Got none{' of ' + ', '.join(empty) if empty else ''}. A network that was made by "
-            "from_keras has a history from its next training on."
-        )
-    # A dict keeps the order: the loss first.
-    recorded = dict.fromkeys(
-        key.removeprefix(_VALIDATION) for history in histories.values() for key in history
-    )
-    asked = list(recorded) if metrics is None else np.atleast_1d(metrics).tolist()
-    unknown = [metric for metric in asked if metric not in recorded]
-    if unknown or not asked:
-        raise ValueError(
-            f"metrics must name some of {', '.join(recorded)}. Got {metrics!r}. Others are "
-            "recorded if the estimator's own metrics name them before it is fitted."
-        )
-    return asked
+def _watched(network: KerasDenseBase) -> bool:
+    """Say whether the best epoch is one of those in which held-out rows were looked at."""
+    values = [v for key, v in network.history_.items() if key.startswith(VALIDATION)]
+    return any(not np.isnan(value[network.best_epoch_ - 1]) for value in values)
 
 
 def _network_in(estimator: Any) -> KerasDenseBase:
@@ -277,15 +287,21 @@ def _network_in(estimator: Any) -> KerasDenseBase:
     check_is_fitted(estimator)
     if isinstance(estimator, KerasDenseBase):
         return estimator
+    if isinstance(estimator, FrozenEstimator):
+        return _network_in(estimator.estimator)
+    holds_many = hasattr(estimator, "estimators_")
     for name in _INNER:
-        if hasattr(estimator, name):
+        if hasattr(estimator, name) and not holds_many:
             return _network_in(getattr(estimator, name))
     raise TypeError(
         "TrainingHistoryDisplay needs a KerasDenseClassifier or KerasDenseRegressor, alone, at the "
-        f"end of a Pipeline or in a search fitted with refit=True. Got {type(estimator).__name__}."
+        "end of a Pipeline, or in what holds one, such as a search fitted with refit=True. Got "
+        f"{type(estimator).__name__}. Show the networks of an ensemble by from_estimators."
     )
 
 
 def _loss_label(networks: Iterable[KerasDenseBase]) -> str:
-    is_standardized = [network._target.output_scale is not None for network in networks]
-    return "loss (of the standardized target)" if all(is_standardized) else "loss"
+    is_standardized = {network._target.output_scale is not None for network in networks}
+    if len(is_standardized) > 1:
+        return "loss (in units that differ: some targets are standardized)"
+    return "loss (of the standardized target)" if True in is_standardized else "loss"

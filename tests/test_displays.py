@@ -8,10 +8,12 @@ import pandas as pd
 import polars as pl
 import pytest
 from matplotlib.colors import to_rgba
-from scipy.sparse import csr_array
+from scipy.sparse import bsr_array, coo_array, csr_array
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_blobs
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.inspection import DecisionBoundaryDisplay
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import ConfusionMatrixDisplay, PredictionErrorDisplay
@@ -90,14 +92,15 @@ def test_history_marks_the_best_epoch_where_it_is(watched):
 def test_history_without_validation_marks_no_epoch(plain):
     display = TrainingHistoryDisplay.from_estimator(plain, name="mine")
     assert labels(display) == ["mine"]
-    [line] = display.axes_[0].lines
+    [line] = display.lines_["mine"]
     assert line.get_linestyle() == "-"
+    assert not any(drawn.get_marker() == "o" for drawn in display.axes_[0].lines)
     assert line.get_ydata().tolist() == plain.history_["loss"]
 
 
 def test_history_of_one_epoch_is_visible():
     display = TrainingHistoryDisplay.from_estimator(network(epochs=1).fit(*IRIS))
-    assert display.axes_[0].lines[0].get_marker() == "."
+    assert display.lines_["KerasDenseClassifier"][0].get_marker() == "."
 
 
 def test_history_shows_what_early_stopping_watched():
@@ -111,9 +114,36 @@ def test_histories_of_several_share_a_figure(plain, watched):
     display = TrainingHistoryDisplay.from_estimators(several)
     best = f"watched (best epoch: {watched.best_epoch_})"
     assert labels(display) == ["plain", best, "validation", "training"]
-    one, other = (display.lines_[name][0] for name in several)
-    assert one.get_color() != other.get_color()
-    assert len(display.axes_[1].lines) == 3  # of the watched one only, with its mark
+    one, *further = display.lines_["plain"]
+    assert not further  # it has no accuracy
+    colors = {line.get_color() for line in display.lines_["watched"]}
+    assert len(colors) == 1  # in all panels
+    assert one.get_color() not in colors
+    handles = display.axes_[0].get_legend().legend_handles
+    assert [handle.get_color() for handle in handles[:2]] == [one.get_color(), *colors]
+
+
+def test_histories_name_a_training_that_has_nothing_to_show(plain, watched):
+    several = {"plain": plain, "watched": watched}
+    display = TrainingHistoryDisplay.from_estimators(several, metrics="accuracy")
+    assert labels(display)[0] == "plain"
+    assert display.lines_["plain"] == []
+
+
+def test_history_continued_without_validation_marks_no_epoch():
+    estimator = network(warm_start=True, validation_fraction=0.2).fit(*IRIS)
+    estimator.set_params(validation_fraction=None).fit(*IRIS)
+    display = TrainingHistoryDisplay.from_estimator(estimator)
+    assert labels(display)[0] == "KerasDenseClassifier"
+    assert len(display.lines_["KerasDenseClassifier"][0].get_xdata()) == 12
+
+
+def test_history_of_rarer_validation_is_at_its_epochs():
+    recorded = {"loss": [4.0, 3.0, 2.0, 1.0], "val_loss": [3.5, 1.5]}
+    display = TrainingHistoryDisplay({"keras": recorded}, best_epochs={"keras": 4}).plot()
+    assert list(display.lines_["keras"][0].get_xdata()) == [2, 4]
+    [mark] = [line for line in display.axes_[0].lines if line.get_marker() == "o"]
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (4, 1.5)
 
 
 def test_history_joins_the_axes_of_another(watched):
@@ -153,6 +183,7 @@ def test_history_of_keras_own():
     "wrap",
     [
         lambda inner: make_pipeline(StandardScaler(), inner),
+        lambda inner: FrozenEstimator(inner.fit(*IRIS)),
         lambda inner: GridSearchCV(inner, {"units": [4]}, cv=2),
         lambda inner: make_pipeline(StandardScaler(), GridSearchCV(make_pipeline(inner), {}, cv=2)),
     ],
@@ -160,7 +191,7 @@ def test_history_of_keras_own():
 def test_history_finds_the_network_inside(wrap):
     display = TrainingHistoryDisplay.from_estimator(wrap(network()).fit(*IRIS))
     assert labels(display) == ["KerasDenseClassifier"]
-    assert len(display.axes_[0].lines[0].get_ydata()) == 6
+    assert len(display.lines_["KerasDenseClassifier"][0].get_ydata()) == 6
 
 
 def test_history_finds_the_network_of_a_tuned_threshold():
@@ -196,6 +227,9 @@ def test_history_needs_a_network_of_ours():
     search = GridSearchCV(network(epochs=1), {}, cv=2, refit=False).fit(X, y)
     with pytest.raises(TypeError, match=r"refit=True.* Got GridSearchCV"):
         TrainingHistoryDisplay.from_estimator(search)
+    several = BaggingClassifier(network(epochs=1), n_estimators=2).fit(X, y)
+    with pytest.raises(TypeError, match=r"Got BaggingClassifier. .*by from_estimators"):
+        TrainingHistoryDisplay.from_estimator(several)
 
 
 def test_history_of_a_network_not_trained_here(plain):
@@ -206,8 +240,31 @@ def test_history_of_a_network_not_trained_here(plain):
         TrainingHistoryDisplay({})
 
 
+@pytest.mark.parametrize(
+    ("histories", "best_epochs", "error", "message"),
+    [
+        ({"loss": [1.0]}, {}, TypeError, r"dict of names to histories.* Got \{'loss': \[1.0\]\}"),
+        ([{"loss": [1.0]}], {}, TypeError, "dict of names to histories"),
+        ({1: {"loss": []}}, {}, ValueError, "Got none of 1"),
+        ({"a": {"loss": [1.0] * 3, "val_loss": [1.0] * 2}}, {}, ValueError, "'val_loss': 2}"),
+        ({"a": {"loss": [1.0], "val_loss": []}}, {}, ValueError, "'val_loss': 0}"),
+        ({"a": {"loss": [1.0]}}, {"a": 2}, ValueError, r"of the trainings \{'a': 1\}. Got 'a': 2"),
+        ({"a": {"loss": [1.0]}}, {"a": 0}, ValueError, "Got 'a': 0"),
+        ({"a": {"loss": [1.0]}}, {"b": 1}, ValueError, "Got 'b': 1"),
+    ],
+)
+def test_histories_that_do_not_fit(histories, best_epochs, error, message):
+    with pytest.raises(error, match=message):
+        TrainingHistoryDisplay(histories, best_epochs=best_epochs)
+
+
+def test_history_of_a_list_of_estimators(plain):
+    with pytest.raises(TypeError, match=r"dict of names to estimators. Got list"):
+        TrainingHistoryDisplay.from_estimators([plain])
+
+
 def test_history_of_unknown_metrics(watched):
-    message = r"metrics must name some of loss, accuracy. Got \['auc'\]"
+    message = r"metrics must name some of loss, accuracy, .* Got \['auc'\]"
     with pytest.raises(ValueError, match=message):
         TrainingHistoryDisplay.from_estimator(watched, metrics=["auc"])
     with pytest.raises(ValueError, match="Got \\[\\]"):
@@ -224,6 +281,13 @@ def test_history_in_the_wrong_axes(watched, plain):
     with pytest.raises(ValueError, match="outside of a grid"):
         TrainingHistoryDisplay.from_estimator(watched, ax=free)
     assert TrainingHistoryDisplay.from_estimator(plain, ax=free).axes_[0] is free
+    with pytest.raises(TypeError, match=r"matplotlib Axes. Got Figure"):
+        TrainingHistoryDisplay.from_estimator(plain, ax=plt.figure())
+
+
+def test_history_in_a_subfigure(watched):
+    left, _ = plt.figure().subfigures(1, 2)
+    assert TrainingHistoryDisplay.from_estimator(watched, ax=left.subplots()).figure_ is left
 
 
 # --- ErrorAnalysisDisplay ------------------------------------------------------------------
@@ -299,6 +363,18 @@ def test_errors_of_every_kind_of_table(wrap, reader, digits):
         assert display.wrong_indices.tolist() == expected.wrong_indices.tolist()
 
 
+def test_error_tables_of_other_kinds_show_their_numbers(reader, digits):
+    X, y = digits
+    names = [f"pixel {number}" for number in range(64)]
+    judged = y, np.roll(y, 1), np.linspace(1, 0, len(y))
+    for given in (csr_array(X), X.tolist(), pl.DataFrame(X, schema=list(map(str, range(64))))):
+        display = ErrorAnalysisDisplay(given, *judged, features=[20, 3], feature_names=names)
+        found = cells(display.plot().axes_[0])
+        assert [found[0, 3], found[0, 4]] == ["pixel 20", "pixel 3"]
+        first = display.wrong_indices[0]
+        assert [found[1, 3], found[1, 4]] == [f"{X[first, n]:.4g}" for n in (20, 3)]
+
+
 def cells(ax):
     return {place: cell.get_text().get_text() for place, cell in ax.tables[0].get_celld().items()}
 
@@ -324,9 +400,8 @@ def test_errors_as_tables_of_a_pipeline(penguins, preprocessing):
 def test_error_tables_shade_numbers_off_the_mean():
     X = np.array([[0.0], [0.0], [0.0], [10.0]])
     display = ErrorAnalysisDisplay(X, list("aaab"), list("aaba"), [0.9, 0.8, 0.7, 0.6]).plot()
-    color = {
-        row: display.axes_[0].tables[0][row, 3].get_facecolor() for row in (1, 2)
-    }  # of 0, then of 10
+    # Of 0, then of 10.
+    color = {row: display.axes_[0].tables[0][row, 3].get_facecolor() for row in (1, 2)}
     assert color[1][2] > color[1][0]  # blue below the mean
     assert color[2][0] > color[2][2]  # red above
     text = display.axes_[0].tables[0][1, 0].get_facecolor()
@@ -358,6 +433,58 @@ def test_errors_by_the_prediction_where_a_threshold_moves_it():
     assert display.probability.max() < 0.5  # the other class is more likely
 
 
+def test_names_of_classes_do_not_decide_what_is_wrong():
+    X, y = IRIS
+    estimator = network(epochs=2).fit(X, y)
+    display = ErrorAnalysisDisplay.from_estimator(
+        estimator, X, y, display_labels=["small", "large", "large"]
+    )
+    assert len(display.wrong_indices) == (estimator.predict(X) != y).sum()
+
+
+def test_texts_are_no_numbers_and_images_say_so(reader, digits):
+    X, _ = digits
+    as_text = reader.predict(X[:5]).astype(str)
+    display = ErrorAnalysisDisplay.from_estimator(reader, X[:5], as_text, image_shape=(8, 8))
+    assert len(display.wrong_indices) == 5
+    assert all("\ntrue: " in caption for caption in captions(display))
+
+
+def test_columns_by_name_before_number_and_names_that_repeat():
+    judged = [0, 1], [1, 0], [0.9, 0.8]
+    X = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=[1, 0])
+    assert cells(ErrorAnalysisDisplay(X, *judged, features=[1]).plot().axes_[0])[1, 3] == "1"
+    X.columns = ["a", "a"]
+    found = cells(ErrorAnalysisDisplay(X, *judged).plot().axes_[0])
+    assert [found[0, 3], found[0, 4], found[1, 3], found[1, 4]] == ["a", "a", "1", "2"]
+    found = cells(ErrorAnalysisDisplay(X, *judged, features=[1, 1]).plot().axes_[0])
+    assert [found[1, 3], found[1, 4]] == ["2", "2"]
+    assert cells(ErrorAnalysisDisplay(X, *judged, features="a").plot().axes_[0])[1, 3] == "1"
+
+
+def test_error_tables_of_gaps_and_long_texts():
+    X = pd.DataFrame({"n": pd.array([1, None], "Int64"), "text": ["x" * 2_000, "y"]})
+    display = ErrorAnalysisDisplay(X, [0, 1], [1, 0], [0.9, 0.8]).plot()
+    found = cells(display.axes_[0])
+    assert found[2, 3] == "<NA>"
+    assert found[1, 4] == "x" * 29 + "…"
+    assert display.figure_.get_figwidth() < 8
+
+
+@pytest.mark.parametrize("wrap", [coo_array, bsr_array])
+def test_errors_of_sparse_images(wrap, reader, digits):
+    X, y = digits
+    display = ErrorAnalysisDisplay.from_estimator(reader, wrap(X), y, image_shape=(8, 8))
+    drawn = display.axes_[0].images[0].get_array()
+    np.testing.assert_allclose(drawn, X[display.wrong_indices[0]].reshape(8, 8))
+
+
+def test_an_infinite_pixel_leaves_the_others():
+    X = np.array([[0.0, 1.0, 2.0, np.inf]])
+    display = ErrorAnalysisDisplay(X, [0], [1], [0.9], image_shape=(2, 2)).plot()
+    np.testing.assert_array_equal(display.axes_[0].images[0].get_array(), [[0, 0.5], [1, 1]])
+
+
 def test_errors_of_unknown_labels_keep_their_names(reader, digits):
     X, _ = digits
     display = ErrorAnalysisDisplay.from_estimator(
@@ -386,7 +513,9 @@ def test_errors_take_the_place_of_an_axes(reader, digits, shape):
     figure, (left, _) = plt.subplots(1, 2)
     display = ErrorAnalysisDisplay.from_estimator(reader, *digits, image_shape=shape, ax=left)
     assert display.figure_ is figure
+    assert not left.axison
     figure.canvas.draw()
+    assert all(ax.get_position().x1 < 0.5 for ax in display.axes_)
 
 
 def test_errors_plot_again_and_return_themselves(reader, digits):
@@ -409,6 +538,13 @@ def test_errors_plot_again_and_return_themselves(reader, digits):
         ({"features": []}, r"Got \[\]"),
         ({"feature_names": ["a"]}, "must name the 64 features of X. Got 1"),
         ({"display_labels": ["a"]}, "must name the 10 classes. Got 1 names"),
+        (
+            {"image_shape": (8, 8), "features": [1]},
+            "features can be given only without image_shape",
+        ),
+        ({"image_shape": (8, 8), "feature_names": "a" * 64}, "feature_names can be given only"),
+        ({"image_shape": (4, 4, 4), "cmap": "gray"}, "cmap can be given only for images of one"),
+        ({"cmap": "gray"}, "cmap can be given only for images"),
         ({"n_samples": 0}, "n_samples must be an integer of at least 1. Got 0"),
         ({"n_samples": 2.5}, "n_samples must be an integer of at least 1. Got 2.5"),
     ],
@@ -426,6 +562,13 @@ def test_errors_need_a_fitted_classifier_with_probabilities(digits):
         ErrorAnalysisDisplay.from_estimator(KerasDenseRegressor(epochs=1).fit(X, y), X, y)
     with pytest.raises(TypeError, match="Got RidgeClassifier, a classifier without predict_proba"):
         ErrorAnalysisDisplay.from_estimator(RidgeClassifier().fit(X, y), X, y)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), None])
+def test_errors_in_the_wrong_axes(reader, digits, shape):
+    for wrong in ("left", plt.subplots(1, 2)[1]):
+        with pytest.raises(TypeError, match=r"matplotlib Axes. Got (str|ndarray)"):
+            ErrorAnalysisDisplay.from_estimator(reader, *digits, image_shape=shape, ax=wrong)
 
 
 def test_errors_take_a_column_of_labels(reader, digits):
@@ -448,8 +591,15 @@ def test_errors_with_dollars_gaps_and_nothing_in_them():
 
 def test_errors_need_one_label_for_each_row(reader, digits):
     X, y = digits
-    with pytest.raises(ValueError, match=r"one label for each sample. Got y of shape"):
+    with pytest.raises(
+        ValueError, match=r"y must have one value for each row. Got shape \(1797, 10"
+    ):
         ErrorAnalysisDisplay.from_estimator(reader, X, np.eye(10)[y])
+    several = network(epochs=1).fit(X, np.eye(10, dtype=int)[y])
+    with pytest.raises(ValueError, match=r"Got predictions of shape \(1797, 10\)"):
+        ErrorAnalysisDisplay.from_estimator(several, X, y)
+    with pytest.raises(ValueError, match=r"probability must have one value .* \(1797, 10\)"):
+        ErrorAnalysisDisplay(X, y, y, reader.predict_proba(X))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ErrorAnalysisDisplay.from_estimator(reader, X, y[:-1])
 

@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 import pytest
-from sklearn.neural_network import MLPClassifier
+from keras.wrappers import SKLearnClassifier
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skdense import KerasDenseClassifier
 
@@ -99,16 +101,24 @@ def test_pictures_and_scripts_that_the_readme_names_exist():
 
 
 def test_parameters_to_migrate_exist():
-    ours, theirs = KerasDenseClassifier().get_params(), MLPClassifier().get_params()
+    names = {
+        "ours": {*dir(KerasDenseClassifier), *KerasDenseClassifier().get_params()},
+        "MLP": {*dir(MLPClassifier), *MLPClassifier().get_params(), *MLPRegressor().get_params()},
+        "wrappers": {*dir(SKLearnClassifier), *signature(SKLearnClassifier).parameters},
+    }
+    # What only a fit makes.
+    names["ours"] |= {"history_", "best_epoch_", "y_val"}
+    names["MLP"] |= {"loss_curve_", "validation_scores_", "coefs_", "intercepts_"}
+    names["wrappers"] |= {"history_", "model_"}
     table = README.partition("| skdense | `MLPClassifier`")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
     assert len(rows) > 12
     seen = set()
-    for own, mlp, *_ in rows:
-        for text, known in ((own, ours), (mlp, theirs)):
-            names = re.findall(r"(?:`|, )(\w+)(?==|`)", text)
-            of_fit = {"partial_fit", "y_val"} | {name for name in names if name.endswith("_")}
-            assert set(names) - of_fit <= known.keys()
-            seen |= set(names) if known is ours else set()
-    # What is set by name in a search is all there, save what has no like elsewhere.
-    assert ours.keys() - seen == {"weight_decay", "clipnorm", "refit_full", "dtype", "engine"}
+    for own, mlp, _, wrapper in rows:
+        for text, whose in ((own, "ours"), (mlp, "MLP"), (wrapper, "wrappers")):
+            found = set(re.findall(r"(?:`|, )(\w+)(?==|`|\()", text)) - {"clone"}
+            assert found <= names[whose], f"{whose}: {found - names[whose]}"
+            seen |= found if whose == "ours" else set()
+    parameters = KerasDenseClassifier().get_params().keys()
+    # The others have no like of these.
+    assert parameters - seen == {"weight_decay", "clipnorm", "refit_full", "dtype", "engine"}

@@ -42,7 +42,7 @@ LEVELS = [
     {"_task"},
     {"_base"},
     {"_classifier", "_regressor"},
-    {"_onnx", "_panels", "_persistence"},
+    {"_histories", "_onnx", "_panels", "_persistence", "_samples"},
     {"_sample_panels", "_training_history_display"},
     {"_error_analysis_display"},
     {""},
