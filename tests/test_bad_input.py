@@ -710,6 +710,7 @@ def test_another_keras_backend(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_another_keras_backend_in_the_environment():
     # Whether or not that backend is installed; where it is not, importing Keras fails.
     done = run_python(

@@ -104,6 +104,7 @@ def cache(first, tmp_path):
 # --- sharing -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_first_process_keeps_its_program_in_a_private_folder(first):
     seen, cache = first
     [folder] = cache.iterdir()

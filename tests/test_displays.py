@@ -194,6 +194,7 @@ def test_history_finds_the_network_inside(wrap):
     assert len(display.lines_["KerasDenseClassifier"][0].get_ydata()) == 6
 
 
+@pytest.mark.slow
 def test_history_finds_the_network_of_a_tuned_threshold():
     X, y = IRIS
     tuned = TunedThresholdClassifierCV(network(), cv=2).fit(X[:100], y[:100])
@@ -349,6 +350,7 @@ def test_errors_in_colour(reader, digits):
     assert len(constant.plot().axes_) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [csr_array, pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
 def test_errors_of_every_kind_of_table(wrap, reader, digits):
     X, y = digits
@@ -620,6 +622,7 @@ def test_displays_without_matplotlib_say_so(watched, monkeypatch):
 # --- scikit-learn's displays ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("response", ["auto", "predict_proba", "decision_function", "predict"])
 def test_decision_boundary(n_classes, response):
@@ -638,6 +641,7 @@ def test_decision_boundary_of_a_regressor_follows_its_predictions():
     np.testing.assert_array_equal(display.response.ravel(), estimator.predict(rows))
 
 
+@pytest.mark.slow
 def test_validation_curve_over_units():
     display = ValidationCurveDisplay.from_estimator(
         network(), *IRIS, param_name="units", param_range=[2, 8, 16], cv=3

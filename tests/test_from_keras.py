@@ -56,6 +56,7 @@ STAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stages", STAGES)
 def test_a_regressor_predicts_what_its_model_does(stages):
     model = trained(*STAGES[stages](), layers.Dense(1))
@@ -74,6 +75,7 @@ def test_several_outputs_stay_several():
     assert KerasDenseRegressor.from_keras(model).predict(X).shape == (60, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stages", ["usual", "normalized", "linear"])
 def test_parameters_describe_the_model(stages):
     model = trained(*STAGES[stages](), layers.Dense(1))
@@ -204,6 +206,7 @@ def test_functions_of_the_user_are_kept():
     assert_allclose(network.predict(X), model.predict(X, verbose=0)[:, 0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_file_of_keras_goes_both_ways(tmp_path):
     network = KerasDenseClassifier(
         units=(6, 4), dropout=0.1, batch_normalization=True, epochs=2, random_state=0

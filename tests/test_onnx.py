@@ -126,6 +126,7 @@ def test_labels_of_every_kind(y):
     assert_agrees(KerasDenseClassifier(**SETTINGS).fit(X, y), {"X": X}, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "n_classes"),
     [
@@ -147,6 +148,7 @@ def test_heads_of_every_kind(parameters, n_classes):
     assert_agrees(KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y), {"X": X}, X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", sorted(NUMPY_ACTIVATIONS.keys() - {"sparsemax"}))
 def test_activations_of_every_kind(activation):
     network = KerasDenseRegressor(**{**SETTINGS, "epochs": 1}, activation=activation)

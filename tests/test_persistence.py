@@ -71,6 +71,7 @@ def saved(path):
 # --- what is kept ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_kind_of_target_predicts_the_same_bits(target, path):
     kind, y = TARGETS[target]
@@ -88,6 +89,7 @@ def test_every_kind_of_target_predicts_the_same_bits(target, path):
     assert vars(twin).keys() == vars(network).keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_parameters_come_back_and_training_goes_on(name, path):
     network = fitted(warm_start=True, **PARAMETERS[name])
@@ -175,6 +177,7 @@ def test_equal_estimators_make_equal_files(saved, tmp_path):
     assert other.read_bytes() == saved.read_bytes()
 
 
+@pytest.mark.slow
 def test_loading_and_predicting_need_no_tensorflow(path, tmp_path):
     network = fitted(optimizer=keras.optimizers.Adam(), kernel_initializer="he_normal")
     network.save(path)

@@ -72,6 +72,7 @@ def test_an_unfitted_estimator_keeps_its_keras_objects():
     assert_array_equal(twin.fit(X, values).predict(X), network.fit(X, values).predict(X))
 
 
+@pytest.mark.slow
 def test_unpickling_loads_no_tensorflow(tmp_path):
     parameters = {name: make() for name, make in KERAS_OBJECTS.items() if name != "activation"}
     parameters |= {"activation": keras.activations.gelu, "metrics": keras.losses.cosine_similarity}
@@ -93,6 +94,7 @@ assert network.activation is keras.activations.gelu
     assert_array_equal(np.load(tmp_path / "answers.npy"), network.predict_proba(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps])
 def test_functions_without_a_name_go_along_by_value(dumps):
     def tripled(x):
@@ -166,6 +168,7 @@ def test_threads_read_one_object():
     assert len({id(optimizer) for optimizer in found}) == 1
 
 
+@pytest.mark.slow
 def test_spawned_workers_predict_the_same():
     network = KerasDenseClassifier(units=4, epochs=1, optimizer=keras.optimizers.Adam()).fit(X, y)
     with multiprocessing.get_context("spawn").Pool(1) as pool:

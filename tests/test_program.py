@@ -104,6 +104,7 @@ def test_without_room_for_more_code_keras_trains(monkeypatch):
     assert network.fit(X, CLASSES).engine_ == "compiled"  # as its program is there
 
 
+@pytest.mark.slow
 def test_clear_cache_compiles_again_with_the_same_result():
     network = clone(BASE).set_params(random_state=0)
     before = network.fit(X, CLASSES).predict_proba(X)
@@ -162,6 +163,7 @@ def test_members_of_one_seed_differ():
     assert np.abs(one.weights[0]["kernel"] - other.weights[0]["kernel"]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_tasks_that_cannot_train_together_come_back_in_order():
     wide = make_task(network=build_network(6, [HiddenLayer(20, "relu", 0)], 3, "softmax", False))
     longer = make_task(epochs=6)
