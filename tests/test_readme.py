@@ -109,6 +109,7 @@ def test_parameters_to_migrate_exist():
     # What only a fit makes.
     names["ours"] |= {"history_", "best_epoch_", "y_val"}
     names["MLP"] |= {"loss_curve_", "validation_scores_", "coefs_", "intercepts_"}
+    names["MLP"] |= {"loss"}  # of a regressor, from scikit-learn 1.7 on
     names["wrappers"] |= {"history_", "model_"}
     table = README.partition("| skdense | `MLPClassifier`")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
