@@ -25,7 +25,7 @@ from ._keras_objects import Activation
 from ._keras_view import build_compiled_model, build_model
 from ._labels import Labels
 from ._network import Network, Weights, forward
-from ._parameters import CONSTRAINTS, checked_parameters, draw_seed, resolve_batch_size
+from ._parameters import CONSTRAINTS, checked_parameters, draw_seed
 from ._pickling import picklable_state, read_stored, unpickled_state
 from ._rows import Rows, hold_out
 from ._saving import save_estimator
@@ -215,7 +215,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self._remember_parameters()
         seed = draw_seed(self.random_state)
         dtype = str(weights[-1]["kernel"].dtype)
-        self._memory = Memory(seed, resolve_batch_size("auto", 1), dtype, 1.0, "", None)
+        self._memory = Memory(seed, None, dtype, 1.0, "", None)
         return self
 
     def _remember_parameters(self) -> None:

@@ -24,7 +24,8 @@ class Memory:
     Attributes
     ----------
     seed : int
-    batch_size : int
+    batch_size : int or None
+        None before the first training, of a network that came from elsewhere.
     dtype : {"float32", "float64"}
     mean_weight : float
         Of the rows first trained on, which `partial_fit` goes on to divide by.
@@ -35,7 +36,7 @@ class Memory:
     """
 
     seed: int
-    batch_size: int
+    batch_size: int | None
     dtype: str
     mean_weight: float
     watched: str

@@ -42,8 +42,7 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
     pickle.PicklingError
         If one of them pickles neither by name nor by value.
     """
-    state = {**attributes.get(_STORED, {}), **attributes}  # what was read since wins
-    state.pop(_STORED, None)
+    state = with_waiting(attributes)
     stored, by_value = {}, {}
     for name in names:
         if name not in state:
@@ -84,9 +83,11 @@ def waiting(values: dict[str, Any]) -> dict[str, Any]:
     return plain | ({_STORED: stored} if stored else {})
 
 
-def attribute_names(attributes: dict[str, Any]) -> set[str]:
-    """Return the names of all attributes, those that wait included."""
-    return attributes.keys() - {_STORED} | attributes.get(_STORED, {}).keys()
+def with_waiting(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return all attributes, those that wait as their descriptions."""
+    found = {**attributes.get(_STORED, {}), **attributes}  # what was read since wins
+    found.pop(_STORED, None)
+    return found
 
 
 def read_stored(attributes: dict[str, Any], name: str) -> Any:

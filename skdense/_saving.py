@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from ._archive import write
 from ._document import Array, UnknownKindError, encoded
-from ._pickling import attribute_names, described
+from ._pickling import described, with_waiting
 
 # What training left, of what a file holds; each estimator has some of it.
 FITTED = (
@@ -41,25 +42,26 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
             f"Got an estimator of the class {type(estimator).__qualname__}. Pickle it."
         )
     arrays: list[Array] = []
-    parameters = _encoded(estimator.get_params(deep=False), arrays)
-    names = attribute_names(vars(estimator))
-    fitted = {name: getattr(estimator, name) for name in FITTED if name in names}
+    known = with_waiting(vars(estimator))  # not through the estimator, which would build objects
+    parameters = {name: known[name] for name in signature(type(estimator)).parameters}
+    fitted = {name: known[name] for name in FITTED if name in known}
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "parameters": parameters,
-        "fitted": _encoded(fitted, arrays),
+        "parameters": _encoded(estimator, parameters, arrays),
+        "fitted": _encoded(estimator, fitted, arrays),
     }
     write(Path(path), document, arrays)
 
 
-def _encoded(values: dict[str, Any], arrays: list[Array]) -> dict[str, Any]:
+def _encoded(estimator: Any, values: dict[str, Any], arrays: list[Array]) -> dict[str, Any]:
+    """Return documents of attributes; TypeError names those that a file does not hold."""
     documents, refused = {}, {}
     for name, value in values.items():
         try:
             documents[name] = encoded(described(value), arrays)
         except UnknownKindError:
-            refused[name] = value
+            refused[name] = getattr(estimator, name)
     if refused:
         shown = ", ".join(f"{name}={value!r}" for name, value in refused.items())
         raise TypeError(

@@ -102,7 +102,8 @@ def _batch_size_and_dtype(
 ) -> tuple[int, str]:
     batch_size, dtype = estimator.batch_size, estimator.dtype
     if memory is not None:
-        batch_size = memory.batch_size if batch_size == "auto" else batch_size
+        if batch_size == "auto":
+            batch_size = memory.batch_size or parameters.resolve_batch_size("auto", len(rows))
         return int(batch_size), memory.dtype if dtype == "auto" else dtype
     # A number is not cut to the first chunk's rows: the next chunk may have more.
     if batch_size == "auto" or not is_chunk:

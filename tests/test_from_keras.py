@@ -96,6 +96,15 @@ def test_training_goes_on():
     network.partial_fit(X, X[:, 0])
 
 
+@pytest.mark.parametrize(("n_rows", "batch_size"), [(60, 64), (3_000, 128)])
+def test_the_first_chunk_settles_the_size_of_batches(n_rows, batch_size):
+    network = KerasDenseRegressor.from_keras(trained(layers.Dense(1)))
+    chunk = np.resize(X, (n_rows, X.shape[1]))
+    network.partial_fit(chunk, chunk[:, 0]).partial_fit(X[:5], X[:5, 0])
+    fresh = KerasDenseRegressor(depth=0).partial_fit(chunk, chunk[:, 0])
+    assert network._memory.batch_size == fresh._memory.batch_size == batch_size
+
+
 def test_layers_in_another_order_cannot_be_trained_on():
     network = KerasDenseRegressor.from_keras(trained(*STAGES["other_order"](), layers.Dense(1)))
     with pytest.raises(ValueError, match="go on with the fitted network"):

@@ -188,11 +188,15 @@ sys.modules["tensorflow"] = sys.modules["keras"] = None  # importing them raises
 import skdense
 network = skdense.load(sys.argv[1] + "/network.skdense")
 np.save(sys.argv[1] + "/answers.npy", network.predict_proba(np.load(sys.argv[1] + "/X.npy")))
+network.save(sys.argv[1] + "/again.skdense")
 """
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert_array_equal(np.load(tmp_path / "answers.npy"), answers(network))
+    again = skdense.load(tmp_path / "again.skdense")
+    assert_array_equal(answers(again), answers(network))
+    assert isinstance(again.optimizer, keras.optimizers.Adam)
 
 
 def test_files_of_the_first_format_keep_loading():
