@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
+import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
@@ -219,3 +220,18 @@ def test_without_skl2onnx_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r"skdense\[onnx\]"):
         skdense.to_onnx(KerasDenseClassifier(), X)
+
+
+@pytest.mark.parametrize("n_classes", [0, 2, 3])
+def test_double_precision_by_skl2onnx_itself(n_classes):
+    rows = X.astype(np.float64)
+    kind = KerasDenseClassifier if n_classes else KerasDenseRegressor
+    y = CODES % n_classes if n_classes else 1e6 * rows[:, 0]
+    network = kind(**SETTINGS).fit(rows, y)
+    skdense.to_onnx(network, rows)  # tells skl2onnx about these estimators
+    options = {id(network): {"zipmap": False}} if n_classes else None
+    model = skl2onnx.to_onnx(network, rows, options=options)
+    outputs = run(model, {model.graph.input[0].name: rows})
+    expected = network.predict_proba(rows) if n_classes else network.predict(rows)
+    assert outputs[-1].dtype == np.float64
+    assert_allclose(outputs[-1].ravel(), expected.ravel(), rtol=1e-12, atol=1e-12)
