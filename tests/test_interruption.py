@@ -1,9 +1,11 @@
 """Ctrl-C during a fit, and what a fit prints on its way."""
 
+import contextlib
 import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from textwrap import dedent
 
 import joblib
@@ -20,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdense import KerasDenseRegressor
 from skdense.training import program, trace_count
+from skdense.training.interrupts import held_interrupts
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))
@@ -268,6 +271,71 @@ def test_refit_full_interrupted_in_the_second_training_keeps_the_first(epoch, mo
     assert network.history_ == watched.history_
     assert (network.n_iter_, network.best_epoch_) == (watched.n_iter_, watched.best_epoch_)
     assert_array_equal(network.predict(X), watched.predict(X))
+
+
+# --- a signal held back ------------------------------------------------------------------
+
+
+def test_a_held_signal_comes_where_it_is_let_go():
+    with held_interrupts() as let_go:
+        let_go()
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            let_go()
+        let_go()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_held_signal_comes_at_the_end_of_the_block():
+    with pytest.raises(KeyboardInterrupt), held_interrupts():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def interrupt_and_fail():
+    with held_interrupts():
+        signal.raise_signal(signal.SIGINT)
+        raise ZeroDivisionError
+
+
+def interrupt_twice(reached):
+    with held_interrupts():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("first")
+        signal.raise_signal(signal.SIGINT)
+        reached.append("second")
+
+
+def test_a_second_signal_is_not_held():
+    reached = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_twice(reached)
+    assert reached == ["first"]
+
+
+def test_an_error_of_the_block_stays_what_it_is():
+    with pytest.raises(ZeroDivisionError):
+        interrupt_and_fail()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_handlers_of_others_are_left_alone():
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
+    try:
+        with held_interrupts() as let_go:
+            signal.raise_signal(signal.SIGINT)
+            let_go()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [1]
+
+
+def test_threads_hold_nothing():
+    with ThreadPoolExecutor(1) as thread, contextlib.ExitStack() as stack:
+        let_go = thread.submit(stack.enter_context, held_interrupts()).result()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        let_go()
 
 
 # --- a real signal -----------------------------------------------------------------------

@@ -20,6 +20,7 @@ LEVELS = [
     {
         "training.early_stopping",
         "training.forward",
+        "training.interrupts",
         "training.losses",
         "training.naming",
         "training.optimizers",

@@ -17,6 +17,7 @@ from .._network import Weights
 from .batches import batch_lengths, plan_epochs, take_rows
 from .callbacks import callback_model
 from .initializers import starting_weights
+from .interrupts import held_interrupts
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
 from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
@@ -34,7 +35,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     scorer = _scorer(task, model)
     bridge = [_bridge(task, model)] if task.callbacks else []
     try:
-        with _no_retracing_warnings():
+        with _no_retracing_warnings(), held_interrupts() as let_go:
             model.fit(
                 _dataset(task, lambda: _batches(task)),
                 validation_data=_validation_dataset(task),
@@ -43,7 +44,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
                 steps_per_epoch=task.steps_per_epoch,
                 shuffle=False,  # the data set has its order from the plan of each epoch
                 verbose=0,
-                callbacks=[scorer, *bridge, _watcher(model, watch, scorer)],
+                callbacks=[scorer, *bridge, _watcher(model, watch, scorer, let_go)],
             )
     except KeyboardInterrupt:
         if not task.survives_interrupt or watch.n_epochs == 0:
@@ -185,14 +186,20 @@ def _seed_dropout(task: TrainingTask, model: Any, epoch: int) -> None:
             layer.seed_generator.state.assign(generator.integers(2**30, size=2))
 
 
-def _watcher(model: Any, watch: Watch, scorer: Any) -> Any:
-    """Return the callback, after all others, that reports to the watch."""
+def _watcher(model: Any, watch: Watch, scorer: Any, let_go: Callable[[], None]) -> Any:
+    """Return the callback, after all others, that reports to the watch and lets Ctrl-C through."""
     _, keras = _tensorflow.load()
 
     class Watcher(keras.callbacks.Callback):  # type: ignore[name-defined]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
             if watch.epoch_ended(epoch, logs, scorer.judged):
                 model.stop_training = True
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            let_go()
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            let_go()
 
     return Watcher()
 
