@@ -412,7 +412,7 @@ def test_epochs_are_numbered_on_under_warm_start(capsys):
 @engines
 def test_a_silent_fit_prints_nothing(engine, capfd):
     changes = {"engine": engine, "callbacks": keras.callbacks.Callback(), "scoring": "r2"}
-    fitted(WATCHED, epochs=1)  # TensorFlow may log its start
+    fitted(WATCHED, engine=engine, epochs=1)  # TensorFlow, loaded by others, may log its start
     capfd.readouterr()
     fitted(WATCHED, engine=engine, epochs=2)
     fitted(STOPPING, patience=2, refit_full=True, **changes)
