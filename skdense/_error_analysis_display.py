@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ._panels import pyplot, require_axes
+from ._panels import pyplot
 from ._sample_panels import Group, draw_images, draw_tables
 from ._samples import (
     column_numbers,
@@ -213,8 +213,6 @@ class ErrorAnalysisDisplay:
         pyplot(caller)  # before any work
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be an integer of at least 1. Got {n_samples!r}.")
-        if ax is not None:
-            require_axes(ax, caller)
         shown = [self.wrong_indices[:n_samples], self.right_indices[:n_samples]]
         groups = self._groups(shown)
         if self.image_shape is not None:

@@ -116,9 +116,9 @@ def draw_tables(
     heights = [_TITLE_HEIGHT + _LINE_HEIGHT * (len(table) + 1) for table in tables]
     size = widths.sum(), sum(heights)
     shape = {"nrows": len(tables), "ncols": 1, "height_ratios": heights}
+    figure, grid = grid_in(ax, caller, size, **shape)
     room = size[0] if ax is None else ax.get_window_extent().width / ax.figure.dpi
     font_size = _FONT_SIZE * min(1, room / size[0])
-    figure, grid = grid_in(ax, caller, size, **shape)
     axes = []
     for number, (group, table, off) in enumerate(zip(groups, tables, deviations, strict=True)):
         panel = figure.add_subplot(grid[number])

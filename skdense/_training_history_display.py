@@ -141,8 +141,9 @@ class TrainingHistoryDisplay:
         ImportError
             Without matplotlib.
         """
-        name = type(_network_in(estimator)).__name__ if name is None else name
-        return cls.from_estimators({name: estimator}, metrics=metrics, ax=ax)
+        network = _network_in(estimator)
+        name = type(network).__name__ if name is None else name
+        return cls.from_estimators({name: network}, metrics=metrics, ax=ax)
 
     @classmethod
     def from_estimators(
