@@ -470,6 +470,34 @@ def test_unusable_class_weights(class_weight, match):
     assert_fit_fails(network, X, CLASSES, match=match)
 
 
+def test_class_weights_may_name_classes_that_a_fold_lacks():
+    X_fold, y_fold = X[CLASSES < 2], CLASSES[CLASSES < 2]
+    given = small(KerasDenseClassifier, class_weight={0: 1, 1: 3, 2: 10})
+    meant = small(KerasDenseClassifier, class_weight={0: 1, 1: 3})
+    assert_array_equal(
+        given.fit(X_fold, y_fold, X_val=X[:3], y_val=y_fold[:3]).predict_proba(X),
+        meant.fit(X_fold, y_fold, X_val=X[:3], y_val=y_fold[:3]).predict_proba(X),
+    )
+
+
+def test_a_misspelt_class_weight_is_refused_though_another_is_named():
+    network = small(KerasDenseClassifier, class_weight={0: 2.0, 11: 3.0})
+    match = r"must name classes of y, \[0, 1\]. Got 11, and none of \[1\]"
+    assert_fit_fails(network, X, CLASSES, match=match)
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        (["a", None], r"y must hold labels only. Got \d+ missing value\(s\), such as None"),
+        (["a", 1], "y must hold labels of one kind, which compare. Got int, str"),
+    ],
+)
+def test_labels_that_do_not_compare_are_named(labels, match):
+    y = np.array(labels, object)[CLASSES % 2]
+    assert_fit_fails(small(KerasDenseClassifier), X, y, match=match)
+
+
 def test_class_weights_by_name_are_not_for_indicator_matrices():
     network = small(KerasDenseClassifier, class_weight={0: 2.0})
     match = "must be None or 'balanced' for an indicator matrix. Got a dict"

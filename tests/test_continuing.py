@@ -604,6 +604,36 @@ def test_a_class_weight_counts_as_a_sample_weight():
     assert_same(by_class, by_row)
 
 
+def test_a_class_weight_may_name_a_class_that_no_chunk_has():
+    named = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "b": 1.0, "c": 0.5, "d": 9.0})
+    known = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "b": 1.0, "c": 0.5})
+    for part, y in chunks(X, CLASSES):
+        assert_same(named.partial_fit(part, y, ALL), known.partial_fit(part, y, ALL))
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [
+        ([0.0, 1.0, np.nan], r"classes must hold labels only. Got 1 missing value\(s\), .*nan"),
+        (np.array(["a", None], object), r"classes must hold labels only. Got 1 .*None"),
+        (pd.array([0, 1, None], "Int64"), "classes must hold labels only. Got 1 .*nan"),
+        ({"a", "b"}, "classes must be an array of labels in one dimension. Got set"),
+        ({"a": 1, "b": 2}.keys(), "in one dimension. Got dict_keys"),
+        ({"a": 1, "b": 2}.values(), "in one dimension. Got dict_values"),
+        ("ab", "in one dimension. Got str"),
+        ([["a", "b"]], r"in one dimension. Got shape \(1, 2\)"),
+        (np.array(["a", 1], object), "classes must hold labels of one kind.* Got int, str"),
+        ([0.5, 1.5], "Unknown label type"),
+    ],
+    ids=str,
+)
+def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(classes, match):
+    network = clone(CLASSIFIER)
+    with pytest.raises(ValueError, match=match):
+        network.partial_fit(X, CLASSES, classes=classes)
+    assert not hasattr(network, "classes_")
+
+
 def test_class_weights_of_unknown_classes_are_refused(streamed_classifier):
     network = copy.deepcopy(streamed_classifier).set_params(class_weight={"d": 2.0})
     assert_unchanged(network, "class_weight must name classes", "partial_fit", X, CLASSES)
