@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._labels import Labels
+from ._parameters import as_float
 
 Array = NDArray[Any]
 
@@ -56,7 +56,7 @@ def class_weights(
             raise ValueError(
                 f"class_weight must name classes of y, {labels.values.tolist()}. Got {label!r}."
             )
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        if not 0 <= as_float(weight) < np.inf:
             raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight!r}.")
         weights[0, position] = weight
     return weights
