@@ -31,7 +31,7 @@ from ._rows import Rows, hold_out
 from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
-from ._task import make_task, resolve_optimizer, resolve_output
+from ._task import make_task, precision_to_read, resolve_optimizer, resolve_output
 from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
 from .training import (
     Draw,
@@ -79,12 +79,21 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, least: int = 1, suffix: str = ""
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        precision: str,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
     ) -> Rows:
         """Validate data of at least so many rows, and turn y into numbers.
 
-        With `reset`, set the attributes that describe the data; else hold it against them. The
-        suffix of the arguments' names is for messages.
+        Numbers of X that are neither in float32 nor in float64 become those of `precision`. With
+        `reset`, set the attributes that describe the data; else hold it against them. The suffix
+        of the arguments' names is for messages.
         """
 
     def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
@@ -107,13 +116,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         with unchanged_on_error(self):
             start = starting_state(self) if self.warm_start else None
             seed = self._memory.seed if start else draw_seed(self.random_state)
-            rows = self._read(X, y, sample_weight, reset=start is None, least=2)
+            share = validation_share(parameters) if X_val is None else None
+            precision = precision_to_read(self, X, sample_weight, share)
+            rows = self._read(X, y, sample_weight, precision, reset=start is None, least=2)
             self._require_trainable(rows, is_new=start is None)
             if start:
                 report.goes_on_from(self.history_)
-            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val)
-            share = validation_share(parameters)
-            if held_out is None and share is not None:
+            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val, precision)
+            if share is not None:
                 used, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
                 self.validation_indices_ = held_out.index
             was_interrupted = self._train(
@@ -127,11 +137,13 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             report.fit_ended()
         return self
 
-    def _read_held_out(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows | None:
+    def _read_held_out(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, precision: str
+    ) -> Rows | None:
         self.__dict__.pop("validation_indices_", None)  # of an earlier fit
         if X_val is None:
             return None
-        return self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
+        return self._read(X_val, y_val, sample_weight_val, precision, reset=False, suffix="_val")
 
     def _partial_fit(self, rows: Rows) -> Self:
         start = starting_state(self)
@@ -238,7 +250,8 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         keras.Sequential
             Compiled with this estimator's optimizer and loss. A classifier's model gives the
             outputs that `predict_proba` is made from, a regressor's gives predictions in the
-            target's own units. In float32 unless this estimator has ``dtype="float64"``.
+            target's own units. In float32 unless this estimator has ``dtype="float64"``, or
+            float32 cannot hold those numbers.
 
         Raises
         ------
@@ -247,13 +260,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         fitted_with = SimpleNamespace(**self._fit_parameters)
+        needs_float64 = fitted_with.dtype == "float64" or self._target.needs_float64
         return build_compiled_model(
             self._network,
             self._weights_in_own_units(),
             optimizer=resolve_optimizer(fitted_with).keras,
             loss=self._settle_head_of_fit().loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
-            dtype="float64" if fitted_with.dtype == "float64" else "float32",
+            dtype="float64" if needs_float64 else "float32",
             l1=float(fitted_with.l1),
             l2=float(fitted_with.l2),
         )
@@ -282,7 +296,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
         check_is_fitted(self)
-        build_model(self._network, self._weights_in_own_units(), dtype="float32").summary()
+        build_model(self._network, self._weights, dtype="float32").summary()
 
     def _weights_in_own_units(self) -> Weights:
         check_is_fitted(self)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._labels import Labels, shown
+from ._parameters import as_float
 
 Array = NDArray[Any]
 
@@ -58,7 +58,7 @@ def _named(given: Mapping[Any, float], classes: Array) -> Array:
     weights, is_named = np.ones(len(classes)), np.zeros(len(classes), bool)
     others: list[Any] = []
     for label, weight in given.items():
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        if not 0 <= as_float(weight) < np.inf:
             raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight!r}.")
         is_meant = classes == label if np.isscalar(label) else np.zeros(len(classes), bool)
         if is_meant.any():

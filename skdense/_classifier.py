@@ -23,7 +23,7 @@ from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
 from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
-from ._task import resolve_output
+from ._task import precision_of_chunk, resolve_output
 from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]
@@ -333,7 +333,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         with unchanged_on_error(self):
             is_first = not self.__sklearn_is_fitted__()
             labels = labels_of_stream(classes, y, None if is_first else self._labels)
-            return self._partial_fit(self._read(X, y, sample_weight, reset=is_first, labels=labels))
+            precision = precision_of_chunk(self, X, sample_weight)
+            rows = self._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
+            return self._partial_fit(rows)
 
     @classmethod
     def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
@@ -460,6 +462,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         X: Any,
         y: Any,
         sample_weight: Any,
+        precision: str,
         *,
         reset: bool,
         least: int = 1,
@@ -467,7 +470,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         labels: Labels | None = None,
     ) -> Rows:
         checks = {"multi_output": is_table(y), "ensure_min_samples": least}
-        X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
+        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
         if reset:
             self._labels = labels or Labels.of(y)
             self.classes_ = self._labels.values

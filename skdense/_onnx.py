@@ -30,7 +30,7 @@ def to_onnx(model: Any, X: Any) -> Any:
         Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
         in float32, int64, boolean or text. Its outputs: of a classifier "label" and
         "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
-        shape (n_rows, n_outputs).
+        shape (n_rows, n_outputs), in float64 where float32 cannot hold the predictions.
 
     Raises
     ------
@@ -122,7 +122,8 @@ def _is_double(operator: Any) -> bool:
 def _float_type(operator: Any, n_columns: int) -> Any:
     from skl2onnx.common import data_types
 
-    kind = data_types.DoubleTensorType if _is_double(operator) else data_types.FloatTensorType
+    is_double = _is_double(operator) or operator.raw_operator._target.needs_float64
+    kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
     return kind([operator.inputs[0].get_first_dimension(), n_columns])
 
 
@@ -172,7 +173,11 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
     outputs = activation_graph(ops, regressor._network.output, logits)
-    scale, mean = (a.astype(ops.dtype) for a in (regressor._target.scale, regressor._target.mean))
+    target, dtype = regressor._target, ops.dtype
+    if target.needs_float64:
+        dtype = np.float64
+        outputs = ops.Cast(outputs, to=_proto_type(dtype))
+    scale, mean = target.scale.astype(dtype), target.mean.astype(dtype)
     names = operator.outputs[:1]
     ops.Add(ops.Mul(outputs, scale), mean, output_names=names).add_to(scope, container)
 

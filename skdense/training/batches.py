@@ -174,4 +174,19 @@ def take_rows(source: Any, rows: NDArray[np.intp], out: NDArray[np.floating]) ->
         flat = out.reshape(-1, out.shape[-1])
         np.take(source, rows.ravel(), axis=0, out=flat, mode="clip")
     else:
-        out[...] = source[rows]
+        convert_rows(source[rows], out)
+
+
+def convert_rows(rows: NDArray[Any], out: NDArray[np.floating]) -> None:
+    """Copy rows into another dtype; one too large for it is an error.
+
+    Only memory maps come in another one, of which nobody has looked at every number.
+    """
+    try:
+        with np.errstate(over="raise"):
+            out[...] = rows
+    except FloatingPointError as error:
+        raise ValueError(
+            f"X and X_val must be numbers that {out.dtype} can hold. Got a memory map with values "
+            f"up to {np.abs(rows).max():.3g}. Scale them down, or set dtype='float64'."
+        ) from error
