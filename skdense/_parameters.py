@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import inspect
 import math
@@ -284,18 +283,18 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
 
 
 def resolve_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """Return copies of Keras callbacks, for one training."""
+    """Return Keras callbacks as they are given, as a tuple."""
     if callbacks is None:
         return ()
     _, keras = _tensorflow.load()
-    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    given = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
     for callback in given:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "callbacks must be keras.callbacks.Callback objects. Got "
                 f"{callback!r}. scikit-learn's own callbacks go to set_callbacks()."
             )
-    return tuple(copy.deepcopy(given))
+    return given
 
 
 def resolve_initializer(initializer: Any) -> Any:

@@ -20,6 +20,7 @@ from .initializers import starting_weights
 from .interrupts import held_interrupts
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
+from .stand_in import ModelStandIn
 from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
 from .watching import Watch
 
@@ -207,11 +208,12 @@ def _watcher(model: Any, watch: Watch, scorer: Any, let_go: Callable[[], None]) 
 def _bridge(task: TrainingTask, model: Any) -> Any:
     """Return the user's callbacks as one, which see the model in the target's own units."""
     _, keras = _tensorflow.load()
-    view = callback_model(task, model)
+    own = callback_model(task, model)
+    view = ModelStandIn(lambda: own)
 
     class Bridge(keras.callbacks.CallbackList):  # type: ignore[name-defined]
-        def set_model(self, own: Any) -> None:
-            if own is not None:  # as in the constructor
+        def set_model(self, inner: Any) -> None:
+            if inner is not None:  # as in the constructor
                 super().set_model(view)
 
         def set_params(self, params: Any) -> None:
@@ -220,7 +222,7 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
         def on_train_begin(self, logs: Any = None) -> None:
             super().on_train_begin(logs)
             # Where BackupAndRestore leaves the epoch to go on from.
-            model._initial_epoch = getattr(view, "_initial_epoch", None)
+            model._initial_epoch = getattr(own, "_initial_epoch", None)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)

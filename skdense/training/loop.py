@@ -67,11 +67,13 @@ class _WatchedTraining:
         self._evaluate = Evaluation(task) if task.validation else None
         self._callbacks: EpochCallbacks | None = None
         if task.callbacks:
-            self._callbacks = EpochCallbacks(task, self._networks.weights())
+            self._callbacks = EpochCallbacks(
+                task, self._networks.weights(), self._networks.optimizer_state
+            )
 
     def run(self) -> TrainingResult:
         if self._callbacks:
-            self._callbacks.train_begun(self._networks.optimizer_state())
+            self._callbacks.train_begun()
             self._follow_callbacks()
         try:
             self._run_epochs()
@@ -119,7 +121,7 @@ class _WatchedTraining:
 
     def _look_at(self, epoch: int, logs: dict[str, float], weights: Weights) -> bool:
         if self._callbacks:
-            self._callbacks.show(weights, self._networks.optimizer_state())
+            self._callbacks.model.show(weights)
         logs |= self._validated(weights)
         stops = False
         if self._callbacks:
@@ -142,7 +144,7 @@ class _WatchedTraining:
     def _follow_callbacks(self) -> None:
         """Take over what callbacks changed on their model."""
         assert self._callbacks is not None
-        self._networks.rate = self._callbacks.rate
-        changed = self._callbacks.changed_weights()
+        self._networks.rate = self._callbacks.model.rate
+        changed = self._callbacks.model.changed_weights()
         if changed is not None:
             self._networks.replace_weights(changed)
