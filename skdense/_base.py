@@ -17,7 +17,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
-from ._continuing import Memory, fingerprint, going_on, joined, starting_state
+from ._continuing import Memory, fingerprint, going_on, joined, kept_state, starting_state
 from ._heads import Head
 from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
@@ -26,7 +26,7 @@ from ._keras_view import build_compiled_model, build_model
 from ._labels import Labels
 from ._network import Network, Weights, forward
 from ._parameters import CONSTRAINTS, checked_parameters, draw_seed
-from ._pickling import picklable_state, read_stored, unpickled_state
+from ._pickling import picklable_state, read_stored, unpickled_state, waits
 from ._rows import Rows, hold_out
 from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
@@ -189,7 +189,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self._remember_parameters()
         [result] = train([task])
         self._take_over(result, self.history_ if start else {})
-        state = result.state if self.warm_start or is_chunk else None
+        state = kept_state(result, is_watched_on=bool(self.warm_start))
         self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
         return result.was_interrupted
 
@@ -231,8 +231,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _remember_parameters(self) -> None:
-        parameters = self.get_params(deep=False)
-        self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
+        self._fit_parameters = {name: getattr(self, name, None) for name in _KEPT_PARAMETERS}
 
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
@@ -345,10 +344,9 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     if not TYPE_CHECKING:  # or else every attribute would exist for type checkers
 
         def __getattr__(self, name: str) -> Any:
-            try:
+            if waits(vars(self), name):
                 return read_stored(vars(self), name)
-            except KeyError:  # for the usual message, or a property's own
-                return super().__getattribute__(name)
+            return super().__getattribute__(name)  # for the usual message, or a property's own
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))

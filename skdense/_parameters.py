@@ -81,16 +81,18 @@ _LARGEST_BATCH_SIZE = 1_024
 
 
 def checked_parameters(estimator: Any) -> dict[str, Any]:
-    """Return an estimator's parameters; scikit-learn's error for one out of its domain."""
-    parameters: dict[str, Any] = estimator.get_params(deep=False)
+    """Return an estimator's parameters; scikit-learn's error for one out of its domain.
+
+    As attributes, since the constructor of a subclass may take more, fewer or other parameters.
+    """
+    parameters = {n: getattr(estimator, n) for n in CONSTRAINTS if hasattr(estimator, n)}
     for name, value in parameters.items():
         if isinstance(value, Real) and math.isinf(as_float(value)) and abs(value) != math.inf:
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be a number that "
                 "float64 can hold. Got one beyond 1e308."
             )
-    constraints = {name: CONSTRAINTS[name] for name in parameters}
-    validate_parameter_constraints(constraints, parameters, type(estimator).__name__)
+    validate_parameter_constraints(CONSTRAINTS, parameters, type(estimator).__name__)
     return parameters
 
 

@@ -594,6 +594,39 @@ def test_categories_of_pandas_are_classes():
     assert_array_equal(outputs(network), outputs(clone(CLASSIFIER).partial_fit(X, CLASSES, ALL)))
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("optimizer", ["adam", optimizers.SGD(0.05, momentum=0.9)], ids=str)
+def test_a_chunk_after_a_plain_fit_is_one_more_epoch(optimizer, engine):
+    short = clone(REGRESSOR).set_params(optimizer=optimizer, engine=engine)
+    long = clone(short).set_params(epochs=4).fit(X, NUMBERS)
+    assert_same(copy.deepcopy(short.fit(X, NUMBERS)).partial_fit(X, NUMBERS), long)
+    again = pickle.loads(pickle.dumps(clone(short).fit(X, NUMBERS)))  # noqa: S301 - its own
+    assert_same(again.partial_fit(X, NUMBERS), long)
+
+
+def test_a_fit_goes_on_exactly_where_warm_start_is_set_afterwards():
+    short = clone(REGRESSOR).fit(X, NUMBERS).set_params(warm_start=True, epochs=1)
+    assert_same(short.fit(X, NUMBERS), clone(REGRESSOR).set_params(epochs=4).fit(X, NUMBERS))
+
+
+def test_a_chunk_after_early_stopping_goes_on_from_the_best_epoch():
+    stopped = clone(REGRESSOR).set_params(early_stopping=True, patience=2, epochs=200)
+    stopped.set_params(learning_rate=0.1).fit(X, NUMBERS)
+    assert stopped.best_epoch_ < stopped.n_iter_
+    stopped.set_params(learning_rate=1e-30, early_stopping=False)
+    before = stopped.predict(X)
+    assert_allclose(stopped.partial_fit(X, NUMBERS).predict(X), before, rtol=1e-6)
+
+
+def test_only_the_state_of_the_optimizer_is_kept_besides_the_weights():
+    network = clone(REGRESSOR).fit(X, NUMBERS)
+    weights, state = flat_weights(network), network._memory.state
+    kept = [array for stage in state.weights for array in stage.values()]
+    assert all(one is other for one, other in zip(kept, weights, strict=True))
+    n_numbers = sum(array.size for array in weights)
+    assert sum(slot.size for slots in state.optimizer.slots for slot in slots) == 2 * n_numbers
+
+
 def test_a_class_weight_counts_as_a_sample_weight():
     by_class = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "c": 0.5})
     by_row = clone(CLASSIFIER)
