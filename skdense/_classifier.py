@@ -432,13 +432,15 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_``.
+            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits computed
+            from the logits, so that it is finite where a probability rounds to 0.
         """
-        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-            return np.log(self.predict_proba(X))
+        check_is_fitted(self)
+        outputs = self._outputs(X, activate=not self._target.decides_on_logits)
+        return self._target.log_probabilities(outputs)
 
     def decision_function(self, X: Any) -> Array:
-        """Return the network's logits.
+        """Return what classes are decided by: logits where the network has some.
 
         Parameters
         ----------
@@ -448,10 +450,13 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         -------
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes) or \
                 (n_samples, n_labels)
-            For two classes positive where ``classes_[1]`` is predicted, for several labels where
-            each is. Where the output
-            activation is neither softmax nor sigmoid, the outputs themselves, for two classes
-            and for labels less the threshold.
+            For two classes positive where ``classes_[1]`` is predicted, and never smaller where
+            its probability is greater: the difference of the logarithms of both probabilities
+            where the output is softmax, sigmoid or logits; of other heads with two units the
+            difference of their scores divided by the larger one. For three or more classes
+            the logits of softmax and sigmoid, else the outputs themselves, the greatest being that
+            of the class predicted. For several labels each one's logit, or output less the
+            threshold, positive where it is predicted.
         """
         check_is_fitted(self)
         outputs = self._outputs(X, activate=not self._target.decides_on_logits)

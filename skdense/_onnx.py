@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import KerasDenseClassifier
+from ._network import Activation
 from ._onnx_graph import Node, Operators, activation_graph, network_graph
 from ._regressor import KerasDenseRegressor
 from ._targets import ClassTarget, threshold
@@ -209,34 +210,40 @@ def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> 
 
 
 def _probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
-    if target.answers_from_logits:
-        positive = ops.Sigmoid(logits)
-        if not isinstance(target, ClassTarget):
-            return positive
-        return ops.Concat(ops.Sigmoid(ops.Neg(logits)), positive, axis=1)
-    scores = _scores(ops, target.link, outputs)
     if not isinstance(target, ClassTarget):
-        return ops.between(scores, 0, 1)
+        return _of_each(ops, target, logits, outputs)
     if target.n_units == 1:
-        second = ops.between(scores, 0, 1)
-        return ops.Concat(ops.Sub(1, second), second, axis=1)
+        second = _of_each(ops, target, logits, outputs)
+        is_exact = target.answers_from_logits
+        first = ops.Sigmoid(ops.Neg(logits)) if is_exact else ops.Sub(1, second)
+        return ops.Concat(first, second, axis=1)
     if target.link == "probabilities":
         return outputs
-    if target.link == "logits":
-        return ops.Softmax(outputs, axis=1)
-    return _shares(ops, ops.Relu(scores), target.n_classes)
+    if target.has_logarithms:
+        is_softmax = target.is_softmax
+        return ops.Softmax(outputs if is_softmax else _log_sigmoid(ops, logits), axis=1)
+    return _shares(ops, _scores(ops, target.link, outputs))
+
+
+def _of_each(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
+    """Return the probability of what each unit speaks for."""
+    if target.answers_from_logits:
+        return ops.Sigmoid(logits)
+    return ops.between(_scores(ops, target.link, outputs), 0, 1)
+
+
+def _log_sigmoid(ops: Operators, logits: Node) -> Node:
+    return activation_graph(ops, Activation("log_sigmoid"), logits)
 
 
 def _scores(ops: Operators, link: str, outputs: Node) -> Node:
-    if link == "binary logits":
-        return ops.Sigmoid(outputs)
-    if link == "log-probabilities":
-        return ops.Exp(outputs)
     return ops.Div(ops.Add(outputs, 1), 2) if link == "margins" else outputs
 
 
-def _shares(ops: Operators, scores: Node, n_classes: int) -> Node:
-    """Return scores divided by their sum, equal ones where that is 0."""
-    total = ops.ReduceSum(scores, np.array([1]), keepdims=1)
+def _shares(ops: Operators, scores: Node) -> Node:
+    """Return scores, cut at 0, divided by their sum; of logits where that is 0."""
+    positive = ops.Relu(scores)
+    total = ops.ReduceSum(positive, np.array([1]), keepdims=1)
     is_some = ops.Greater(total, 0)
-    return ops.Where(is_some, ops.Div(scores, ops.Where(is_some, total, 1)), 1 / n_classes)
+    shares = ops.Div(positive, ops.Where(is_some, total, 1))
+    return ops.Where(is_some, shares, ops.Softmax(scores, axis=1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from ._heads import SPARSE_LOSSES, Head, outputs_link
 from ._keras_objects import loss_name
@@ -87,40 +87,85 @@ class ClassTarget(_UnitlessTarget):
         Returns
         -------
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
-            Two classes: positive where the second one is predicted.
+            Two classes: positive where the second one is predicted, and greater where its
+            probability is.
         """
         if self.n_units == 1:
             return outputs[:, 0] - threshold(self, outputs.dtype)
-        return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
+        if self.n_classes > 2:
+            return outputs
+        if self.has_logarithms:
+            scores, unit = self._log_scores(outputs), 1
+        else:
+            # Relative to the larger one, which tells rows apart whose smaller share is cut to 0.
+            scores = self._scores(outputs)
+            unit = scores.max(axis=1)
+        decision = (scores[:, 1] - scores[:, 0]) / unit
+        # What rounds to 0 keeps its sign, so that the greater output decides.
+        least = np.finfo(outputs.dtype).tiny * np.sign(outputs[:, 1] - outputs[:, 0])
+        return np.where(decision == 0, least, decision)
+
+    @property
+    def is_softmax(self) -> bool:
+        """Whether all classes share one softmax."""
+        return self.link in ("probabilities", "log-probabilities", "logits")
+
+    @property
+    def has_logarithms(self) -> bool:
+        """Whether probabilities have logarithms that are not taken of them.
+
+        These are of what decisions are taken on, and keep what probabilities round to 0 or 1.
+        """
+        return self.decides_on_logits or self.link == "log-probabilities"
 
     @property
     def answers_from_logits(self) -> bool:
         """Whether `probabilities` takes logits in place of outputs after their activation.
 
-        So that of two classes the first keeps its small probabilities, which 1 less the other
-        would round to 0.
+        So that small probabilities, which 1 less the other or small sigmoids would round to 0,
+        are kept.
         """
-        return self.n_units == 1 and self.decides_on_logits
+        return self.decides_on_logits and self.link != "probabilities"
 
     def probabilities(self, outputs: Array) -> Array:
         """Turn outputs or logits into probabilities, (n_samples, n_classes).
 
         Outputs that are no distribution, such as one sigmoid for each class, are cut at 0
-        and divided by their sum.
+        and divided by their sum; where none is above 0, they are taken for logits.
         """
-        if self.answers_from_logits:
-            return np.column_stack([expit(-outputs[:, 0]), expit(outputs[:, 0])])
         if self.n_units == 1:
-            second = np.clip(_score(self.link, outputs[:, 0]), 0, 1)
-            return np.column_stack([1 - second, second])
+            return self._of_one_unit(outputs[:, 0])
         if self.link == "probabilities":
             return outputs
-        if self.link == "logits":
-            return softmax(outputs, axis=1)
-        scores = np.maximum(_score(self.link, outputs), 0)
-        total = scores.sum(axis=1, keepdims=True)
-        uniform = np.full_like(scores, 1 / self.n_classes)
-        return np.divide(scores, total, out=uniform, where=total > 0)
+        if self.has_logarithms:
+            return softmax(self._log_scores(outputs), axis=1)
+        scores = np.maximum(self._scores(outputs), 0)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def log_probabilities(self, outputs: Array) -> Array:
+        """Turn what decisions are taken on into logarithms of probabilities."""
+        if not self.has_logarithms:
+            with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+                return np.log(self.probabilities(outputs))
+        if self.n_units == 1:
+            return np.column_stack([log_expit(-outputs[:, 0]), log_expit(outputs[:, 0])])
+        return log_softmax(self._log_scores(outputs), axis=1)
+
+    def _of_one_unit(self, output: Array) -> Array:
+        if self.answers_from_logits:
+            return np.column_stack([expit(-output), expit(output)])
+        second = np.clip(_score(self.link, output), 0, 1)
+        return np.column_stack([1 - second, second])
+
+    def _log_scores(self, outputs: Array) -> Array:
+        """Return what a softmax makes probabilities of."""
+        return outputs if self.is_softmax else log_expit(outputs)
+
+    def _scores(self, outputs: Array) -> Array:
+        """Return what is in proportion to probabilities; in each row one is above 0."""
+        scores = _score(self.link, outputs)
+        has_any = scores.max(axis=1, keepdims=True) > 0
+        return np.where(has_any, scores, softmax(scores, axis=1))
 
 
 @dataclass(frozen=True)
@@ -167,12 +212,15 @@ class LabelsTarget(_UnitlessTarget):
             return expit(outputs)
         return np.clip(_score(self.link, outputs), 0, 1)
 
+    def log_probabilities(self, outputs: Array) -> Array:
+        """Turn what decisions are taken on into the logarithm of each label's probability."""
+        if self.decides_on_logits:
+            return log_expit(outputs)
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            return np.log(self.probabilities(outputs))
+
 
 def _score(link: str, outputs: Array) -> Array:
-    if link == "binary logits":
-        return expit(outputs)
-    if link == "log-probabilities":
-        return np.exp(outputs)
     return (outputs + 1) / 2 if link == "margins" else outputs
 
 

@@ -136,6 +136,10 @@ def test_labels_of_every_kind(y):
         ({"output_activation": "linear"}, 3),
         ({"loss": "hinge"}, 2),
         ({"loss": "categorical_hinge"}, 3),
+        ({"loss": "categorical_hinge"}, 2),
+        ({"loss": "categorical_crossentropy", "output_activation": "sigmoid"}, 2),
+        ({"loss": "categorical_crossentropy", "output_activation": "softplus"}, 2),
+        ({"loss": "mse", "output_activation": "log_softmax"}, 2),
         ({"output_activation": "sigmoid", "loss": "binary_crossentropy"}, 3),
         ({"output_activation": "relu", "loss": "mse"}, 3),
         ({"output_activation": "hard_sigmoid", "loss": "mse"}, 2),
@@ -146,7 +150,9 @@ def test_labels_of_every_kind(y):
 )
 def test_heads_of_every_kind(parameters, n_classes):
     y = np.minimum(CODES, n_classes - 1)
-    assert_agrees(KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y), {"X": X}, X)
+    network = KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y)
+    for rows in (X, 50 * X):
+        assert_agrees(network, {"X": rows}, rows)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csc_array, csr_array, csr_matrix
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.linear_model import PoissonRegressor
 from sklearn.metrics import (
@@ -281,6 +281,94 @@ def test_both_engines_train_alike_with_weights_and_validation(name):
     for key, values in compiled.history_.items():
         # Keras sums its history in float32 whatever the dtype.
         assert_allclose(values, oracle.history_[key], rtol=2e-5, err_msg=key)
+
+
+TWO_UNITS = [
+    {"loss": "categorical_crossentropy", "output_activation": "sigmoid"},
+    {"loss": "categorical_crossentropy", "output_activation": "softplus"},
+    {"loss": "categorical_crossentropy", "output_activation": "linear"},
+    {"loss": "categorical_crossentropy", "output_activation": keras.ops.square},
+    {"loss": losses.CategoricalCrossentropy(from_logits=True)},
+    {"loss": "categorical_hinge"},
+    {"loss": "categorical_hinge", "output_activation": "tanh"},
+    {"loss": "categorical_hinge", "output_activation": "sigmoid"},
+    {"loss": "mse", "output_activation": "sparsemax"},
+    {"loss": "mse", "output_activation": "log_softmax"},
+    {"output_activation": "softmax"},
+]
+
+
+@pytest.mark.parametrize("parameters", TWO_UNITS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1, 1_000])
+def test_decisions_on_two_units_are_in_the_order_of_probabilities(parameters, dtype, scale):
+    network = classifier(**parameters, epochs=20, learning_rate=0.05).fit(X, TWO)
+    assert network.n_outputs_ == 2
+    rows = (scale * np.random.default_rng(1).normal(size=(300, 3))).astype(dtype)
+    decision, second = network.decision_function(rows), network.predict_proba(rows)[:, 1]
+    assert decision.dtype == second.dtype == dtype
+    rounding = 10 * np.finfo(dtype).eps
+    assert np.diff(second[np.argsort(decision)]).min() > -rounding
+    is_clear = np.abs(second - 0.5) > rounding
+    assert_array_equal((decision > 0)[is_clear], (second > 0.5)[is_clear])
+    assert_array_equal(network.predict(rows), decision > 0)
+    logarithms = network.predict_log_proba(rows)
+    assert logarithms.dtype == dtype
+    assert_allclose(np.exp(logarithms[:, 1]), second, atol=10 * rounding)
+
+
+@pytest.mark.parametrize(
+    "outputs", [[[-2, -1.5], [-1.5, -3]], [[-300, -200], [-200, -300]], [[0, -1e-9], [-1, 0]]]
+)
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh"])
+@pytest.mark.parametrize("loss", ["categorical_hinge", "categorical_crossentropy"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_that_all_are_unlikely_have_an_order_too(n_classes, activation, loss, outputs):
+    bias = np.full((len(outputs), n_classes), -1e3, np.float32)
+    bias[:, :2] = outputs
+    for biases in bias:
+        layers = [keras.Input((3,)), keras.layers.Dense(n_classes, activation)]
+        model = keras.Sequential(layers)
+        model.layers[-1].bias.assign(biases)
+        model.compile(loss=loss)
+        network = KerasDenseClassifier.from_keras(model)
+        probabilities = network.predict_proba(np.zeros((1, 3)))[0]
+        assert_allclose(probabilities.sum(), 1)
+        order = np.argsort(keras.activations.get(activation)(biases.astype(float)))
+        assert np.diff(probabilities[order]).min() >= 0
+        assert network.predict(np.zeros((1, 3)))[0] == probabilities.argmax()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["labels", "labels, from logits", *CLASS_CASES])
+def test_logarithms_are_finite_where_there_are_logits(name, dtype):
+    case = CASES[name]
+    network = classifier(**case.parameters, epochs=30, learning_rate=0.1).fit(X, case.y)
+    far = (1e5 * X_VAL).astype(dtype)
+    logits = logits_of(network, far.astype(float))
+    logarithms = network.predict_log_proba(far)
+    assert logarithms.dtype == dtype
+    if "hinge" in name:
+        return
+    assert network.predict_proba(far).min() < 1e-30
+    if case.y is LABELS:
+        expected = log_expit(logits)
+    elif case.y is TWO and logits.shape[1] == 1:
+        expected = np.column_stack([log_expit(-logits), log_expit(logits)])
+    else:
+        shared = case.probabilities is with_softmax
+        expected = log_softmax(logits if shared else log_expit(logits), axis=1)
+    assert_allclose(logarithms, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_sigmoid_is_no_margin_even_under_a_hinge_loss():
+    heads = {"loss": "hinge", "output_activation": "sigmoid", "metrics": "accuracy"}
+    network = classifier(**heads, epochs=30, learning_rate=0.1).fit(
+        X, TWO, X_val=X_VAL, y_val=LABELS_VAL[:, 0] > 0
+    )
+    right = network.score(X_VAL, LABELS_VAL[:, 0] > 0)
+    assert network.history_["val_accuracy"][-1] == pytest.approx(right)
+    assert 0 < network.predict(X).mean() < 1
 
 
 # --- several labels ------------------------------------------------------------------------
