@@ -39,7 +39,7 @@ LEVELS = [
     {"_heads", "_interruption", "_labels", "_parameters", "_validation"},
     {"_adopting", "_agreement", "_class_weights", "_rows", "_targets"},
     {"_continuing", "_scoring"},
-    {"_archive", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
+    {"_archive", "_copying", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
     {"_saving"},
     {"_task"},
     {"_base"},
