@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
 from ._continuing import Memory, fingerprint, going_on, joined, kept_state, starting_state
+from ._copying import Cloned, holds_objects, remember_copies
 from ._heads import Head
 from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
@@ -355,8 +356,17 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = memo[id(self)] = type(self).__new__(type(self))
+        remember_copies(vars(self), memo)
         twin.__dict__.update(copy.deepcopy(vars(self), memo))
         return twin
+
+    def __sklearn_clone__(self) -> Self:
+        twin = copy.copy(self)
+        for name, value in self.get_params(deep=False).items():
+            if holds_objects(value):
+                twin.__dict__[name] = Cloned(value)
+        clone: Self = super(KerasDenseBase, twin).__sklearn_clone__()
+        return clone
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_weights")

@@ -29,6 +29,7 @@ from ._keras_objects import (
     LossObject,
     activation_function,
     as_activation,
+    exclusions_from_decay,
     loss_name,
 )
 from ._network import HiddenLayer
@@ -352,8 +353,7 @@ def _require_plain_optimizer(optimizer: Any) -> None:
             "optimizer must have a learning rate of its own. Got "
             f"{type(optimizer).__name__}, which wraps another. Give the inner one."
         )
-    excluded = [name for name, value in vars(optimizer).items() if "exclude_from" in name and value]
-    if excluded:
+    if exclusions_from_decay(optimizer):
         raise ValueError(
             "optimizer must describe itself by get_config, which knows no weights excluded from "
             "weight decay. Got one after exclude_from_weight_decay(). Leave that call out."

@@ -111,10 +111,12 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         loss may not; another optimizer or engine begins its state anew. The best score so far
         counts on while the same rows are watched; patience that ran out starts over.
     callbacks : keras.callbacks.Callback, list of them, or None, default=None
-        Copied for each fit, so that the given ones stay as they are; a learning rate that they
-        changed starts over at the next fit. Callbacks that act on batches, SwapEMAWeights and
-        BackupAndRestore need the Keras engine. Under `early_stopping` the best weights are kept,
-        whatever callbacks restore at the end.
+        Used as they are given, and handed back without the model, so that what they recorded
+        is theirs; fits in other threads that share one wait for each other. `clone` copies them,
+        and shares what has no copy, such as a progress bar. A learning rate that they changed
+        starts over at the next fit. Their `model` is built when one first looks at it. Callbacks
+        that act on batches, SwapEMAWeights and BackupAndRestore need the Keras engine. Under
+        `early_stopping` the best weights are kept, whatever callbacks restore at the end.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X, or in float64 where float32 cannot

@@ -12,7 +12,7 @@ PACKAGE = Path(skdense.__file__).parent
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
     {"_warnings"},
-    {"_disk_cache", "_garbage", "_standardizing"},
+    {"_disk_cache", "_garbage", "_sparse", "_standardizing"},
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
@@ -39,7 +39,7 @@ LEVELS = [
     {"_heads", "_interruption", "_labels", "_parameters", "_validation"},
     {"_adopting", "_agreement", "_class_weights", "_rows", "_targets"},
     {"_continuing", "_scoring"},
-    {"_archive", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
+    {"_archive", "_copying", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
     {"_saving"},
     {"_task"},
     {"_base"},
