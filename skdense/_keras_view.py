@@ -97,8 +97,8 @@ def view_in_own_units(model: Any, output_scale: tuple[Any, Any] | None) -> Any:
     layers = [keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")]
     layers += model.layers
     if output_scale is not None:
-        mean, scale = (numbers.tolist() for numbers in output_scale)
-        dtype = "float64" if exceeds_float32(*output_scale) else model.inputs[0].dtype
+        mean, scale = output_scale
+        dtype = "float64" if exceeds_float32(mean, scale) else model.inputs[0].dtype
         layers.append(keras.layers.Rescaling(scale, offset=mean, dtype=dtype, name="own_units"))
     return keras.Sequential(layers, name=model.name)
 

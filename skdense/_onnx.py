@@ -40,7 +40,8 @@ def to_onnx(model: Any, X: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ValueError
-        For an activation without a form in ONNX, and what skl2onnx says of other steps.
+        For an activation without a form in ONNX, for an ensemble of regressors whose predictions
+        float32 cannot hold, and what skl2onnx says of other steps.
 
     Examples
     --------
@@ -63,7 +64,25 @@ def to_onnx(model: Any, X: Any) -> Any:
     types = _input_types(X)
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
+    _require_one_precision(converted)
     return converted
+
+
+def _require_one_precision(converted: Any) -> None:
+    """Raise ValueError where float64 predictions go into operators of float32."""
+    import onnx
+
+    casts = [attribute for node in converted.graph.node for attribute in node.attribute]
+    if not any(cast.name == "to" and cast.i == onnx.TensorProto.DOUBLE for cast in casts):
+        return
+    try:
+        onnx.checker.check_model(converted, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            "model must take float64 where a regressor's target needs it, as float32 cannot hold "
+            f"its numbers. Got steps after it that do not: {str(error).strip()}. Convert its "
+            "regressors one by one, or train on a y near 1."
+        ) from error
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:

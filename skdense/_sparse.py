@@ -45,4 +45,8 @@ def _is_sound(X: Any) -> bool:
 
 
 def _within(indices: NDArray[np.integer], length: int) -> bool:
-    return not len(indices) or bool(indices.min() >= 0 and indices.max() < length)
+    if indices.dtype.kind not in "iu":
+        return False
+    # Negative ones are the largest of all: one pass over them, in place of two.
+    unsigned = indices.view(indices.dtype.str.replace("i", "u"))
+    return not len(indices) or bool(unsigned.max() < length)

@@ -42,7 +42,7 @@ def mean_and_scale(columns: Array, weights: Array | None) -> tuple[Array, Array]
         rest -= error
         rest *= rest
         scale = unit * np.sqrt(np.average(rest, axis=0, weights=weights))
-    mean = np.where(is_constant, first, mean + error * unit)
+        mean = np.where(is_constant, first, mean + error * unit)
     return mean, np.where(is_constant | (scale == 0), 1, scale)
 
 

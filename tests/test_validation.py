@@ -225,6 +225,12 @@ def test_classes_of_one_row_stay_in_training_with_a_warning():
     assert len(network.validation_indices_) == 81
 
 
+def test_at_most_ten_rare_classes_are_named():
+    y = np.r_[np.zeros(50, int), np.arange(1, 41)]  # 40 of them on one row each
+    with pytest.warns(UserWarning, match=r"rare classes: \[1, .*, 9, 10\] and 30 more\.$"):
+        small(KerasDenseClassifier, validation_fraction=0.2).fit(X, y)
+
+
 def test_too_few_validation_rows_for_the_classes_warn():
     network = small(KerasDenseClassifier, validation_fraction=0.02)
     with pytest.warns(UserWarning, match="2 validation rows of 90 are too few.* each class"):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .. import _tensorflow
 from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
-from .batches import batch_lengths, plan_epochs, take_rows
+from .batches import batch_lengths, plan_epochs, require_convertible, take_rows
 from .callbacks import callback_model
 from .initializers import starting_weights
 from .interrupts import held_interrupts
@@ -31,6 +31,9 @@ ENGINE = "keras"
 
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
+    require_convertible(task.X, task.dtype)
+    if task.validation is not None:
+        require_convertible(task.validation.X, task.dtype)
     model = _model(task)
     watch = Watch(task, ENGINE)
     scorer = _scorer(task, model)
