@@ -101,7 +101,8 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     class_weight : {"balanced"}, dict or None, default=None
         Weights of the classes, which multiply sample weights, also on validation rows. "balanced"
         is ``n_samples / (n_classes * count)``, counting rows by their weight; with several
-        labels, of each label, multiplied. Labels that a dict leaves out weigh 1.
+        labels, of each label, multiplied. Labels that a dict leaves out weigh 1. It may name labels
+        that y lacks, as a fold may, where it names all that y has.
     warm_start : bool, default=False
         Whether another `fit` goes on where the last one stopped: with the weights of its last
         epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
@@ -309,7 +310,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         The first call on an unfitted estimator starts a network; its automatic batch size and
         dtype, and the unit of sample weights, hold for all later calls. A fitted estimator goes
-        on from where it is.
+        on exactly from where it is. For that every one keeps the state of its optimizer, with Adam
+        twice the size of the weights, in memory, pickles and files. Where early stopping put an
+        earlier epoch back, the optimizer begins anew from there.
 
         Parameters
         ----------

@@ -307,7 +307,9 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
 
         The first call on an unfitted estimator starts a network; its mean and scale of the
         target, automatic batch size and dtype, and the unit of sample weights, hold for all later
-        calls. A fitted estimator goes on from where it is.
+        calls. A fitted estimator goes on exactly from where it is. For that every one keeps the
+        state of its optimizer, with Adam twice the size of the weights, in memory, pickles and
+        files. Where early stopping put an earlier epoch back, the optimizer begins anew from there.
 
         Parameters
         ----------
