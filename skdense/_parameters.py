@@ -365,16 +365,18 @@ def _is_float32(number: Any) -> bool:
     return float(bounds.tiny) <= as_float(number) <= float(bounds.max)
 
 
-def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+def resolve_batch_size(batch_size: int | str, n_samples: int, *, is_chunk: bool = False) -> int:
     """Return the rows in a batch.
 
     A batch size above the number of rows is cut to the next power of two, which saves memory
-    and still lets folds of slightly different sizes share a program.
+    and still lets folds of slightly different sizes share a program. Chunks of a stream, the next
+    of which may have more rows, share one up to the largest automatic size.
     """
     if batch_size == "auto":
         fitting = (size for most, size in _BATCH_SIZES if n_samples <= most)
         return next(fitting, _LARGEST_BATCH_SIZE)
-    enough = max(64, 1 << (n_samples - 1).bit_length())
+    fewest = _LARGEST_BATCH_SIZE if is_chunk else _BATCH_SIZES[0][1]
+    enough = max(fewest, 1 << (n_samples - 1).bit_length())
     return min(int(batch_size), enough)
 
 

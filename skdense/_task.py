@@ -105,13 +105,10 @@ def _batch_size_and_dtype(
 ) -> tuple[int, str]:
     batch_size, dtype = estimator.batch_size, estimator.dtype
     if memory is not None:
-        if batch_size == "auto":
-            batch_size = memory.batch_size or parameters.resolve_batch_size("auto", len(rows))
-        return int(batch_size), memory.dtype if dtype == "auto" else dtype
-    # A number is not cut to the first chunk's rows: the next chunk may have more.
-    if batch_size == "auto" or not is_chunk:
-        batch_size = parameters.resolve_batch_size(batch_size, len(rows))
-    return int(batch_size), parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+        batch_size = memory.batch_size or "auto" if batch_size == "auto" else batch_size
+        dtype = memory.dtype if dtype == "auto" else dtype
+    batch_size = parameters.resolve_batch_size(batch_size, len(rows), is_chunk=is_chunk)
+    return batch_size, parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
 
 
 def precision_to_read(estimator: Any, X: Any, sample_weight: Any, share: float | None) -> str:

@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -154,6 +155,19 @@ def test_three_fits_of_different_lengths_are_one_long_fit():
     for epochs in (1, 5, 2):
         network.set_params(epochs=epochs).fit(X, CLASSES)
     assert_same(network, clone(network).set_params(epochs=8).fit(X, CLASSES))
+
+
+def test_steps_are_counted_without_end():
+    network = warm(REGRESSOR).fit(X, NUMBERS)
+    memory = network._memory
+    losses = []
+    for n_steps in (2**31 - 3, 2**40):
+        later = replace(memory.state, optimizer=replace(memory.state.optimizer, n_steps=n_steps))
+        twin = copy.copy(network)
+        twin._memory = replace(memory, state=later)
+        losses.append(twin.fit(X, NUMBERS).loss_curve_)
+        assert twin._memory.state.optimizer.n_steps == n_steps + 3 * 6
+    assert losses[0] == losses[1]
 
 
 def test_the_drawn_seed_of_the_first_fit_goes_on(monkeypatch):
@@ -746,6 +760,18 @@ def test_a_small_first_chunk_compiles_no_program_of_its_own(units, batch_size):
     for size in (10, 90, 70):
         network.partial_fit(X[:size], CLASSES[:size], ALL)
     assert trace_count() - n_traces == 1
+
+
+@pytest.mark.parametrize("engine", ["compiled", pytest.param("keras", marks=pytest.mark.slow)])
+def test_a_batch_size_beyond_all_rows_is_one_batch_a_chunk(engine):
+    many = {"X": np.tile(X, (15, 1)), "y": np.tile(NUMBERS, 15)}
+    huge, fitting = (
+        clone(REGRESSOR).set_params(batch_size=size, engine=engine, dtype="float64")
+        for size in (10**12, 90 * 15)
+    )
+    for network in (huge, fitting):
+        network.partial_fit(X[:50], NUMBERS[:50]).partial_fit(**many).partial_fit(X, NUMBERS)
+    assert_same(huge, fitting, tolerance=1e-12)
 
 
 # --- partial_fit: refusals -----------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .._network import Weights
 from .callbacks import EpochCallbacks
 from .evaluation import Evaluation
@@ -28,7 +30,7 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     was_interrupted = False
     try:
         blocks = _blocks(tasks[0].epoch_numbers, networks.epochs_per_call)
-        for epochs, by_member in zip(blocks, networks.run_each(blocks), strict=True):
+        for epochs, by_member in networks.run_each(blocks):
             for watch, logs in zip(watches, by_member, strict=True):
                 watch.epochs_ended(epochs, logs)
             finished = networks.state
@@ -47,9 +49,10 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     ]
 
 
-def _blocks(epochs: range, size: int) -> list[range]:
-    starts = range(epochs.start, epochs.stop, size)
-    return [range(first, min(first + size, epochs.stop)) for first in starts]
+def _blocks(epochs: range, size: int) -> Iterator[range]:
+    # One at a time: somebody who trains until Ctrl-C asks for a billion epochs.
+    for first in range(epochs.start, epochs.stop, size):
+        yield range(first, min(first + size, epochs.stop))
 
 
 class _WatchedTraining:
