@@ -609,7 +609,7 @@ def test_categories_of_pandas_are_classes():
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
-@pytest.mark.parametrize("optimizer", ["adam", optimizers.SGD(0.05, momentum=0.9)], ids=str)
+@pytest.mark.parametrize("optimizer", ["adam", OPTIMIZERS["sgd_momentum"]], ids=["adam", "sgd"])
 def test_a_chunk_after_a_plain_fit_is_one_more_epoch(optimizer, engine):
     short = clone(REGRESSOR).set_params(optimizer=optimizer, engine=engine)
     long = clone(short).set_params(epochs=4).fit(X, NUMBERS)
@@ -672,7 +672,6 @@ def test_a_class_weight_may_name_a_class_that_no_chunk_has():
         (np.array(["a", 1], object), "classes must hold labels of one kind.* Got int, str"),
         ([0.5, 1.5], "Unknown label type"),
     ],
-    ids=str,
 )
 def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(classes, match):
     network = clone(CLASSIFIER)

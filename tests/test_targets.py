@@ -298,7 +298,7 @@ TWO_UNITS = [
 ]
 
 
-@pytest.mark.parametrize("parameters", TWO_UNITS, ids=str)
+@pytest.mark.parametrize("parameters", TWO_UNITS, ids=range(len(TWO_UNITS)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1, 1_000])
 def test_decisions_on_two_units_are_in_the_order_of_probabilities(parameters, dtype, scale):
