@@ -195,6 +195,11 @@ def _has_weights(stage: Stage) -> bool:
     return isinstance(stage, Dense | Normalization)
 
 
+def are_finite(weights: Weights) -> bool:
+    """Say whether no number of the weights is NaN or infinite."""
+    return all(np.isfinite(array).all() for stage in weights for array in stage.values())
+
+
 def cast_weights(weights: Weights, dtype: Any) -> Weights:
     """Return the weights in a dtype, without a copy where they have it."""
     return tuple(

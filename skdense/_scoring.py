@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from ._labels import Labels, shown
-from ._network import Weights
+from ._network import Weights, are_finite
 from ._parameters import did_you_mean
 from ._rows import Rows
 from ._warnings import warn_caller
@@ -46,7 +46,7 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
     judged: list[Any] = []
 
     def score(weights: Weights) -> float:
-        if not _are_finite(weights):  # a diverged training, which is no fault of the scorer's
+        if not are_finite(weights):  # a diverged training, which is no fault of the scorer's
             return nan
         if not judged:
             judged.append(_copy_without_names(estimator))
@@ -83,10 +83,6 @@ def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any
         "in early stopping, whatever sample and class weights say."
     )
     return scorer(estimator, X, y)
-
-
-def _are_finite(weights: Weights) -> bool:
-    return all(np.isfinite(array).all() for stage in weights for array in stage.values())
 
 
 def _advice_on_classes(labels: Labels | None, codes: Any) -> str:

@@ -824,7 +824,7 @@ def test_nan_loss_leaves_an_unfitted_estimator_unfitted(kind, engine):
 def test_infinite_loss_under_a_schedule_names_the_schedule():
     schedule = keras.optimizers.schedules.ExponentialDecay(1e30, 1, 1.0)
     network = small(KerasDenseRegressor, **EXPLODING | {"learning_rate": schedule})
-    match = rf"Got \w+ in epoch 2 with learning_rate=ExponentialDecay\. {ADVICE}"
+    match = rf"Got \w+ in epoch 2 with learning_rate=ExponentialDecay, by then 1e\+30\. {ADVICE}"
     assert_fit_fails(network, X, NUMBERS, match=match)
 
 

@@ -35,7 +35,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     if task.validation is not None:
         require_convertible(task.validation.X, task.dtype)
     model = _model(task)
-    watch = Watch(task, ENGINE)
+    watch = Watch(task, ENGINE, lambda epoch: scorer.rate)
     scorer = _scorer(task, model)
     bridge = [_bridge(task, model)] if task.callbacks else []
     try:
@@ -162,6 +162,7 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
 
     class Scorer(keras.callbacks.Callback):  # type: ignore[name-defined]
         judged: Weights = like
+        rate = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             _seed_dropout(task, model, epoch)
@@ -173,6 +174,7 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
             self.judged = get_weights(model, like)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            self.rate = float(model.optimizer.learning_rate)  # before callbacks change it
             if task.validation is None:
                 self.judged = get_weights(model, like)
             if task.score is not None:

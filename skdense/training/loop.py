@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from .._network import Weights
 from .callbacks import EpochCallbacks
@@ -25,7 +26,8 @@ def train_compiled(tasks: list[TrainingTask]) -> list[TrainingResult]:
 
 def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     networks = Networks(tasks)
-    watches = [Watch(task, ENGINE) for task in tasks]
+    rates = [partial(networks.rate_in, member=member) for member in range(len(tasks))]
+    watches = [Watch(task, ENGINE, rate_in) for task, rate_in in zip(tasks, rates, strict=True)]
     finished = networks.state  # after the epochs that the watches know of
     was_interrupted = False
     try:
@@ -66,7 +68,7 @@ class _WatchedTraining:
     def __init__(self, task: TrainingTask) -> None:
         self._task = task
         self._networks = Networks([task])
-        self._watch = Watch(task, ENGINE)
+        self._watch = Watch(task, ENGINE, self._networks.rate_in)
         self._evaluate = Evaluation(task) if task.validation else None
         self._callbacks: EpochCallbacks | None = None
         if task.callbacks:
@@ -116,11 +118,11 @@ class _WatchedTraining:
             self._follow_callbacks()
         [history] = self._networks.run(epochs)
         self._watch.epochs_ran(len(epochs))
-        stops = False
         for number, epoch in enumerate(epochs):
             logs = {name: values[number] for name, values in history.items()}
-            stops = self._look_at(epoch, logs, self._networks.epoch_weights(number))
-        return stops
+            if self._look_at(epoch, logs, self._networks.epoch_weights(number)):
+                return True
+        return False
 
     def _look_at(self, epoch: int, logs: dict[str, float], weights: Weights) -> bool:
         if self._callbacks:

@@ -105,7 +105,8 @@ class Networks:
         self.state = _initial_state(self.spec, tasks)
         self.rate: float | KerasObject | None = None
         self._numbers = _numbers(tasks)
-        self._n_steps = int(self.state.step)
+        self._first_step = self._n_steps = int(self.state.step)
+        self._rate_of_run: float | KerasObject | None = None
         self._snapshots: Any = None
         self._memory: deque[Chunk] = deque()
 
@@ -122,6 +123,7 @@ class Networks:
 
         Yields each block with what `run` returns of it.
         """
+        self._rate_of_run = self.rate
         program, values = get_program(self.spec), []
         state, n_steps = self.state, self._n_steps
         for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
@@ -184,6 +186,14 @@ class Networks:
         return tuple(
             {name: w.numpy()[member] for name, w in stage.items()} for stage in self.state.weights
         )
+
+    def rate_in(self, epoch: int, member: int = 0) -> float:
+        """Return the learning rate of the last step of an epoch that was run."""
+        task, rate = self.tasks[member], self._rate_of_run
+        n_epochs = epoch + 1 - task.epoch_numbers.start
+        last = self._first_step + n_epochs * task.steps_per_epoch - 1
+        given = task.optimizer.learning_rate if rate is None else rate
+        return float(learning_rates(given, last, 1)[0])
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""

@@ -227,27 +227,3 @@ class TrainingResult:
     best_epoch: int
     state: TrainingState
     was_interrupted: bool = False
-
-
-def require_finite(task: TrainingTask, losses: list[float], first_epoch: int) -> None:
-    """Raise ValueError if a loss is NaN or infinite, of epochs from `first_epoch`, from 0."""
-    for epoch, loss in enumerate(losses, start=first_epoch):
-        if not np.isfinite(loss):
-            raise _diverged(task, f"The training loss must stay finite. Got {loss}", epoch)
-
-
-def require_finite_weights(task: TrainingTask, weights: Weights) -> None:
-    """Raise ValueError if the last step, which no loss shows, made weights NaN or infinite."""
-    if not all(np.isfinite(array).all() for stage in weights for array in stage.values()):
-        message = "The weights must stay finite. Got NaN or infinity after the last step"
-        raise _diverged(task, message, task.epoch_numbers[-1])
-
-
-def _diverged(task: TrainingTask, message: str, epoch: int) -> ValueError:
-    rate = task.optimizer.learning_rate
-    shown = f"{rate:g}" if isinstance(rate, float) else rate.class_name
-    return ValueError(
-        f"{message} in epoch {epoch + 1} with learning_rate={shown}. Scale the inputs "
-        "(StandardScaler), lower learning_rate, set clipnorm=1.0, or check that the loss fits "
-        "the target and the output_activation."
-    )

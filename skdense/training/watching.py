@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from math import inf, nan
+from math import inf, isfinite, nan
 
-from .._network import Weights
+import numpy as np
+
+from .._network import Weights, are_finite
+from .._warnings import warn_caller
 from .early_stopping import EarlyStopping
 from .progress import Progress
-from .task import OptimizerState, TrainingResult, TrainingState, TrainingTask, require_finite
+from .task import OptimizerState, TrainingResult, TrainingState, TrainingTask
 
 
 class Watch:
     """The history of one training, its best epoch, and when to stop it.
+
+    Parameters
+    ----------
+    task : TrainingTask
+    engine : {"compiled", "keras"}
+    rate_in : callable
+        From an epoch, counted from 0, to the learning rate of its last step.
 
     Attributes
     ----------
@@ -21,8 +31,9 @@ class Watch:
         After the last epoch that was reported one by one.
     """
 
-    def __init__(self, task: TrainingTask, engine: str) -> None:
-        self._task, self._engine = task, engine
+    def __init__(self, task: TrainingTask, engine: str, rate_in: Callable[[int], float]) -> None:
+        self._task, self._engine, self._rate_in = task, engine, rate_in
+        self._divergence = ""
         self._logs: list[dict[str, float]] = []
         self.last_weights: Weights | None = None
         self._progress = Progress(task.verbose, task.epoch_numbers)
@@ -42,7 +53,8 @@ class Watch:
 
     def epochs_ended(self, epochs: range, logs: Mapping[str, list[float]]) -> None:
         """Take note of some epochs, after which nothing is decided."""
-        require_finite(self._task, logs["loss"], epochs.start)
+        for epoch, loss in zip(epochs, logs["loss"], strict=True):
+            self._follow_loss(loss, epoch)
         rows = zip(*logs.values(), strict=True)
         self._logs += [dict(zip(logs, row, strict=True)) for row in rows]
 
@@ -58,7 +70,8 @@ class Watch:
 
     def epoch_ended(self, epoch: int, logs: Mapping[str, float], weights: Weights) -> bool:
         """Take note of an epoch, counted from 0; returns whether it is the last."""
-        require_finite(self._task, [logs["loss"]], epoch)
+        if not self._follow_loss(logs["loss"], epoch):
+            return True
         self._logs.append({name: float(value) for name, value in logs.items()})
         self.last_weights = weights
         self._progress.epoch_ended(epoch, logs)
@@ -71,6 +84,26 @@ class Watch:
             weights, self.history, self._best_epoch, self._engine
         )
         return stops or self._rule.has_stalled
+
+    def _follow_loss(self, loss: float, epoch: int) -> bool:
+        """Return whether a loss is finite; without a best epoch to keep, another one is an error."""
+        if isfinite(loss):
+            return True
+        self._diverge(f"The training loss must stay finite. Got {loss}", epoch)
+        return False
+
+    def _diverge(self, message: str, epoch: int) -> None:
+        given, rate = self._task.optimizer.learning_rate, self._rate_in(epoch)
+        shown = f"{given:g}" if isinstance(given, float) else given.class_name
+        if not isinstance(given, float) or np.float32(given) != np.float32(rate):
+            shown += f", by then {rate:g}"
+        self._divergence = (
+            f"{message} in epoch {epoch + 1} with learning_rate={shown}. Scale the inputs "
+            "(StandardScaler), lower learning_rate, set clipnorm=1.0, or check that the loss fits "
+            "the target and the output_activation."
+        )
+        if self._best_weights is None:
+            raise ValueError(self._divergence)
 
     @property
     def _best_epoch(self) -> int:
@@ -87,13 +120,24 @@ class Watch:
     ) -> TrainingResult:
         """Sum up the training.
 
+        One that diverged after its best epoch ends there, with a warning, as under
+        ``keras.callbacks.EarlyStopping(restore_best_weights=True)``.
+
         Raises
         ------
         ValueError
-            If early stopping never saw a number, or only the worst infinity.
+            If weights are NaN or infinite and no earlier ones were kept, or if early stopping never saw a number, or only the worst infinity.
         """
         self._progress.ended()
+        if not self._divergence and not are_finite(last_weights):  # which no loss has shown
+            message = "The weights must stay finite. Got NaN or infinity after the last step"
+            self._diverge(message, self._task.epoch_numbers.start + self.n_epochs - 1)
         self._require_score()
+        if self._divergence and self._best_weights is not None:
+            warn_caller(
+                f"{self._divergence} Early stopping keeps the weights of epoch {self._best_epoch}."
+            )
+            last_weights, optimizer = self._best_weights, None
         is_watched = self._task.validation is not None
         return TrainingResult(
             weights=self._best_weights or last_weights,
