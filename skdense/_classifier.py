@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
@@ -436,12 +437,17 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits computed
-            from the logits, so that it is finite where a probability rounds to 0.
+            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits finite
+            also where the probability is too small for that dtype.
         """
-        check_is_fitted(self)
-        outputs = self._outputs(X, activate=not self._target.decides_on_logits)
-        return self._target.log_probabilities(outputs)
+        probabilities = self.predict_proba(X)
+        is_small = probabilities < np.finfo(probabilities.dtype).tiny
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            logarithms = np.log(probabilities)
+        if is_small.any() and self._target.has_logarithms:
+            outputs = self._outputs(X, activate=not self._target.decides_on_logits)
+            logarithms[is_small] = self._target.log_probabilities(outputs)[is_small]
+        return logarithms
 
     def decision_function(self, X: Any) -> Array:
         """Return what classes are decided by: logits where the network has some.
