@@ -31,7 +31,7 @@ def to_onnx(model: Any, X: Any) -> Any:
         Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
         in float32, int64, boolean or text. Its outputs: of a classifier "label" and
         "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
-        shape (n_rows, n_outputs).
+        shape (n_rows, n_outputs), in float64 where float32 cannot hold the predictions.
 
     Raises
     ------
@@ -40,7 +40,8 @@ def to_onnx(model: Any, X: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ValueError
-        For an activation without a form in ONNX, and what skl2onnx says of other steps.
+        For an activation without a form in ONNX, for an ensemble of regressors whose predictions
+        float32 cannot hold, and what skl2onnx says of other steps.
 
     Examples
     --------
@@ -63,7 +64,25 @@ def to_onnx(model: Any, X: Any) -> Any:
     types = _input_types(X)
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
+    _require_one_precision(converted)
     return converted
+
+
+def _require_one_precision(converted: Any) -> None:
+    """Raise ValueError where float64 predictions go into operators of float32."""
+    import onnx
+
+    casts = [attribute for node in converted.graph.node for attribute in node.attribute]
+    if not any(cast.name == "to" and cast.i == onnx.TensorProto.DOUBLE for cast in casts):
+        return
+    try:
+        onnx.checker.check_model(converted, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            "model must take float64 where a regressor's target needs it, as float32 cannot hold "
+            f"its numbers. Got steps after it that do not: {str(error).strip()}. Convert its "
+            "regressors one by one, or train on a y near 1."
+        ) from error
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:
@@ -123,7 +142,8 @@ def _is_double(operator: Any) -> bool:
 def _float_type(operator: Any, n_columns: int) -> Any:
     from skl2onnx.common import data_types
 
-    kind = data_types.DoubleTensorType if _is_double(operator) else data_types.FloatTensorType
+    is_double = _is_double(operator) or operator.raw_operator._target.needs_float64
+    kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
     return kind([operator.inputs[0].get_first_dimension(), n_columns])
 
 
@@ -173,7 +193,11 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
     outputs = activation_graph(ops, regressor._network.output, logits)
-    scale, mean = (a.astype(ops.dtype) for a in (regressor._target.scale, regressor._target.mean))
+    target, dtype = regressor._target, ops.dtype
+    if target.needs_float64:
+        dtype = np.float64
+        outputs = ops.Cast(outputs, to=_proto_type(dtype))
+    scale, mean = target.scale.astype(dtype), target.mean.astype(dtype)
     names = operator.outputs[:1]
     ops.Add(ops.Mul(outputs, scale), mean, output_names=names).add_to(scope, container)
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.preprocessing import StandardScaler
 
 from ._heads import SPARSE_LOSSES, Head, outputs_link
 from ._keras_objects import loss_name
 from ._network import Weights
+from ._standardizing import exceeds_float32, mean_and_scale
 from .training import Accuracy
 
 Array = NDArray[Any]
@@ -33,6 +33,7 @@ class _UnitlessTarget:
     """What targets of classes and of labels share: they have no units to fold in."""
 
     output_scale = None
+    needs_float64 = False
 
     def in_own_units(self, weights: Weights) -> Weights:
         """Return the weights as they are."""
@@ -284,6 +285,11 @@ class RegressionTarget:
     def is_standardized(self) -> bool:
         return bool(self.mean.any() or (self.scale != 1).any())
 
+    @property
+    def needs_float64(self) -> bool:
+        """Whether float32 cannot hold the numbers, in the target's own units."""
+        return exceeds_float32(self.mean, self.scale)
+
     def encode(self, y: Array, name: str = "y") -> Array:
         """Turn y, (n_samples,) or (n_samples, n_outputs), into (n_samples, n_outputs)."""
         columns = y.reshape(len(y), -1)
@@ -292,12 +298,23 @@ class RegressionTarget:
                 f"{name} must have {self.n_units} column(s), as the y that was trained on. Got "
                 f"{columns.shape[1]}."
             )
-        return (columns - self.mean) / self.scale
+        with np.errstate(over="ignore"):
+            encoded = (columns - self.mean) / self.scale
+        if not np.isfinite(encoded).all():
+            raise ValueError(
+                f"{name} must be numbers that float64 holds in standard deviations of the y that "
+                f"was trained on, {self.scale.min():.3g}. Got values up to "
+                f"{np.abs(columns).max():.3g}."
+            )
+        return encoded
 
     def decode(self, outputs: Array) -> Array:
-        """Turn the network's outputs into predictions, in their dtype."""
+        """Turn the network's outputs into predictions, in their dtype if it can hold them."""
         if self.is_standardized:
-            outputs = (outputs * self.scale + self.mean).astype(outputs.dtype)
+            dtype = outputs.dtype
+            outputs = outputs * self.scale + self.mean
+            if dtype != np.float64 and not self.needs_float64:
+                outputs = outputs.astype(dtype)
         return outputs[:, 0] if self.is_1d else outputs
 
     def in_own_units(self, weights: Weights) -> Weights:
@@ -322,9 +339,10 @@ def regression_target(
     allowed = head.activation == "linear" and loss_name(head.loss) in _STANDARDIZED_LOSSES
     if standardize and allowed:
         columns = y.reshape(len(y), -1).astype(np.float64)
-        scaler = StandardScaler().fit(columns, None, sample_weight)
-        mean, scale = scaler.mean_, scaler.scale_
-        if not np.isfinite([mean, scale]).all():
+        mean, scale = mean_and_scale(columns, sample_weight)
+        with np.errstate(over="ignore"):
+            has_variance = np.isfinite(mean + scale**2).all()
+        if not has_variance:
             raise ValueError(
                 "y must have a variance that float64 can hold. Got values up to "
                 f"{np.abs(columns).max():.3g}. Divide y by a constant."

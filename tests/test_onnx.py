@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -241,3 +242,21 @@ def test_double_precision_by_skl2onnx_itself(n_classes):
     expected = network.predict_proba(rows) if n_classes else network.predict(rows)
     assert outputs[-1].dtype == np.float64
     assert_allclose(outputs[-1].ravel(), expected.ravel(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(1.7e9, 10), (0, 1e40)])
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_numbers_that_float32_cannot_hold_come_in_float64(mean, scale, in_pipeline):
+    y = mean + scale * X[:, 0].astype(float)
+    network = KerasDenseRegressor(**SETTINGS)
+    network = make_pipeline(StandardScaler(), network) if in_pipeline else network
+    [answers] = run(skdense.to_onnx(network.fit(X, y), X), {"X": X})
+    assert answers.dtype == np.float64
+    assert_allclose(answers[:, 0] / y.std(), network.predict(X) / y.std(), rtol=0, atol=1e-5)
+
+
+def test_an_ensemble_of_numbers_that_float32_cannot_hold_is_refused():
+    y = 1.7e9 + 10 * X[:, 0].astype(float)
+    ensemble = BaggingRegressor(KerasDenseRegressor(**SETTINGS), n_estimators=2, random_state=0)
+    with pytest.raises(ValueError, match=r"float32 cannot hold.*regressors one by one"):
+        skdense.to_onnx(ensemble.fit(X, y), X)

@@ -298,7 +298,7 @@ TWO_UNITS = [
 ]
 
 
-@pytest.mark.parametrize("parameters", TWO_UNITS, ids=str)
+@pytest.mark.parametrize("parameters", TWO_UNITS, ids=range(len(TWO_UNITS)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1, 1_000])
 def test_decisions_on_two_units_are_in_the_order_of_probabilities(parameters, dtype, scale):
@@ -661,6 +661,110 @@ def test_linear_poisson_network_is_a_poisson_regression():
     assert_allclose(linear.coefs_[0][:, 0], other.coef_, atol=1e-3)
     assert_allclose(linear.predict(X_VAL), other.predict(X_VAL), rtol=1e-3)
     assert (linear.predict(-50 * np.eye(3)) > 0).all()
+
+
+# --- numbers far apart or close together ---------------------------------------------------
+
+LEARNED = X @ [2.0, -1.0, 0.5] + 0.3
+QUICK = SMALL | {"epochs": 100, "learning_rate": 0.05}
+
+
+def share_explained(y, predicted):
+    """Return R2, in units that neither underflow nor overflow."""
+    unit = np.ptp(y)
+    return 1 - np.mean(((predicted - y) / unit) ** 2) / np.var((y - y[0]) / unit)
+
+
+def by_hand(X, weights=None):
+    mean = np.average(LEARNED, weights=weights)
+    scale = np.sqrt(np.average((LEARNED - mean) ** 2, weights=weights))
+    network = KerasDenseRegressor(**QUICK, standardize_target=False)
+    return network.fit(X, (LEARNED - mean) / scale, weights).predict(X) * scale + mean
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("mean", "scale"),
+    [(1e6, 1e-6), (-1.7e9, 10.0), (1e-3, 1e-15), (0, 1e-170), (0, 1e-300), (0, 1e40), (0, 1e150)],
+)
+def test_numbers_are_learned_whatever_their_mean_and_spread(mean, scale, dtype):
+    y, rows = mean + scale * LEARNED, X.astype(dtype)
+    network = KerasDenseRegressor(**QUICK).fit(rows, y)
+    expected = share_explained(LEARNED, by_hand(rows))
+    assert expected > 0.9
+    assert share_explained(y, network.predict(rows)) == pytest.approx(expected, abs=1e-3)
+    outputs = network.to_keras().predict(rows, verbose=0)[:, 0]
+    assert share_explained(y, outputs.astype(np.float64)) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-270, 1e-20, 1.0, 1e300])
+def test_weighted_numbers_are_learned_whatever_their_mean_and_the_unit_of_weights(unit):
+    weights = RNG.uniform(0.1, 1.0, N_ROWS)
+    weights[0] = 1e-28  # what is subtracted first must not hang on one row
+    y = 1e6 + 1e-6 * LEARNED
+    y[0] = 0
+    network = KerasDenseRegressor(**QUICK).fit(X, y, unit * weights)
+    expected = share_explained(LEARNED[1:], by_hand(X, weights)[1:])
+    assert share_explained(y[1:], network.predict(X)[1:]) == pytest.approx(expected, abs=1e-2)
+
+
+def test_each_column_of_numbers_has_its_own_mean_and_spread():
+    columns = np.column_stack([LEARNED, 1e6 + 1e-6 * LEARNED, np.full(N_ROWS, 0.1), -LEARNED])
+    network = KerasDenseRegressor(**QUICK).fit(X, columns)
+    predicted = network.predict(X)
+    for column in (0, 1, 3):
+        assert share_explained(columns[:, column], predicted[:, column]) > 0.9
+    scale = LEARNED.std() * np.array([1, 1e-6, 0, 1]) + [0, 0, 1, 0]
+    assert_allclose(network._target.scale, scale, rtol=1e-5)
+    assert network._target.mean[2] == 0.1
+
+
+@pytest.mark.parametrize("constant", [0.1, -1e308, 5e-324])
+def test_a_constant_is_its_own_mean_of_scale_1(constant):
+    network = KerasDenseRegressor(**SMALL).fit(X, np.full(N_ROWS, constant))
+    assert_array_equal(network._target.mean, [constant])
+    assert_array_equal(network._target.scale, [1])
+
+
+def test_validation_numbers_beyond_float64_in_units_of_y_are_refused():
+    network = KerasDenseRegressor(**SMALL)
+    match = "y_val must be numbers that float64 holds in standard deviations .* Got .*1e.300"
+    validation = {"X_val": X_VAL, "y_val": np.full(len(X_VAL), 1e300)}
+    assert_fit_fails(network, X, 1e-20 * LEARNED, match=match, **validation)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scale", "expected"),
+    [
+        (2000, 10, np.float32),
+        (1e6, 1e3, np.float32),
+        (1.7e9, 1e7, np.float32),
+        (1.7e9, 10, np.float64),
+        (1e6, 1e-6, np.float64),
+        (0, 1e36, np.float64),
+        (0, 1e-36, np.float64),
+    ],
+)
+def test_predictions_are_in_the_dtype_of_x_where_it_can_hold_them(mean, scale, expected):
+    network = KerasDenseRegressor(**SMALL).fit(X.astype(np.float32), mean + scale * LEARNED)
+    assert network.predict(X.astype(np.float32)).dtype == expected
+    assert network.predict(X).dtype == np.float64
+    assert network.to_keras().outputs[0].dtype == np.dtype(expected).name
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize(("mean", "scale"), [(1.7e9, 10), (0, 1e40)])
+def test_callbacks_see_a_model_that_holds_the_numbers(engine, mean, scale):
+    seen = []
+    rows = X.astype(np.float32)
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(self.model.predict(rows, verbose=0)[:, 0])
+
+    network = KerasDenseRegressor(**SMALL, engine=engine, callbacks=Look())
+    predicted = network.fit(rows, mean + scale * LEARNED).predict(rows)
+    assert_allclose((seen[-1] - mean) / scale, (predicted - mean) / scale, atol=1e-5)
 
 
 # --- class weights -------------------------------------------------------------------------
