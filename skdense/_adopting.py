@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MappingView, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from ._comparing import require_same_outputs
 from ._heads import ROWWISE_ACTIVATIONS
 from ._keras_objects import KerasObject
-from ._labels import Labels
+from ._labels import Labels, distinct
 from ._network import (
     Activation,
     Dense,
@@ -23,13 +23,8 @@ from ._network import (
     Weights,
     arranged,
     build_network,
-    forward,
 )
 from ._reading_keras import read_model
-
-# How far outputs may differ, relative to their scale, by the dtype of computation.
-_TOLERANCES = {"float64": 1e-6, "float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
-_ROWS_COMPARED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,35 +69,8 @@ def adopted(model: Any) -> Adopted:
     )
     if _without_linear(usual) == _without_linear(network):
         network, weights = usual, arranged(weights, usual)
-    _require_agreement(model, network, weights)
+    require_same_outputs(model, network, weights)
     return Adopted(parameters | _compiled_with(model), network, weights)
-
-
-def _require_agreement(model: Any, network: Network, weights: Weights) -> None:
-    """Raise ValueError unless a network computes what its model does, on rows of random numbers."""
-    generator = np.random.default_rng(0)
-    # Numbers that every floating dtype holds.
-    rows = generator.integers(-128, 128, (_ROWS_COMPARED, network.n_inputs)) / 64
-    theirs = np.asarray(model(rows, training=False)).astype(np.float64)
-    # One at a time, since no row may depend on the others.
-    ours = np.concatenate([forward(network, weights, row[np.newaxis]) for row in rows])
-    scale = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
-    tolerance = _tolerance(model) * scale
-    is_same = theirs.shape == ours.shape and np.allclose(
-        ours, theirs, rtol=0, atol=tolerance, equal_nan=True
-    )
-    if not is_same:
-        raise ValueError(
-            "model must compute what its layers do by their kinds and arguments, for each row by "
-            f"itself. Got other outputs, {theirs[0]}, than layers like these give, {ours[0]}, for "
-            "a row of random numbers. See whether its call, a layer or an activation was changed."
-        )
-
-
-def _tolerance(model: Any) -> float:
-    """Return how far outputs may differ, relative to their scale, by the coarsest dtype."""
-    dtypes = {model.inputs[0].dtype, *(layer.compute_dtype for layer in model.layers)}
-    return max(_TOLERANCES[dtype] for dtype in dtypes)
 
 
 def _compiled_with(model: Any) -> dict[str, Any]:
@@ -164,7 +132,7 @@ def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
     ------
     ValueError
         If the classes are not as many as the outputs tell apart, not distinct, in no order, or
-        no labels of one kind.
+        no labels.
     """
     n_outputs = found.network.n_outputs
     n_classes = max(2, n_outputs)
@@ -173,41 +141,19 @@ def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
             "model must have an output for each class under an activation that they share. Got "
             f"one output under {found.network.output.function!r}, which is always the same."
         )
-    given = np.arange(n_classes) if classes is None else _in_order(classes)
-    values, order = np.unique(given, return_index=True)
-    if given.shape != (n_classes,) or len(values) < n_classes:
+    given = np.arange(n_classes) if classes is None else classes
+    is_one_for_each = np.asarray(given, dtype=object).shape == (n_classes,)
+    values = distinct(given, "classes") if is_one_for_each else np.array([])
+    if len(values) < n_classes:
         raise ValueError(
-            f"classes must be {n_classes} different labels, for the {n_outputs} output(s) of the "
-            f"model. Got {classes!r}."
+            f"classes must be {n_classes} different labels, in an array that has the order of the "
+            f"{n_outputs} output(s) of the model. Got {classes!r}."
         )
+    order = np.unique(np.asarray(given), return_index=True)[1]
     labels = Labels(values, is_multilabel=False)
     if (order == np.arange(n_classes)).all():
         return labels, found.weights
     return labels, (*found.weights[:-1], _reordered(found, order))
-
-
-def _in_order(classes: Any) -> Any:
-    """Return classes as an array; of a set or a mapping nobody sees which output is whose."""
-    if isinstance(classes, Set | Mapping | MappingView):
-        raise ValueError(
-            "classes must be in the order of the outputs, such as a list. Got a "
-            f"{type(classes).__name__}, {classes!r}."
-        )
-    labels = np.asarray(classes)
-    # Before the conversion, which makes texts of numbers beside texts.
-    kinds = {_kind(label) for label in classes} if np.iterable(classes) else set()
-    if labels.ndim == 1 and (len(kinds) > 1 or "O" in kinds or (labels != labels).any()):
-        raise ValueError(
-            "classes must be labels of one kind: texts, numbers, or truth values; None and NaN "
-            f"are no labels. Got {classes!r}."
-        )
-    return labels
-
-
-def _kind(label: Any) -> str:
-    """Return NumPy's letter for the kind of a label, the same for all numbers; "O" for others."""
-    kind = np.asarray(label).dtype.kind
-    return "f" if kind in "iuf" else kind
 
 
 def _reordered(found: Adopted, order: Any) -> dict[str, Any]:

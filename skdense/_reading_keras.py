@@ -68,9 +68,14 @@ def _rescaled(weights: Weights, output: Activation, layer: Any, keras: Any) -> W
     _require_floating(layer, layer, keras)
     if output != Activation("linear"):
         raise ValueError(f"model must be linear before the layer {layer.name!r}. Got {output}.")
-    scale, offset = np.asarray(layer.scale), np.asarray(layer.offset)
-    kernel, bias = weights[-1]["kernel"] * scale, weights[-1]["bias"] * scale + offset
-    return (*weights[:-1], _finite({"kernel": kernel, "bias": bias}, layer))
+    scale, offset, bias = map(np.asarray, (layer.scale, layer.offset, weights[-1]["bias"]))
+    if np.broadcast_shapes(scale.shape, offset.shape, bias.shape) != bias.shape:
+        raise ValueError(
+            f"model must have a scale and an offset for each of its {len(bias)} output(s), or one "
+            f"for all. Got shapes {scale.shape} and {offset.shape} in the layer {layer.name!r}."
+        )
+    rescaled = {"kernel": weights[-1]["kernel"] * scale, "bias": bias * scale + offset}
+    return (*weights[:-1], _finite(rescaled, layer))
 
 
 def _output(stages: list[Stage]) -> Activation:
@@ -87,16 +92,15 @@ def _output(stages: list[Stage]) -> Activation:
 def _stages(layer: Any, keras: Any) -> list[tuple[Stage, StageWeights]]:
     """Read a layer of an exact type, since a class derived from it may compute something else."""
     layers = keras.layers
+    if type(layer) in (layers.Dense, layers.BatchNormalization, layers.Dropout):
+        _require_floating(layer, layer, keras)
     if type(layer) is layers.Dense:
-        read = [_dense(layer), *_activation(layer.activation, layer, keras)]
-    elif type(layer) is layers.BatchNormalization:
-        read = [_normalization(layer)]
-    elif type(layer) is layers.Dropout:
-        read = [(Dropout(float(layer.rate)), {})] if layer.rate > 0 else []
-    else:
-        read = _activation(layer, layer, keras)
-    _require_floating(layer, layer, keras)
-    return [(stage, _finite(weights, layer)) for stage, weights in read]
+        return [_dense(layer), *_activation(layer.activation, layer, keras)]
+    if type(layer) is layers.BatchNormalization:
+        return [_normalization(layer)]
+    if type(layer) is layers.Dropout:
+        return [(Dropout(float(layer.rate)), {})] if layer.rate > 0 else []
+    return _activation(layer, layer, keras)
 
 
 def _require_floating(part: Any, layer: Any, keras: Any) -> None:
@@ -105,8 +109,9 @@ def _require_floating(part: Any, layer: Any, keras: Any) -> None:
     dtypes = {policy.compute_dtype, policy.variable_dtype}
     if type(policy) is not keras.DTypePolicy or not dtypes <= FLOATING:
         raise ValueError(
-            f"model must be made of layers that are not quantized. Got the layer {layer.name!r} "
-            f"of the dtype policy {policy.name!r}. Take the model as it was before that."
+            "model must be made of layers of floating-point numbers, under a plain "
+            f"keras.DTypePolicy, not quantized. Got the layer {layer.name!r} under {policy!r}. "
+            "Take the model as it was before."
         )
 
 
@@ -157,30 +162,30 @@ def _name(layer: Any) -> str:
 def _dense(layer: Any) -> tuple[Stage, StageWeights]:
     kernel = _array(layer.kernel)
     bias = _array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[1], kernel.dtype)
-    return Dense(*kernel.shape), {"kernel": kernel, "bias": bias}
+    return Dense(*kernel.shape), _finite({"kernel": kernel, "bias": bias}, layer)
 
 
 def _normalization(layer: Any) -> tuple[Stage, StageWeights]:
     if layer.axis not in (-1, 1):
         raise ValueError(
-            "model must normalise columns. Got the layer "
-            f"{layer.name!r} with axis={layer.axis!r}."
+            f"model must normalise columns. Got the layer {layer.name!r} with axis={layer.axis!r}."
         )
     mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
-    if (variance + layer.epsilon <= 0).any():
-        raise ValueError(
-            "model must have variances above 0. Got "
-            f"{variance.min()} and epsilon={layer.epsilon} in the layer {layer.name!r}."
-        )
-    gamma = _array(layer.gamma) if layer.scale else np.ones_like(mean)
-    # With the epsilon that is used here it divides by another number.
-    own, used = variance + layer.epsilon, variance + NORMALIZATION_EPSILON
     weights = {
-        "gamma": gamma * np.sqrt(used / own),
+        "gamma": _array(layer.gamma) if layer.scale else np.ones_like(mean),
         "beta": _array(layer.beta) if layer.center else np.zeros_like(mean),
         "moving_mean": mean,
         "moving_variance": variance,
     }
+    _finite(weights, layer)
+    own, used = variance + layer.epsilon, variance + NORMALIZATION_EPSILON
+    if min(own.min(), used.min()) <= 0:
+        raise ValueError(
+            f"model must have variances above 0. Got {variance.min()}, and epsilon="
+            f"{layer.epsilon}, in the layer {layer.name!r}."
+        )
+    # With the epsilon that is used here it divides by another number.
+    weights["gamma"] = weights["gamma"] * np.sqrt(used / own)
     return Normalization(len(mean)), weights
 
 
