@@ -350,8 +350,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ----------
         model : keras.Sequential
             Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
-            activations. If compiled, its loss says what the outputs are, and further training
-            begins with a fresh optimizer like its own.
+            activations; no classes derived from these, and no quantized layers. If
+            compiled, its loss says what the outputs are, and further training begins with a fresh
+            optimizer like its own.
         classes : array-like of shape (n_classes,) or None, default=None
             Labels in the order of the outputs; a single output is for the second one. None
             numbers them. `classes_` are sorted, as always, and the outputs with them.
@@ -366,13 +367,16 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Raises
         ------
         TypeError, ValueError
-            If the model is none of these, or has layers of another kind; the message names them.
+            If the model is none of these, has layers of another kind or weights that are not
+            finite, which the message names, or gives other outputs than what was read, on a few
+            rows of random numbers.
 
         Notes
         -----
         Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
         needs layers in this estimator's order (dense, normalization, activation, dropout), and
-        has momentum and epsilon of normalization, and penalties, as this estimator has them.
+        has momentum and epsilon of normalization, and penalties, as this estimator has them. It
+        trains all layers, also those that were frozen, and knows no constraints.
 
         Examples
         --------

@@ -645,6 +645,8 @@ def test_a_class_weight_may_name_a_class_that_no_chunk_has():
         ([["a", "b"]], r"in one dimension. Got shape \(1, 2\)"),
         (np.array(["a", 1], object), "classes must hold labels of one kind.* Got int, str"),
         ([0.5, 1.5], "Unknown label type"),
+        (["a", np.nan], r"classes must hold labels only. Got 1 missing value\(s\), .*nan"),
+        (["a", 1], "classes must hold labels of one kind.* Got int, str"),
     ],
 )
 def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(classes, match):
@@ -652,6 +654,11 @@ def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(cl
     with pytest.raises(ValueError, match=match):
         network.partial_fit(X, CLASSES, classes=classes)
     assert not hasattr(network, "classes_")
+
+
+def test_a_stream_may_have_many_classes():
+    network = clone(CLASSIFIER).partial_fit(X, np.arange(90) % 30, classes=np.arange(30))
+    assert_array_equal(network.classes_, np.arange(30))
 
 
 def test_class_weights_of_unknown_classes_are_refused(streamed_classifier):
