@@ -877,7 +877,7 @@ def interrupt_in_the_first_epoch(monkeypatch):
         raise KeyboardInterrupt("in training")
 
     # What either engine does with an epoch's loss before the epoch counts as done.
-    monkeypatch.setattr("skdense.training.watching.require_finite", interrupt)
+    monkeypatch.setattr("skdense.training.watching.Watch._follow_loss", interrupt)
 
 
 @both

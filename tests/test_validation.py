@@ -847,6 +847,62 @@ def test_a_diverged_training_is_not_blamed_on_the_scorer(scoring, engine):
     assert_fit_fails(network, X, NUMBERS, match="training loss must stay finite|val_score that is")
 
 
+# The rate that wrecks a training, from the fifth epoch of those 72 rows on.
+EXPLODES = keras.optimizers.schedules.PiecewiseConstantDecay([19], [0.05, 1e30])
+SOON_WRECKED = {"optimizer": "sgd", "learning_rate": EXPLODES, "depth": 0, "dtype": "float32"}
+WRECKED = (
+    r"must stay finite. Got .* in epoch \d+ with learning_rate=PiecewiseConstantDecay, by then"
+)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("changes", [{}, {"scoring": "r2"}, {"verbose": 1}], ids=str)
+@pytest.mark.parametrize("epochs", [5, 20])
+def test_a_training_that_diverges_keeps_its_best_epoch(epochs, changes, engine, capsys):
+    network = small(KerasDenseRegressor, early_stopping=True, validation_fraction=0.2)
+    network.set_params(engine=engine, **SOON_WRECKED, **changes)
+    until_then = clone(network).set_params(epochs=4).fit(X, NUMBERS)
+    network.set_params(epochs=epochs)
+    with pytest.warns(UserWarning, match=rf"{WRECKED} 1e\+30\. .* keeps the weights of epoch"):
+        network.fit(X, NUMBERS)
+    assert network.best_epoch_ == until_then.best_epoch_
+    assert_same_weights(network, until_then)
+    assert network.n_iter_ in (4, 5)
+    assert np.isfinite(network.history_["loss"]).all()
+    assert np.isfinite(network.predict(X)).all()
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_after_a_divergence_training_goes_on_from_the_best_epoch(engine):
+    network = small(KerasDenseRegressor, early_stopping=True, validation_fraction=0.2)
+    network.set_params(engine=engine, epochs=10, warm_start=True, **SOON_WRECKED)
+    with pytest.warns(UserWarning, match=WRECKED):
+        network.fit(X, NUMBERS)
+    best = network.score(X, NUMBERS)
+    network.set_params(learning_rate=0.01).fit(X, NUMBERS)
+    assert network.score(X, NUMBERS) > best - 0.1
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_without_early_stopping_a_divergence_is_an_error(engine):
+    network = small(KerasDenseRegressor, validation_fraction=0.2, engine=engine)
+    network.set_params(epochs=20, **SOON_WRECKED)
+    assert_fit_fails(network, X, NUMBERS, match=rf"{WRECKED} 1e\+30\. ")
+
+
+class WreckThird(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 1e30 if epoch == 2 else 0.01
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_the_error_of_a_divergence_names_the_rate_that_a_callback_set(engine):
+    network = small(KerasDenseRegressor, engine=engine, epochs=20, callbacks=WreckThird())
+    network.set_params(optimizer="sgd", learning_rate=0.05, depth=0, dtype="float32")
+    match = r"in epoch 3 with learning_rate=0\.05, by then 1e\+30\."
+    assert_fit_fails(network, X, NUMBERS, match=match)
+
+
 def test_a_score_of_nan_without_early_stopping_is_recorded():
     network = small(KerasDenseRegressor, validation_fraction=0.2, scoring=gives_nan)
     network.fit(X, NUMBERS)

@@ -174,7 +174,7 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
             self.judged = get_weights(model, like)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            self.rate = float(model.optimizer.learning_rate)  # before callbacks change it
+            self.rate = float(model.optimizer.learning_rate.numpy())  # before callbacks change it
             if task.validation is None:
                 self.judged = get_weights(model, like)
             if task.score is not None:

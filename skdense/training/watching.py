@@ -86,13 +86,14 @@ class Watch:
         return stops or self._rule.has_stalled
 
     def _follow_loss(self, loss: float, epoch: int) -> bool:
-        """Return whether a loss is finite; without a best epoch to keep, another one is an error."""
+        """Return whether a loss is finite; one that is not ends the training."""
         if isfinite(loss):
             return True
         self._diverge(f"The training loss must stay finite. Got {loss}", epoch)
         return False
 
     def _diverge(self, message: str, epoch: int) -> None:
+        """Remember what went wrong; without weights of a best epoch to keep, it is an error."""
         given, rate = self._task.optimizer.learning_rate, self._rate_in(epoch)
         shown = f"{given:g}" if isinstance(given, float) else given.class_name
         if not isinstance(given, float) or np.float32(given) != np.float32(rate):
@@ -126,7 +127,8 @@ class Watch:
         Raises
         ------
         ValueError
-            If weights are NaN or infinite and no earlier ones were kept, or if early stopping never saw a number, or only the worst infinity.
+            If weights are NaN or infinite and no earlier ones were kept, or if early stopping never
+            saw a number other than the worst infinity.
         """
         self._progress.ended()
         if not self._divergence and not are_finite(last_weights):  # which no loss has shown
