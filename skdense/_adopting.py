@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ._comparing import require_same_outputs
+from ._heads import ROWWISE_ACTIVATIONS
 from ._keras_objects import KerasObject
-from ._labels import Labels
+from ._labels import Labels, distinct
 from ._network import (
     Activation,
     Dense,
@@ -50,7 +52,7 @@ def adopted(model: Any) -> Adopted:
     Raises
     ------
     TypeError, ValueError
-        For a model that is no dense network.
+        For a model that is no dense network, or computes something else than its layers say.
     """
     network, weights = read_model(model)
     layers = _hidden_layers(network.stages)
@@ -67,6 +69,7 @@ def adopted(model: Any) -> Adopted:
     )
     if _without_linear(usual) == _without_linear(network):
         network, weights = usual, arranged(weights, usual)
+    require_same_outputs(model, network, weights)
     return Adopted(parameters | _compiled_with(model), network, weights)
 
 
@@ -128,16 +131,25 @@ def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
     Raises
     ------
     ValueError
-        If the classes are not as many as the outputs tell apart, or not distinct.
+        If the classes are not as many as the outputs tell apart, not distinct, in no order, or
+        no labels.
     """
-    n_classes = max(2, found.network.n_outputs)
-    given = np.arange(n_classes) if classes is None else np.asarray(classes)
-    values, order = np.unique(given, return_index=True)
-    if given.shape != (n_classes,) or len(values) < n_classes:
+    n_outputs = found.network.n_outputs
+    n_classes = max(2, n_outputs)
+    if n_outputs == 1 and found.network.output.function in ROWWISE_ACTIVATIONS:
         raise ValueError(
-            f"classes must be {n_classes} different labels, for the {found.network.n_outputs} "
-            f"output(s) of the model. Got {classes!r}."
+            "model must have an output for each class under an activation that they share. Got "
+            f"one output under {found.network.output.function!r}, which is always the same."
         )
+    given = np.arange(n_classes) if classes is None else classes
+    is_one_for_each = np.asarray(given, dtype=object).shape == (n_classes,)
+    values = distinct(given, "classes") if is_one_for_each else np.array([])
+    if len(values) < n_classes:
+        raise ValueError(
+            f"classes must be {n_classes} different labels, in an array that has the order of the "
+            f"{n_outputs} output(s) of the model. Got {classes!r}."
+        )
+    order = np.unique(np.asarray(given), return_index=True)[1]
     labels = Labels(values, is_multilabel=False)
     if (order == np.arange(n_classes)).all():
         return labels, found.weights

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
@@ -349,8 +350,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ----------
         model : keras.Sequential
             Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
-            activations. If compiled, its loss says what the outputs are, and further training
-            begins with a fresh optimizer like its own.
+            activations; no classes derived from these, and no quantized layers. If
+            compiled, its loss says what the outputs are, and further training begins with a fresh
+            optimizer like its own.
         classes : array-like of shape (n_classes,) or None, default=None
             Labels in the order of the outputs; a single output is for the second one. None
             numbers them. `classes_` are sorted, as always, and the outputs with them.
@@ -365,13 +367,16 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Raises
         ------
         TypeError, ValueError
-            If the model is none of these, or has layers of another kind; the message names them.
+            If the model is none of these, has layers of another kind or weights that are not
+            finite, which the message names, or gives other outputs than what was read, on a few
+            rows of random numbers.
 
         Notes
         -----
         Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
         needs layers in this estimator's order (dense, normalization, activation, dropout), and
-        has momentum and epsilon of normalization, and penalties, as this estimator has them.
+        has momentum and epsilon of normalization, and penalties, as this estimator has them. It
+        trains all layers, also those that were frozen, and knows no constraints.
 
         Examples
         --------
@@ -436,12 +441,17 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits computed
-            from the logits, so that it is finite where a probability rounds to 0.
+            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits finite
+            also where the probability is too small for that dtype.
         """
-        check_is_fitted(self)
-        outputs = self._outputs(X, activate=not self._target.decides_on_logits)
-        return self._target.log_probabilities(outputs)
+        probabilities = self.predict_proba(X)
+        is_small = probabilities < np.finfo(probabilities.dtype).tiny
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            logarithms = np.log(probabilities)
+        if is_small.any() and self._target.has_logarithms:
+            outputs = self._outputs(X, activate=not self._target.decides_on_logits)
+            logarithms[is_small] = self._target.log_probabilities(outputs)[is_small]
+        return logarithms
 
     def decision_function(self, X: Any) -> Array:
         """Return what classes are decided by: logits where the network has some.

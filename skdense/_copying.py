@@ -22,7 +22,8 @@ def remember_copies(value: Any, memo: dict[int, Any]) -> None:
         if id(part) not in memo:
             if _is_by_configuration(part):
                 described = configuration(part)
-                memo[id(part)] = described.build() if described else part
+                name = {key: value for key, value in part.get_config().items() if key == "name"}
+                memo[id(part)] = described.with_arguments(**name).build() if described else part
             else:
                 _copy_or_share(part, memo)
 

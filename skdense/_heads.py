@@ -18,7 +18,7 @@ _CLASSWISE_LOSSES = {
 _BINARY_CROSSENTROPIES = {"binary_crossentropy", "binary_focal_crossentropy"}
 _HINGE_LOSSES = {"hinge", "squared_hinge", "categorical_hinge"}
 # Activations over all units of a row, so that one unit alone would be constant.
-_ROWWISE_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax"}
+ROWWISE_ACTIVATIONS = {"softmax", "log_softmax", "sparsemax"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Head:
 def sees_two_classes_by_one_unit(output_activation: Activation, loss: Any) -> bool:
     """Say whether activation and loss, which may be "auto", need but one unit for two classes."""
     needs_all = loss_name(loss) in SPARSE_LOSSES | _CLASSWISE_LOSSES
-    return not needs_all and output_activation not in _ROWWISE_ACTIVATIONS
+    return not needs_all and output_activation not in ROWWISE_ACTIVATIONS
 
 
 def classification_head(n_classes: int, output_activation: Activation, loss: Any) -> Head:
@@ -86,7 +86,7 @@ def labels_head(output_activation: Activation, loss: Any) -> Head:
     ValueError
         If they are for one class per row.
     """
-    if output_activation in _ROWWISE_ACTIVATIONS or loss_name(loss) in (
+    if output_activation in ROWWISE_ACTIVATIONS or loss_name(loss) in (
         SPARSE_LOSSES | _CLASSWISE_LOSSES
     ):
         raise ValueError(

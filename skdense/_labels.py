@@ -39,16 +39,15 @@ class Labels:
         ValueError
             For numbers that are no classes, or several outputs of several classes.
         """
-        if y.ndim == 1:
-            return cls(distinct(y, "y"), is_multilabel=False)
+        values = distinct(y, "y") if y.ndim == 1 else np.arange(y.shape[1])
         check_classification_targets(y)
-        if type_of_target(y, input_name="y") == "multiclass-multioutput":
+        if y.ndim == 2 and type_of_target(y, input_name="y") == "multiclass-multioutput":
             raise ValueError(
                 "y must hold one class for each row, or labels of 0 and 1 in an indicator matrix. "
                 f"Got {y.shape[1]} columns of several classes (multiclass-multioutput). Wrap the "
                 "estimator in sklearn.multioutput.MultiOutputClassifier."
             )
-        return cls(np.arange(y.shape[1]), is_multilabel=True)
+        return cls(values, is_multilabel=y.ndim == 2)
 
     def encode(self, y: Array, name: str = "y") -> Array:
         """Return class numbers, (n_samples,), or the indicator matrix as numbers.
@@ -99,7 +98,9 @@ def distinct(labels: Any, name: str) -> Array:
             f"{name} must be an array of labels in one dimension. Got {type(labels).__name__}. "
             f"Pass {name}=np.unique(all_y)."
         )
-    array = np.asarray(labels)
+    # A list as objects: NumPy makes texts of numbers, and of NaN, that stand beside texts.
+    is_list = not hasattr(labels, "dtype")
+    array = np.asarray(labels, dtype=object if is_list else None)
     if array.ndim != 1:
         raise ValueError(f"{name} must be an array in one dimension. Got shape {array.shape}.")
     is_missing = _missing(array)
@@ -116,7 +117,10 @@ def distinct(labels: Any, name: str) -> Array:
             f"{name} must hold labels of one kind, which compare. Got {', '.join(kinds)}: {error}. "
             f"Convert them all to text."
         ) from error
-    check_classification_targets(array)
+    if is_list:
+        values = np.unique(np.asarray(labels))
+    # Each twice, since scikit-learn warns of many that hardly repeat.
+    check_classification_targets(np.repeat(values, 2))
     return values
 
 

@@ -341,8 +341,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         ----------
         model : keras.Sequential
             Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
-            activations. If compiled, further training has its loss, and begins with a fresh
-            optimizer like its own.
+            activations; no classes derived from these, and no quantized layers. If
+            compiled, further training has its loss, and begins with a fresh optimizer like its own.
 
         Returns
         -------
@@ -352,13 +352,16 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Raises
         ------
         TypeError, ValueError
-            If the model is none of these, or has layers of another kind; the message names them.
+            If the model is none of these, has layers of another kind or weights that are not
+            finite, which the message names, or gives other outputs than what was read, on a few
+            rows of random numbers.
 
         Notes
         -----
         Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
         needs layers in this estimator's order (dense, normalization, activation, dropout), and
-        has momentum and epsilon of normalization, and penalties, as this estimator has them.
+        has momentum and epsilon of normalization, and penalties, as this estimator has them. It
+        trains all layers, also those that were frozen, and knows no constraints.
 
         Examples
         --------

@@ -144,9 +144,6 @@ class ClassTarget(_UnitlessTarget):
 
     def log_probabilities(self, outputs: Array) -> Array:
         """Turn what decisions are taken on into logarithms of probabilities."""
-        if not self.has_logarithms:
-            with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-                return np.log(self.probabilities(outputs))
         if self.n_units == 1:
             return np.column_stack([log_expit(-outputs[:, 0]), log_expit(outputs[:, 0])])
         return log_softmax(self._log_scores(outputs), axis=1)
@@ -214,10 +211,12 @@ class LabelsTarget(_UnitlessTarget):
 
     def log_probabilities(self, outputs: Array) -> Array:
         """Turn what decisions are taken on into the logarithm of each label's probability."""
-        if self.decides_on_logits:
-            return log_expit(outputs)
-        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-            return np.log(self.probabilities(outputs))
+        return log_expit(outputs)
+
+    @property
+    def has_logarithms(self) -> bool:
+        """Whether probabilities have logarithms that are not taken of them."""
+        return self.decides_on_logits
 
 
 def _score(link: str, outputs: Array) -> Array:

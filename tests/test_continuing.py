@@ -297,14 +297,6 @@ def test_another_optimizer_begins_anew_from_the_weights(name, engine):
     assert network.n_iter_ == 6
 
 
-def test_without_a_kept_state_the_weights_go_on():
-    network = plain(learning_rate=0.01).fit(X, NOISE)
-    model = keras_model(network, optimizers.Adam(0.01))
-    network.set_params(warm_start=True).fit(X, NOISE)
-    assert_allclose(network.predict(X), train_by_hand(model), atol=1e-5)
-    assert network.n_iter_ == len(network.loss_curve_) == 6
-
-
 def test_without_warm_start_a_fit_begins_anew():
     network = warm(CLASSIFIER).fit(X, CLASSES).set_params(warm_start=False).fit(X, CLASSES)
     assert_same(network, clone(CLASSIFIER).fit(X, CLASSES))
@@ -316,16 +308,6 @@ def test_without_warm_start_other_data_are_welcome():
     network = clone(REGRESSOR).fit(X[:, :4], NUMBERS).fit(X, NUMBERS)
     assert network.n_features_in_ == 6
     assert_same(network, clone(REGRESSOR).fit(X, NUMBERS))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("changes", [{}, {"early_stopping": True}], ids=["plain", "watched"])
-def test_without_warm_start_no_optimizer_state_is_kept(changes):
-    network = warm(REGRESSOR, units=128, depth=2, **changes).fit(X, NUMBERS)
-    weights = sum(array.nbytes for array in flat_weights(network))
-    assert len(pickle.dumps(network)) > 2 * weights
-    network.set_params(warm_start=False).fit(X, NUMBERS)
-    assert len(pickle.dumps(network)) <= 1.1 * weights + 20_000
 
 
 # --- warm_start: validation ----------------------------------------------------------------
@@ -493,14 +475,6 @@ def test_a_call_after_fit_goes_on():
 def test_a_fit_with_warm_start_after_calls_goes_on():
     network = warm(CLASSIFIER).partial_fit(X, CLASSES, ALL).fit(X, CLASSES)
     assert_same(network, clone(CLASSIFIER).set_params(epochs=4).fit(X, CLASSES))
-
-
-def test_a_call_after_fit_without_warm_start_goes_on_from_the_weights():
-    network = plain(learning_rate=0.01).fit(X, NOISE)
-    model = keras_model(network, optimizers.Adam(0.01))
-    network.partial_fit(X, NOISE).partial_fit(X, NOISE)
-    assert_allclose(network.predict(X), train_by_hand(model, epochs=2), atol=1e-5)
-    assert network.n_iter_ == network.best_epoch_ == 5
 
 
 def test_fit_after_calls_begins_anew():
@@ -671,6 +645,8 @@ def test_a_class_weight_may_name_a_class_that_no_chunk_has():
         ([["a", "b"]], r"in one dimension. Got shape \(1, 2\)"),
         (np.array(["a", 1], object), "classes must hold labels of one kind.* Got int, str"),
         ([0.5, 1.5], "Unknown label type"),
+        (["a", np.nan], r"classes must hold labels only. Got 1 missing value\(s\), .*nan"),
+        (["a", 1], "classes must hold labels of one kind.* Got int, str"),
     ],
 )
 def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(classes, match):
@@ -678,6 +654,11 @@ def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(cl
     with pytest.raises(ValueError, match=match):
         network.partial_fit(X, CLASSES, classes=classes)
     assert not hasattr(network, "classes_")
+
+
+def test_a_stream_may_have_many_classes():
+    network = clone(CLASSIFIER).partial_fit(X, np.arange(90) % 30, classes=np.arange(30))
+    assert_array_equal(network.classes_, np.arange(30))
 
 
 def test_class_weights_of_unknown_classes_are_refused(streamed_classifier):

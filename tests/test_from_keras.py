@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense._activations import NUMPY_ACTIVATIONS
 from skdense._network import Activation
 
 # Of Keras, when it saves on NumPy 2.
@@ -30,6 +31,11 @@ def trained(*stages, loss="mse", target=None, dtype="float32"):
     y = RNG.standard_normal((60, n_outputs)) if target is None else target
     model.fit(X, y, epochs=2, verbose=0)
     return model
+
+
+def untrained(*stages, n_inputs=4, dtype="float32"):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((n_inputs,), dtype=dtype), *stages])
 
 
 STAGES = {
@@ -156,11 +162,45 @@ def test_outputs_may_be_labels_of_their_own():
         KerasDenseClassifier.from_keras(model, classes=["a", "b"], multi_label=True)
 
 
-@pytest.mark.parametrize("classes", [["a"], ["a", "b"], ["a", "b", "b"], [["a", "b", "c"]], "abc"])
-def test_classes_must_be_as_many_as_the_outputs(classes):
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ["a"],
+        ["a", "b"],
+        ["a", "b", "b"],
+        [["a", "b", "c"]],
+        "abc",
+        {"a", "b", "c"},
+        {"a": 0, "b": 1, "c": 2}.keys(),
+        {"a": 0, "b": 1, "c": 2}.values(),
+        iter("abc"),
+    ],
+    ids=str,
+)
+def test_classes_must_be_as_many_as_the_outputs_and_in_their_order(classes):
     model = trained(layers.Dense(3, "softmax"))
     with pytest.raises(ValueError, match="classes must be 3 different labels"):
         KerasDenseClassifier.from_keras(model, classes=classes)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ([np.nan, 0, 1], r"classes must hold labels only. Got 1 missing value\(s\), such as nan"),
+        (["a", np.nan, "b"], "classes must hold labels only. .* such as nan"),
+        ([None, "a", "b"], "classes must hold labels only. .* such as None"),
+        (["a", 1, 2], "classes must hold labels of one kind, .* Got int, str"),
+    ],
+)
+def test_classes_must_be_labels(classes, message):
+    with pytest.raises(ValueError, match=message):
+        KerasDenseClassifier.from_keras(untrained(layers.Dense(3, "softmax")), classes=classes)
+
+
+def test_one_output_alone_has_no_softmax():
+    sole = untrained(layers.Dense(1, "log_softmax"))
+    with pytest.raises(ValueError, match="Got one output under 'log_softmax'"):
+        KerasDenseClassifier.from_keras(sole)
 
 
 def test_other_layers_are_refused_by_name():
@@ -260,3 +300,205 @@ def test_rescaling_anywhere_else_is_refused():
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1, "relu"), layers.Rescaling(2.0)])
     with pytest.raises(ValueError, match="must be linear before the layer 'rescaling"):
         KerasDenseRegressor.from_keras(model)
+
+
+@pytest.mark.filterwarnings("ignore:Layer InputLayer does not have a `quantize`:UserWarning")
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_quantized_layers_are_refused_by_name(mode):
+    model = untrained(layers.Dense(8, "relu", name="small"), layers.Dense(1))
+    model.quantize(mode)
+    with pytest.raises(ValueError, match=f"not quantized. Got the layer 'small' under <.*{mode}"):
+        KerasDenseRegressor.from_keras(model)
+
+
+def doubled(kind):
+    """Return a class that does twice what a class of Keras does."""
+
+    class Doubled(kind):
+        def call(self, inputs, **kwargs):
+            return 2 * super().call(inputs, **kwargs)
+
+    return Doubled
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        lambda: [doubled(layers.Dense)(3), layers.Dense(1)],
+        lambda: [doubled(layers.Dropout)(0.1), layers.Dense(1)],
+        lambda: [doubled(layers.BatchNormalization)(), layers.Dense(1)],
+        lambda: [doubled(layers.ReLU)(), layers.Dense(1)],
+        lambda: [layers.Dense(1, doubled(layers.ReLU)())],
+        lambda: [layers.Dense(1, layers.PReLU())],
+        lambda: [layers.Dense(1), doubled(layers.Rescaling)(1.0)],
+    ],
+)
+def test_classes_derived_from_those_of_keras_are_refused(stages):
+    with pytest.raises(ValueError, match=r"Got the layer '.*', .*of the class (Doubled|PReLU)\."):
+        KerasDenseRegressor.from_keras(untrained(*stages()))
+
+
+def test_a_model_with_a_call_of_its_own_is_refused():
+    model = doubled(keras.Sequential)([keras.Input((4,)), layers.Dense(1)])
+    with pytest.raises(TypeError, match="of no class derived from it"):
+        KerasDenseRegressor.from_keras(model)
+
+
+def with_weights(layer, **values):
+    """Return a model in which some of a layer's weights are these, in all places."""
+    model = untrained(layer, layers.Dense(1))
+    for name, value in values.items():
+        variable = getattr(layer, name)
+        variable.assign(np.full(variable.shape, value))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: with_weights(layers.Dense(2, name="d"), kernel=np.nan), "in the kernel of .* 'd'"),
+        (lambda: with_weights(layers.Dense(2, name="d"), bias=np.inf), "in the bias of .* 'd'"),
+        (
+            lambda: with_weights(layers.BatchNormalization(name="n"), moving_variance=np.inf),
+            "in the moving_variance of the layer 'n'",
+        ),
+        (
+            lambda: with_weights(layers.BatchNormalization(name="n"), moving_variance=-1),
+            "variances above 0. Got -1.0, and epsilon=0.001, in the layer 'n'",
+        ),
+        (
+            lambda: keras.Sequential(
+                [
+                    keras.Input(batch_shape=(8, 4)),
+                    layers.BatchNormalization(axis=0, name="n"),
+                    layers.Dense(1),
+                ]
+            ),
+            "normalise columns. Got the layer 'n' with axis=0",
+        ),
+        (
+            lambda: untrained(layers.Dense(3), layers.Softmax(axis=0, name="s")),
+            "Got the layer 's' with axis=0",
+        ),
+        (
+            lambda: untrained(layers.Dense(3, layers.Softmax(axis=0), name="d")),
+            "Got the layer 'd' with axis=0",
+        ),
+        (lambda: untrained(layers.Dense(1), dtype="int32"), "floating-point numbers. Got int32"),
+        (
+            lambda: untrained(layers.Dense(3), layers.Rescaling([[1.0], [2.0], [3.0]], name="r")),
+            r"Got shapes \(3, 1\) and \(\) in the layer 'r'",
+        ),
+    ],
+)
+def test_what_would_predict_something_else_is_refused_by_name(model, message):
+    with pytest.raises(ValueError, match=message):
+        KerasDenseRegressor.from_keras(model())
+
+
+def changed_layer(model):
+    call = model.layers[0].call
+    model.layers[0].call = lambda *args, **kwargs: call(*args, **kwargs) * 1.001
+
+
+def changed_model(model):
+    call = model.call
+    model.call = lambda *args, **kwargs: keras.ops.maximum(call(*args, **kwargs), 0)
+
+
+def activation_across_rows(model):
+    model.layers[0].activation = lambda x: x - keras.ops.mean(x, axis=0)
+
+
+@pytest.mark.parametrize("change", [changed_layer, changed_model, activation_across_rows])
+def test_what_a_model_computes_is_compared(change):
+    model = untrained(layers.Dense(8, "tanh"), layers.Dense(2))
+    KerasDenseRegressor.from_keras(model)
+    change(model)
+    with pytest.raises(ValueError, match=r"compute what its layers do .* Got other outputs"):
+        KerasDenseRegressor.from_keras(model)
+
+
+DTYPES = ["float16", "bfloat16", "mixed_float16", "mixed_bfloat16", "float32", "float64"]
+
+
+def of_dtype(dtype, *stages, n_inputs=4):
+    """Return a model whose layers all have a dtype policy, as has its input."""
+    for layer in stages:
+        layer.dtype_policy = keras.DTypePolicy(dtype)
+    return untrained(*stages, n_inputs=n_inputs, dtype=dtype.removeprefix("mixed_"))
+
+
+def stack(n_layers, units, activation="relu"):
+    return [layers.Dense(units, activation) for _ in range(n_layers)]
+
+
+MODELS = {
+    "deep": lambda dtype: of_dtype(dtype, *stack(20, 32, "elu"), layers.Dense(1)),
+    "wide": lambda dtype: of_dtype(dtype, *stack(1, 512), layers.Dense(9), n_inputs=3000),
+    "huge outputs": lambda dtype: of_dtype(
+        dtype, *stack(2, 32, "relu6"), layers.Dense(3, "exponential", kernel_initializer="ones")
+    ),
+    "saturated outputs": lambda dtype: of_dtype(
+        dtype, *stack(2, 32), layers.Dense(3, "sigmoid", kernel_initializer=wide_normal())
+    ),
+    "minute numbers": lambda dtype: of_dtype(
+        dtype, layers.Dense(32, "elu", kernel_initializer=wide_normal(1e-6)), layers.Dense(1)
+    ),
+    "jumps": lambda dtype: of_dtype(dtype, *stack(3, 256, "hard_shrink"), layers.Dense(1)),
+    "minute variances": lambda dtype: of_dtype(
+        dtype,
+        layers.BatchNormalization(moving_variance_initializer="zeros", epsilon=1e-5),
+        layers.Dense(4),
+    ),
+}
+
+
+def wide_normal(stddev=30.0):
+    return keras.initializers.RandomNormal(stddev=stddev, seed=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_rounding_is_no_other_output(make, dtype):
+    network = KerasDenseRegressor.from_keras(make(dtype))
+    KerasDenseRegressor.from_keras(network.to_keras())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
+def test_every_activation_comes_back(dtype):
+    for name in NUMPY_ACTIVATIONS:
+        model = of_dtype(dtype, layers.Dense(16, name), layers.Dense(3, name))
+        KerasDenseRegressor.from_keras(model)
+
+
+def test_activations_that_are_layers_may_have_a_coarser_dtype():
+    model = untrained(layers.Dense(64, layers.LeakyReLU(dtype="float16")), layers.Dense(1))
+    expected = model.predict(X, verbose=0)[:, 0]
+    assert_allclose(KerasDenseRegressor.from_keras(model).predict(X), expected, atol=1e-2)
+
+
+def test_what_only_training_sees_makes_no_difference():
+    lora = layers.Dense(6, "relu", kernel_regularizer="l2", activity_regularizer="l1")
+    frozen = layers.Dense(5, "tanh", kernel_constraint="non_neg", trainable=False)
+    model = untrained(lora, frozen, layers.BatchNormalization(trainable=False), layers.Dense(1))
+    lora.enable_lora(2)
+    lora.lora_kernel_b.assign(np.ones((2, 6)))
+    expected = model.predict(X, verbose=0)[:, 0]
+    network = KerasDenseRegressor.from_keras(model)
+    assert_allclose(network.predict(X), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_variances_of_0_keep_a_minute_epsilon():
+    normalization = layers.BatchNormalization(moving_variance_initializer="zeros", epsilon=1e-12)
+    model = untrained(normalization, layers.Dense(1))
+    expected = model.predict(X, verbose=0)[:, 0]
+    assert_allclose(KerasDenseRegressor.from_keras(model).predict(X), expected, rtol=1e-4)
+
+
+def test_own_units_far_from_0_come_back():
+    y = 1e9 + X[:, 0]
+    network = KerasDenseRegressor(units=6, epochs=1, random_state=0).fit(X, y)
+    again = KerasDenseRegressor.from_keras(network.to_keras())
+    rows = X.astype(np.float64)
+    assert_allclose(again.predict(rows), network.predict(rows), rtol=1e-12)

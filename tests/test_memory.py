@@ -59,11 +59,15 @@ def sparse_rows(n_rows=200_000, n_features=5_000, n_stored=5):
 
 @dataclass(frozen=True)
 class Case:
-    """Data to train on, made in a folder, and how many float32 numbers may be copied."""
+    """Data to train on, made in a folder, and how many numbers may be copied.
+
+    As float32 in a fit, and as float64 in predictions.
+    """
 
     data: Callable[[Path], Any]
     copied: int = 0
     parameters: dict[str, Any] = field(default_factory=dict)
+    converted: int = 0
 
 
 COPY = FEWER * N_FEATURES
@@ -76,7 +80,7 @@ CASES = {
     "memory_map_of_float64": Case(lambda folder: memory_map(folder, FEWER, "float64")),
     "sparse": Case(lambda folder: sparse_rows()),
     "float64": Case(lambda folder: rows(FEWER, "float64"), COPY),
-    "whole_numbers": Case(lambda folder: rows(FEWER, "int64"), COPY),
+    "whole_numbers": Case(lambda folder: rows(FEWER, "int64"), COPY, converted=COPY),
     "by_columns": Case(lambda folder: rows(FEWER, order="F"), COPY),
     "table": Case(lambda folder: pd.DataFrame(rows(FEWER)), COPY),
     "validated": Case(lambda folder: rows(MANY), HELD_OUT, VALIDATION),
@@ -94,7 +98,7 @@ def test_memory_is_bounded(name):
     assert done.returncode == 0, done.stderr
     growth = json.loads(done.stdout.splitlines()[-1])
     assert growth["fit"] < CASES[name].copied * 4 + ROOM_TO_FIT
-    assert growth["predict"] < ROOM_TO_PREDICT
+    assert growth["predict"] < CASES[name].converted * 8 + ROOM_TO_PREDICT
 
 
 def measure(case):

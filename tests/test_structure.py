@@ -16,7 +16,7 @@ LEVELS = [
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
-    {"_html", "_keras_view", "_onnx_graph", "_reading_keras"},
+    {"_comparing", "_html", "_keras_view", "_onnx_graph", "_reading_keras"},
     {
         "training.early_stopping",
         "training.forward",
