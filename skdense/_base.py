@@ -17,7 +17,15 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
-from ._continuing import Memory, fingerprint, going_on, joined, kept_state, starting_state
+from ._continuing import (
+    KEPT_PARAMETERS,
+    Memory,
+    fingerprint,
+    going_on,
+    joined,
+    kept_state,
+    starting_state,
+)
 from ._copying import Cloned, holds_objects, remember_copies
 from ._heads import Head
 from ._html import layers_html
@@ -44,25 +52,6 @@ from .training import (
 )
 
 Array = NDArray[Any]
-
-# What is read after a fit, when the estimator's own may have changed. Not the callbacks, nor what
-# else may not pickle.
-_KEPT_PARAMETERS = (
-    "units",
-    "depth",
-    "activation",
-    "batch_normalization",
-    "l1",
-    "l2",
-    "output_activation",
-    "loss",
-    "optimizer",
-    "learning_rate",
-    "weight_decay",
-    "clipnorm",
-    "standardize_target",
-    "dtype",
-)
 
 
 class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
@@ -232,7 +221,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _remember_parameters(self) -> None:
-        self._fit_parameters = {name: getattr(self, name, None) for name in _KEPT_PARAMETERS}
+        self._fit_parameters = {name: getattr(self, name, None) for name in KEPT_PARAMETERS}
 
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
@@ -288,6 +277,9 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         ------
         TypeError
             If a parameter is a function or another object that is no data.
+        ValueError
+            If a parameter is out of its domain, or attributes are not as a fit leaves them, so
+            that the file would not load.
         OSError
             If the file cannot be written.
         """

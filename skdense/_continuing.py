@@ -16,6 +16,25 @@ from .training import TrainingResult, TrainingState
 
 History = dict[str, list[float]]
 
+# What is read after a fit, when the estimator's own may have changed. Not the callbacks, nor what
+# else may not pickle.
+KEPT_PARAMETERS = (
+    "units",
+    "depth",
+    "activation",
+    "batch_normalization",
+    "l1",
+    "l2",
+    "output_activation",
+    "loss",
+    "optimizer",
+    "learning_rate",
+    "weight_decay",
+    "clipnorm",
+    "standardize_target",
+    "dtype",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Memory:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import fields
@@ -37,6 +38,10 @@ _RECORDS: dict[str, Any] = {
         TrainingState,
     )
 }
+
+
+# By chance two are rare; -1 and -2 have the same.
+_MOST_OF_ONE_HASH = 8
 
 
 class UnknownKindError(TypeError):
@@ -95,8 +100,8 @@ def decoded(value: Any, arrays: list[Array]) -> Any:
 
     Raises
     ------
-    LookupError, TypeError, ValueError
-        For what `encoded` does not write.
+    Exception
+        Of whatever kind, for what `encoded` does not write.
     """
     if isinstance(value, list):
         return [decoded(item, arrays) for item in value]
@@ -109,21 +114,10 @@ def decoded(value: Any, arrays: list[Array]) -> Any:
     return _DECODERS[kind](content, arrays)
 
 
-# Annotations of fields that are held against what a file has for them.
-_TYPES: dict[Any, Any] = {
-    "Array": np.ndarray,
-    "bool": bool,
-    "float": (float, int),
-    "int": int,
-    "str": str,
-}
-
-
 def _record(kind: Any, own: dict[str, Any]) -> Any:
     """Make a dataclass of all its fields, those that its constructor does not take included."""
-    types = {field.name: _TYPES.get(field.type, object) for field in fields(kind)}
-    if own.keys() != types.keys() or not all(isinstance(own[n], types[n]) for n in types):
-        raise ValueError(f"{kind.__name__} of {own!r}")
+    if own.keys() != {field.name for field in fields(kind)}:
+        raise ValueError(f"{kind.__name__} of {sorted(own)}")
     record = object.__new__(kind)
     record.__dict__.update(own)
     return record
@@ -142,26 +136,58 @@ def _objects(content: Any, arrays: list[Array]) -> Array:
     return array.reshape(shape)
 
 
+def _number(number: Any, arrays: list[Array]) -> Any:
+    array = _array(number, arrays)
+    if array.shape:
+        raise ValueError(f"a number of shape {array.shape}")
+    return array[()]
+
+
+def _dict(pairs: Any, arrays: list[Array]) -> dict[Any, Any]:
+    items = [(decoded(key, arrays), decoded(item, arrays)) for key, item in pairs]
+    # Keys of one hash, which anybody finds for numbers, take time by the square of their number.
+    _, counts = np.unique([hash(key) for key, _ in items], return_counts=True)
+    if counts.max(initial=0) > _MOST_OF_ONE_HASH:
+        raise ValueError(f"a dict with {counts.max()} keys of one hash")
+    found = dict(items)
+    if len(found) < len(items):
+        raise ValueError("a dict with keys that are equal")
+    return found
+
+
 def _random_state(content: Any, arrays: list[Array]) -> np.random.RandomState:
-    state = np.random.RandomState()
-    state.set_state(decoded(content, arrays))
+    name, key, position, has_gauss, gauss = decoded(content, arrays)
+    is_state = (
+        name == "MT19937"
+        and (key.dtype, key.shape) == (np.uint32, (624,))
+        and key[1:].any()  # or else it draws nothing but 0
+        and type(position) is int
+        and 0 <= position <= 624  # NumPy reads the key from there, whatever lies there
+        and has_gauss in (0, 1)
+        and math.isfinite(gauss)
+    )
+    if not is_state:
+        raise ValueError("a RandomState that cannot be one")
+    state = np.random.RandomState(0)
+    state.set_state((name, key, position, has_gauss, gauss))
     return state
 
 
 def _keras_object(config: Any, arrays: list[Array]) -> KerasObject:
-    described = KerasObject(config)
-    if not is_safe_to_build(described.serialized):
+    serialized = json.loads(config)
+    is_described = isinstance(serialized, dict) and isinstance(serialized.get("config"), dict)
+    if not is_described or "class_name" not in serialized or not is_safe_to_build(serialized):
         raise ValueError(f"an object of Keras that is not built from files: {config[:200]}")
-    return described
+    return KerasObject(json.dumps(serialized, sort_keys=True))
 
 
 _DECODERS: dict[str, Callable[[Any, list[Array]], Any]] = {
     "KerasObject": _keras_object,
     "RandomState": _random_state,
     "array": _array,
-    "dict": lambda pairs, arrays: {decoded(k, arrays): decoded(v, arrays) for k, v in pairs},
+    "dict": _dict,
     "float": lambda text, arrays: float(text),
-    "number": lambda number, arrays: _array(number, arrays)[()],
+    "number": _number,
     "objects": _objects,
     "tuple": lambda items, arrays: tuple(decoded(item, arrays) for item in items),
 }

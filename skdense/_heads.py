@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ._keras_objects import Activation, LossObject, cross_entropy_of_logits, loss_name
+from ._keras_objects import Activation, KerasObject, LossObject, cross_entropy_of_logits, loss_name
 
 SPARSE_LOSSES = {"sparse_categorical_crossentropy"}
 _CLASSWISE_LOSSES = {
@@ -75,7 +75,7 @@ def _cross_entropy(one_unit: bool, activation: Activation) -> Any:
 
 
 def _from_logits(loss: Any) -> bool:
-    return isinstance(loss, LossObject) and loss.from_logits
+    return isinstance(loss, LossObject | KerasObject) and loss.from_logits
 
 
 def labels_head(output_activation: Activation, loss: Any) -> Head:

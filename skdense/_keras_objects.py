@@ -73,7 +73,9 @@ class KerasObject:
         _, keras = _tensorflow.load()
         custom = {kind.__name__: kind for kind in self.user_classes}
         serialized = json.loads(self.config)  # anew, since Keras changes what it reads
-        return keras.saving.deserialize_keras_object(serialized, custom_objects=custom)
+        return keras.saving.deserialize_keras_object(
+            serialized, custom_objects=custom, safe_mode=True
+        )
 
     @cached_property
     def serialized(self) -> dict[str, Any]:
@@ -92,6 +94,16 @@ class KerasObject:
         name: str = self.serialized["class_name"]
         return name
 
+    @property
+    def module(self) -> str:
+        name: str = self.serialized["module"]
+        return name
+
+    @property
+    def from_logits(self) -> bool:
+        """Of a loss: whether it takes logits."""
+        return bool(self.arguments.get("from_logits", False))
+
 
 # Of Keras, what may be built from a file that anybody has written: nothing that runs what it is
 # given, as a Lambda layer would.
@@ -104,8 +116,14 @@ _SAFE_MODULES = {
 _SAFE_LAYERS = {"Activation", "ELU", "LeakyReLU", "ReLU", "Softmax"}
 
 
+_PARTS = {"build_config", "class_name", "config", "module", "registered_name"}
+
+
 def is_safe_to_build(serialized: Any) -> bool:
-    """Say whether a configuration, with all inside of it, is of classes that run no code."""
+    """Say whether a configuration, with all inside of it, is of classes that run no code.
+
+    Not left to the safe mode of Keras, which its user may have switched off for another file.
+    """
     if isinstance(serialized, list):
         return all(map(is_safe_to_build, serialized))
     if not isinstance(serialized, dict):
@@ -117,7 +135,10 @@ def is_safe_to_build(serialized: Any) -> bool:
 
 def _is_safe_class(serialized: dict[str, Any]) -> bool:
     module, name = serialized.get("module"), serialized["class_name"]
-    if serialized.get("registered_name") is not None:
+    if serialized.get("registered_name") is not None or not serialized.keys() <= _PARTS:
+        return False
+    # Else it is a function, or a kind that Keras treats on its own, such as "__lambda__".
+    if not isinstance(name, str) or not name[:1].isupper():
         return False
     is_layer = module == "keras.layers" and name in _SAFE_LAYERS
     return is_layer or module in _SAFE_MODULES or (module, name) == ("keras", "DTypePolicy")
@@ -280,6 +301,8 @@ def loss_name(loss: Any) -> str | None:
     >>> loss_name("mse"), loss_name("MeanSquaredError"), loss_name(print)
     ('mean_squared_error', 'mean_squared_error', None)
     """
+    if isinstance(loss, KerasObject):
+        loss = loss.class_name
     if isinstance(loss, LossObject):
         loss = type(loss.instance)
     if not isinstance(loss, str):

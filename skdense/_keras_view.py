@@ -123,7 +123,7 @@ def _layer_list(network: Network) -> list[tuple[Stage, ActivationFunction]]:
     """Pair stages with activations as Keras users write them: inside the dense layer."""
     layers: list[tuple[Stage, ActivationFunction]] = []
     for stage in (*network.stages, network.output):
-        if isinstance(stage, Activation) and isinstance(layers[-1][0], Dense):
+        if isinstance(stage, Activation) and layers and isinstance(layers[-1][0], Dense):
             layers[-1] = layers[-1][0], stage.function
         else:
             layers.append((stage, "linear"))

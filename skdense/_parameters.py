@@ -87,14 +87,19 @@ def checked_parameters(estimator: Any) -> dict[str, Any]:
     As attributes, since the constructor of a subclass may take more, fewer or other parameters.
     """
     parameters = {n: getattr(estimator, n) for n in CONSTRAINTS if hasattr(estimator, n)}
+    require_domains(parameters, type(estimator).__name__)
+    return parameters
+
+
+def require_domains(parameters: dict[str, Any], owner: str) -> None:
+    """Raise scikit-learn's error for a parameter, of an estimator's class, out of its domain."""
     for name, value in parameters.items():
         if isinstance(value, Real) and math.isinf(as_float(value)) and abs(value) != math.inf:
             raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be a number that "
+                f"The {name!r} parameter of {owner} must be a number that "
                 "float64 can hold. Got one beyond 1e308."
             )
-    validate_parameter_constraints(CONSTRAINTS, parameters, type(estimator).__name__)
-    return parameters
+    validate_parameter_constraints(CONSTRAINTS, parameters, owner)
 
 
 def as_float(value: Any) -> float:
@@ -180,14 +185,19 @@ def resolve_activation(name: str, activation: Any) -> Activation:
     if not isinstance(resolved, str) and not callable(activation):
         raise ValueError(f"{name} must be a Keras name or a callable. Got {activation!r}.")
     _require_hashable(name, resolved)
-    if isinstance(resolved, str) and resolved in NUMPY_ACTIVATIONS:
-        return resolved
-    try:
-        function = activation_function(resolved)
-    except ValueError:
-        raise _unknown(name, activation, NUMPY_ACTIVATIONS) from None
-    _require_elementwise_shape(name, activation, function)
+    require_elementwise(name, activation, resolved)
     return resolved
+
+
+def require_elementwise(name: str, given: Any, activation: Activation) -> None:
+    """Raise ValueError unless a resolved activation is one of NumPy's, or keeps shapes in Keras."""
+    if isinstance(activation, str) and activation in NUMPY_ACTIVATIONS:
+        return
+    try:
+        function = activation_function(activation)
+    except ValueError:
+        raise _unknown(name, given, NUMPY_ACTIVATIONS) from None
+    _require_elementwise_shape(name, given, function)
 
 
 def _require_hashable(name: str, value: Any) -> None:

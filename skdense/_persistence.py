@@ -9,22 +9,21 @@ from typing import Any
 from ._archive import DamagedFileError, read
 from ._classifier import KerasDenseClassifier
 from ._document import Array, decoded
+from ._domains import require_parameters
 from ._pickling import waiting
 from ._regressor import KerasDenseRegressor
 from ._saving import FITTED
 from ._wholeness import require_whole
 
 _ESTIMATORS = {kind.__name__: kind for kind in (KerasDenseClassifier, KerasDenseRegressor)}
-# What comes of a document that makes no sense.
-_NONSENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegressor:
     """Load an estimator from a file that its `save` wrote.
 
-    Nothing in the file is run, and TensorFlow is not loaded: objects of Keras among the
-    parameters are built when they are first read. Files from anybody are safe to load; pickles are
-    not.
+    Nothing in the file is run, and TensorFlow is not loaded, unless the network has an activation
+    that only Keras computes: objects of Keras among the parameters are built when they are first
+    read. Files from anybody are safe to load; pickles are not.
 
     Parameters
     ----------
@@ -40,7 +39,8 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
     OSError
         If the file cannot be read.
     ValueError
-        If `save` did not write it, or it is damaged, or of a newer release's format.
+        If `save` did not write it, or it is damaged, or of a newer release's format. What loads
+        can predict, train on, be saved and converted, as far as that is known without Keras.
 
     Examples
     --------
@@ -55,9 +55,11 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
     try:
         document, arrays = read(Path(path))
         return _estimator(document, arrays)
+    except OSError:
+        raise
     except DamagedFileError as error:
         reason = str(error)
-    except _NONSENSE as error:
+    except Exception as error:  # of any kind, of a document that makes no sense
         reason = f"{type(error).__name__}: {error}"
     raise ValueError(
         f"load needs a whole file that an estimator's save wrote. Got {str(path)!r}, which is "
@@ -74,7 +76,9 @@ def _estimator(
     unknown = (parameters.keys() - vars(estimator).keys()) | (fitted.keys() - set(FITTED))
     if unknown:
         raise DamagedFileError(f"it holds {sorted(unknown)}")
+    parameters = estimator.get_params() | parameters
+    require_parameters(parameters, document["estimator"])
     if fitted:
-        require_whole(fitted)
-    estimator.__dict__ = waiting(estimator.get_params() | parameters | fitted)
+        require_whole(document["estimator"], fitted)
+    estimator.__dict__ = waiting(parameters | fitted)
     return estimator

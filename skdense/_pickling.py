@@ -97,7 +97,16 @@ def waits(attributes: dict[str, Any], name: str) -> bool:
 
 def read_stored(attributes: dict[str, Any], name: str) -> Any:
     """Build an attribute that waits, and keep it."""
-    return attributes.setdefault(name, _mapped(attributes[_STORED][name], _built))
+    waiting = attributes[_STORED][name]
+    try:
+        built = _mapped(waiting, _built)
+    except Exception as error:  # of Keras, of whatever kind
+        raise ValueError(
+            f"{name} must be what this release of Keras, or of the module that defines it, can "
+            f"build. Got {waiting!r:.300}, which failed: {error} Use the release that it is from, "
+            f"or set the attribute {name} to another."
+        ) from error
+    return attributes.setdefault(name, built)
 
 
 def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:

@@ -10,7 +10,9 @@ from typing import Any
 
 from ._archive import write
 from ._document import Array, UnknownKindError, encoded
+from ._domains import require_parameters
 from ._pickling import described, with_waiting
+from ._wholeness import require_whole
 
 # What training left, of what a file holds; each estimator has some of it.
 FITTED = (
@@ -43,15 +45,29 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         )
     arrays: list[Array] = []
     known = with_waiting(vars(estimator))  # not through the estimator, which would build objects
-    parameters = {name: known[name] for name in signature(type(estimator)).parameters}
-    fitted = {name: known[name] for name in FITTED if name in known}
+    parameters = {name: described(known[name]) for name in signature(type(estimator)).parameters}
+    fitted = {name: described(known[name]) for name in FITTED if name in known}
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
         "parameters": _encoded(estimator, parameters, arrays),
         "fitted": _encoded(estimator, fitted, arrays),
     }
+    _require_loadable(type(estimator).__name__, parameters, fitted)
     write(Path(path), document, arrays)
+
+
+def _require_loadable(kind: str, parameters: dict[str, Any], fitted: dict[str, Any]) -> None:
+    """Raise ValueError for what loading would refuse, while there still is an estimator."""
+    require_parameters(parameters, kind)
+    try:
+        if fitted:
+            require_whole(kind, fitted)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            "save keeps estimators with all that a finished fit leaves, as it leaves it. Got one "
+            f"of which {error}. Fit it again."
+        ) from error
 
 
 def _encoded(estimator: Any, values: dict[str, Any], arrays: list[Array]) -> dict[str, Any]:
@@ -59,7 +75,7 @@ def _encoded(estimator: Any, values: dict[str, Any], arrays: list[Array]) -> dic
     documents, refused = {}, {}
     for name, value in values.items():
         try:
-            documents[name] = encoded(described(value), arrays)
+            documents[name] = encoded(value, arrays)
         except UnknownKindError:
             refused[name] = getattr(estimator, name)
     if refused:

@@ -34,7 +34,7 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
     callable, or None where the validation loss is watched
         Raises ValueError if the scorer cannot judge this estimator.
     """
-    _require_known(estimator.scoring)
+    require_known_scoring(estimator.scoring)
     if held_out is None or estimator.scoring == "loss":
         return None
     scorer = check_scoring(estimator, estimator.scoring)
@@ -98,7 +98,8 @@ def _advice_on_classes(labels: Labels | None, codes: Any) -> str:
     )
 
 
-def _require_known(scoring: Any) -> None:
+def require_known_scoring(scoring: Any) -> None:
+    """Raise ValueError for text that names no scorer."""
     names = get_scorer_names()
     if not isinstance(scoring, str) or scoring == "loss" or scoring in names:
         return

@@ -58,6 +58,7 @@ STAGES = {
         layers.LeakyReLU(negative_slope=0.3),
         layers.Dense(3),
     ],
+    "activation_first": lambda: [layers.Activation("tanh"), layers.Dense(5, "relu")],
     "linear": list,
 }
 

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -111,7 +112,7 @@ EVERY = {
     "output_activation": "softmax", "loss": "mse", "metrics": ["accuracy", "mae"],
     "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01, "clipnorm": 1.5,
     "batch_size": 7, "epochs": 3, "shuffle": False, "early_stopping": True,
-    "validation_fraction": 0.25, "scoring": "accuracy", "patience": 3, "min_delta": float("inf"),
+    "validation_fraction": 0.25, "scoring": "accuracy", "patience": 3, "min_delta": 0.25,
     "refit_full": True, "standardize_target": False, "class_weight": {"a": 2.0, 3: np.float32(1)},
     "warm_start": True, "dtype": "float64", "verbose": 2, "random_state": 5, "engine": "keras",
 }  # fmt: skip
@@ -391,7 +392,8 @@ def contents(path):
 
 def write(path, document, arrays, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("skdense.json", json.dumps(document))
+        text = document if isinstance(document, bytes) else json.dumps(document)
+        archive.writestr("skdense.json", text)
         for number, array in enumerate(arrays):
             archive.writestr(f"arrays/{number}.npy", array)
 
@@ -512,6 +514,315 @@ def test_nesting_without_end_is_refused(saved):
         for number, array in enumerate(arrays):
             archive.writestr(f"arrays/{number}.npy", array)
     refused(saved)
+
+
+# Places in the document of the file `whole`, and what none of them can hold.
+MEMORY = ("fitted", "_memory", "Memory")
+STATE = (*MEMORY, "state", "TrainingState")
+OPTIMIZER, STOPPING = (*STATE, "optimizer", "OptimizerState"), (*STATE, "stopping", "EarlyStopping")
+TARGET = ("fitted", "_target", "ClassTarget")
+NETWORK = ("fitted", "_network", "Network")
+IMPOSSIBLE = [
+    (("parameters", "batch_size"), 0),
+    (("parameters", "epochs"), "x"),
+    (("parameters", "units"), {"tuple": [3, 0]}),
+    (("parameters", "depth"), -1),
+    (("parameters", "dropout"), {"tuple": [0.1]}),
+    (("parameters", "optimizer"), 3),
+    (("parameters", "scoring"), "none such"),
+    (("parameters", "callbacks"), [1]),
+    (("parameters", "metrics"), [1]),
+    (("parameters", "class_weight"), {"dict": [["a", "x"]]}),
+    ((*MEMORY, "batch_size"), 0),
+    ((*MEMORY, "seed"), -1),
+    ((*MEMORY, "dtype"), "float16"),
+    ((*MEMORY, "mean_weight"), 0.0),
+    ((*MEMORY, "mean_weight"), {"float": "nan"}),
+    ((*STATE, "n_epochs"), 10**30),
+    ((*STATE, "n_epochs"), 99),
+    ((*STATE, "weights", "tuple", 0), {"dict": []}),
+    ((*STATE, "weights", "tuple", 0, "dict", 0, 1), None),
+    ((*OPTIMIZER, "n_steps"), -1),
+    ((*OPTIMIZER, "owner"), {"tuple": ["compiled"]}),
+    ((*OPTIMIZER, "slots"), []),
+    ((*OPTIMIZER, "slots", 0), {"tuple": []}),
+    ((*OPTIMIZER, "slots", 0, "tuple", 0), None),
+    ((*OPTIMIZER, "slots", 0, "tuple", 0), {"array": 0}),
+    ((*STOPPING, "best_epoch"), 99),
+    ((*STOPPING, "patience"), 0),
+    ((*STOPPING, "best_score"), None),
+    ((*STATE, "stopping"), None),
+    ((*TARGET, "link"), "unknown"),
+    ((*TARGET, "is_sparse"), False),
+    ((*TARGET, "n_units"), 1),
+    (("fitted", "history_"), {"dict": [["val_loss", [1.0, 1.0, 1.0]]]}),
+    (("fitted", "best_epoch_"), 99),
+    (("fitted", "engine_"), "other"),
+    (("fitted", "validation_indices_"), {"tuple": []}),
+    (("fitted", "_class_weights"), 1.0),
+    (("fitted", "_fit_parameters"), {"dict": []}),
+    (("fitted", "_fit_parameters", "dict", 4, 1), "x"),
+    ((*NETWORK, "stages", "tuple", 0), {"Activation": {"function": "relu"}}),
+    ((*NETWORK, "stages", "tuple", 1), {"Activation": {"function": "glu"}}),
+    ((*NETWORK, "stages", "tuple", 1), {"Dropout": {"rate": 2.0}}),
+    ((*NETWORK, "stages", "tuple", 1), {"Normalization": {"n_units": 9}}),
+    ((*NETWORK, "output", "Activation", "function"), "tanh"),
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A file with as much in it as can be, of an estimator that `partial_fit` can train on."""
+    path = tmp_path_factory.mktemp("whole") / "network.skdense"
+    watched = {"early_stopping": True, "validation_fraction": 0.25, "warm_start": True}
+    seeded = {"random_state": np.random.RandomState(3), "class_weight": {"a": 2.0, "b": 1.0}}
+    network = fitted(**watched, **seeded)
+    network.set_params(early_stopping=False, validation_fraction=None).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    IMPOSSIBLE,
+    ids=[f"{place[-1]}-{number}" for number, (place, _) in enumerate(IMPOSSIBLE)],
+)
+def test_what_no_estimator_can_hold_is_refused(place, value, whole, path):
+    document, arrays = contents(whole)
+    put(document, place, value)
+    write(path, document, arrays)
+    refused(path)
+
+
+def test_files_that_hold_as_much_as_can_be_load(whole, path):
+    works_all_through(skdense.load(whole), path)
+
+
+def with_arrays(path, replacements):
+    """Return a document and its arrays, with others where the document has these places."""
+    document, arrays = contents(path)
+    for place, array in replacements:
+        number = document
+        for key in place:
+            number = number[key]
+        arrays[number["array"]] = npy(array)
+    return document, arrays
+
+
+KERNEL, SLOT = ("fitted", "_weights", "tuple", 0, "dict", 0, 1), (*OPTIMIZER, "slots", 0, "tuple")
+KEY = ("parameters", "random_state", "RandomState", "tuple", 1)
+
+
+@pytest.mark.parametrize(
+    ("place", "array"),
+    [
+        (KERNEL, np.full((4, 5), np.nan)),
+        (KERNEL, np.full((4, 5), np.inf)),
+        (KERNEL, np.zeros((4, 5), np.float16)),
+        (KERNEL, np.zeros((4, 5), ">f4")),
+        (KERNEL, np.zeros((5, 4))),
+        ((*SLOT, 0), np.full((4, 5), np.nan)),
+        ((*SLOT, 0), np.zeros((4, 4))),
+        ((*SLOT, 1), np.full((4, 5), -1.0)),
+        (("fitted", "_class_weights"), np.full((1, 3), -1.0)),
+        (("fitted", "_class_weights"), np.ones((3, 1))),
+        (("fitted", "validation_indices_"), np.zeros(3)),
+        (KEY, np.zeros(624, np.uint32)),
+        (KEY, np.ones(5, np.uint32)),
+        (KEY, np.ones(624)),
+    ],
+)
+def test_arrays_that_no_estimator_can_hold_are_refused(place, array, whole, path):
+    write(path, *with_arrays(whole, [(place, array)]))
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    ("classes", "others"),
+    [
+        ([0, 0, 0], [0, 0, 0]),
+        ([2, 1, 0], [2, 1, 0]),
+        ([0.5, 1, 2], [0.5, 1, 2]),
+        ([1j, 2, 3], [1j, 2, 3]),
+        ([0, 1, 2], [1, 2, 3]),
+        ([0, 1, 2], [0.0, 1.0, 2.0]),
+    ],
+)
+def test_classes_are_sorted_distinct_and_those_of_the_labels(classes, others, whole, path):
+    places = [("fitted", "classes_"), ("fitted", "_labels", "Labels", "values")]
+    arrays = [np.array(classes), np.array(others)]
+    write(path, *with_arrays(whole, zip(places, arrays, strict=True)))
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [(0, "PCG64"), (2, -1), (2, 625), (2, 10**6), (2, 2**31), (3, 2), (4, {"float": "nan"})],
+)
+def test_random_states_out_of_their_range_are_refused(number, value, whole, path):
+    document, arrays = contents(whole)
+    document["parameters"]["random_state"]["RandomState"]["tuple"][number] = value
+    write(path, document, arrays)
+    refused(path)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [n * (2**61 - 1) for n in range(20)],
+        [{"tuple": [n * (2**61 - 1)]} for n in range(20)],
+        [float(2 ** (61 * n)) for n in range(16)],
+    ],
+    ids=["ints", "tuples", "floats"],
+)
+def test_keys_of_one_hash_are_refused(keys, saved):
+    document, arrays = contents(saved)
+    document["parameters"]["class_weight"] = {"dict": [[key, 1.0] for key in keys]}
+    write(saved, document, arrays)
+    refused(saved, "keys of one hash")
+
+
+def test_keys_whose_hashes_meet_by_chance_are_kept(path):
+    given = {-1: 1.0, -2: 2.0, **dict.fromkeys(range(1_000), 3.0)}
+    KerasDenseClassifier(class_weight=given).save(path)
+    assert skdense.load(path).class_weight == given
+
+
+def test_a_depth_without_end_takes_no_memory(saved):
+    document, arrays = contents(saved)
+    document["parameters"]["depth"] = 10**15
+    write(saved, document, arrays)
+    assert skdense.load(saved).depth == 10**15
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_flipped_bit_in_the_header_of_an_array_escapes(bit, saved):
+    document, arrays = contents(saved)
+    n_refused = 0
+    for place in range(128):
+        header = bytearray(arrays[0])
+        header[place] ^= 1 << bit
+        write(saved, document, [bytes(header), *arrays[1:]])
+        n_refused += loaded_unless_refused(saved) is None
+    assert n_refused > 20  # most of the header is blanks
+
+
+@pytest.mark.parametrize("shape", ["(" * 400, "'" * 3, "1_", "0777", "(3,)\\\n  \t  (", "9" * 500])
+def test_headers_of_no_sense_are_refused(shape, saved):
+    document, arrays = contents(saved)
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}\n"
+    arrays[0] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + bytes(64)
+    write(saved, document, arrays)
+    refused(saved)
+
+
+def test_booleans_are_true_or_false(path):
+    fitted(y=CODES > 0).save(path)
+    document, arrays = contents(path)
+    number = document["fitted"]["classes_"]["array"]
+    assert arrays[number].endswith(b"\x00\x01")
+    arrays[number] = arrays[number][:-1] + b"\x05"
+    write(path, document, arrays)
+    refused(path, "a boolean is neither true nor false")
+
+
+@pytest.mark.parametrize("name", ["__lambda__", "__typespec__", "__numpy__", "function", "get", 3])
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_kinds_that_keras_treats_on_its_own_are_refused(name, depth, saved):
+    part = {
+        "module": "keras.losses",
+        "class_name": name,
+        "config": {"value": "4wEAAAA="},
+        "spec_name": "x",
+        "registered_name": None,
+    }
+    for _ in range(depth):
+        config = {"anything": [part]}
+        part = {"module": "keras.optimizers", "class_name": "Adam", "config": config}
+    document, arrays = contents(saved)
+    document["parameters"]["optimizer"] = {"KerasObject": json.dumps(part)}
+    write(saved, document, arrays)
+    refused(saved, "an object of Keras that is not built from files")
+
+
+def test_objects_that_keras_cannot_build_are_named_when_they_are_read(saved):
+    config = {"module": "keras.optimizers", "class_name": "Adam", "config": {"none_such": 1}}
+    document, arrays = contents(saved)
+    document["parameters"]["optimizer"] = {"KerasObject": json.dumps(config)}
+    write(saved, document, arrays)
+    network = skdense.load(saved)
+    assert network.predict(X).shape == (60,)
+    with pytest.raises(ValueError, match=r"optimizer must be what this release of Keras.*Got"):
+        network.partial_fit(X, TARGETS["texts"][1])
+    network.optimizer = "adam"
+    network.partial_fit(X, TARGETS["texts"][1])
+
+
+def works_all_through(network, path):
+    """Predict, save, go on and convert.
+
+    Unless parameters, which anybody may set, name what Keras does not know or contradict the
+    network, or numbers that are possible diverge; the message says so.
+    """
+    y = TARGETS["texts"][1]
+    assert network.predict(X).shape == (60,)
+    network.save(path)
+    skdense.load(path)
+    try:
+        network.partial_fit(X, y)
+        if network.warm_start and network.epochs < 5:
+            network.fit(X, y)
+        network.to_keras()
+    except ValueError as error:
+        known = "must (be|name|keep|stay|agree)|parameters now contradict|needs output_activation"
+        assert re.search(known, str(error)), error  # noqa: PT017 - most raise nothing
+
+
+ODD = (None, True, 0, -1, 2, 10**30, 0.5, 1e308, "", "auto", "mse", "scores", [], {}, {"array": 0},
+       {"float": "nan"}, {"tuple": []}, {"dict": []}, {"objects": [[1], ["a"]]})  # fmt: skip
+
+
+def changed_files(path, n):
+    """Flip bits of the document and of arrays, and exchange fields; sums are right."""
+    rng = np.random.default_rng(0)
+    document, arrays = contents(path)
+    text = json.dumps(document).encode()
+    fields = [place for place in places(document) if place[0] in ("fitted", "parameters")]
+    for number in range(n):
+        changed, own = json.loads(text), list(arrays)
+        which = rng.integers(len(arrays))
+        part = bytearray(text if number % 3 == 0 else arrays[which])
+        part[rng.integers(len(part))] ^= 1 << rng.integers(8)
+        match number % 3:
+            case 0:
+                changed = bytes(part)
+            case 1:
+                own[which] = bytes(part)
+            case 2:
+                put(changed, fields[rng.integers(len(fields))], ODD[rng.integers(len(ODD))])
+        yield changed, own
+
+
+@pytest.mark.filterwarnings("ignore:.*(overflow|invalid value) encountered:RuntimeWarning")
+def test_what_loads_works_all_through(whole, path):
+    n_refused = 0
+    for document, arrays in changed_files(whole, 210):
+        write(path, document, arrays)
+        network = loaded_unless_refused(path)
+        if network is None:
+            n_refused += 1
+        else:
+            works_all_through(network, path)
+    assert 100 < n_refused < 210
+
+
+def test_what_would_not_load_is_not_saved(path):
+    with pytest.raises(ValueError, match="'batch_size' parameter"):
+        KerasDenseRegressor(batch_size=0).save(path)
+    network = fitted()
+    network._weights[0]["kernel"] = np.full((4, 5), np.nan)
+    with pytest.raises(ValueError, match="all that a finished fit leaves"):
+        network.save(path)
+    assert not path.exists()
 
 
 def test_the_constants_are_what_the_documentation_says():
