@@ -26,7 +26,7 @@ from ._continuing import (
     kept_state,
     starting_state,
 )
-from ._copying import Cloned, holds_objects, remember_copies
+from ._copying import Cloned, holds_objects, remember_copies, replaced_at_once
 from ._heads import Head
 from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
@@ -41,7 +41,7 @@ from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
 from ._task import make_task, precision_to_read, resolve_optimizer, resolve_output
-from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
+from ._validation import check_prediction_data, warn_about_scale
 from .training import (
     Draw,
     EpochListener,
@@ -102,30 +102,44 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     ) -> Self:
         parameters = checked_parameters(self)
         check_agreement(parameters, X_val, y_val, sample_weight_val)
+        share = validation_share(parameters) if X_val is None else None
         report = ReportedFit(self, int(self.epochs), X, y, sample_weight)
-        with unchanged_on_error(self):
-            start = starting_state(self) if self.warm_start else None
-            seed = self._memory.seed if start else draw_seed(self.random_state)
-            share = validation_share(parameters) if X_val is None else None
-            precision = precision_to_read(self, X, sample_weight, share)
-            rows = self._read(X, y, sample_weight, precision, reset=start is None, least=2)
-            self._require_trainable(rows, is_new=start is None)
-            if start:
-                report.goes_on_from(self.history_)
-            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val, precision)
-            if share is not None:
-                used, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
-                self.validation_indices_ = held_out.index
-            was_interrupted = self._train(
-                used, held_out, seed, start, epochs=int(self.epochs), listener=report.listener
-            )
-            if self.refit_full and not was_interrupted:
-                own = held_out if X_val is not None else None
-                was_interrupted = self._train_again(rows.followed_by(own) if own else rows, seed)
-            if was_interrupted:
-                warn_of_interruption(self.n_iter_)
+        with replaced_at_once(self) as twin:
+            report.is_of(twin)
+            held_out = X_val, y_val, sample_weight_val
+            twin._fit_in_place(X, y, sample_weight, held_out, share, report)
             report.fit_ended()
         return self
+
+    def _fit_in_place(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        given: tuple[Any, Any, Any],
+        share: float | None,
+        report: ReportedFit,
+    ) -> None:
+        """Fit, and watch a share of the rows or those that were given."""
+        start = starting_state(self) if self.warm_start else None
+        seed = self._memory.seed if start else draw_seed(self.random_state)
+        precision = precision_to_read(self, X, sample_weight, share)
+        rows = self._read(X, y, sample_weight, precision, reset=start is None, least=2)
+        self._require_trainable(rows, is_new=start is None)
+        if start:
+            report.goes_on_from(self.history_)
+        used, held_out = rows, self._read_held_out(*given, precision)
+        if share is not None:
+            used, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
+            self.validation_indices_ = held_out.index
+        was_interrupted = self._train(
+            used, held_out, seed, start, epochs=int(self.epochs), listener=report.listener
+        )
+        if self.refit_full and not was_interrupted:
+            everything = rows.followed_by(held_out) if share is None and held_out else rows
+            was_interrupted = self._train_again(everything, seed)
+        if was_interrupted:
+            warn_of_interruption(self.n_iter_)
 
     def _read_held_out(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, precision: str
@@ -135,11 +149,10 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             return None
         return self._read(X_val, y_val, sample_weight_val, precision, reset=False, suffix="_val")
 
-    def _partial_fit(self, rows: Rows) -> Self:
+    def _partial_fit(self, rows: Rows) -> None:
         start = starting_state(self)
         seed = self._memory.seed if start else draw_seed(self.random_state)
         self._train(rows, None, seed, start, epochs=1, is_chunk=True)
-        return self
 
     def _train(
         self,
@@ -226,8 +239,17 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
 
-    def _outputs(self, X: Any, *, activate: bool = True) -> Array:
+    def _snapshot(self) -> Self:
+        """Return this fit, for methods that read several of its attributes.
+
+        Another thread may fit anew between two of them.
+        """
         check_is_fitted(self)
+        if waits(self.__dict__, "_network"):
+            read_stored(self.__dict__, "_network")  # once, not for each snapshot
+        return copy.copy(self)
+
+    def _outputs(self, X: Any, *, activate: bool = True) -> Array:
         X = check_prediction_data(self, X)
         return forward(self._network, self._weights, X, activate=activate)
 
@@ -247,14 +269,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        check_is_fitted(self)
-        fitted_with = SimpleNamespace(**self._fit_parameters)
-        needs_float64 = fitted_with.dtype == "float64" or self._target.needs_float64
+        fitted = self._snapshot()
+        fitted_with = SimpleNamespace(**fitted._fit_parameters)
+        needs_float64 = fitted_with.dtype == "float64" or fitted._target.needs_float64
         return build_compiled_model(
-            self._network,
-            self._weights_in_own_units(),
+            fitted._network,
+            fitted._weights_in_own_units(),
             optimizer=resolve_optimizer(fitted_with).keras,
-            loss=self._settle_head_of_fit().loss,
+            loss=fitted._settle_head_of_fit().loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
             dtype="float64" if needs_float64 else "float32",
             l1=float(fitted_with.l1),
@@ -283,16 +305,16 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         OSError
             If the file cannot be written.
         """
-        save_estimator(self, path)
+        save_estimator(copy.copy(self), path)
 
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
-        check_is_fitted(self)
-        build_model(self._network, self._weights, dtype="float32").summary()
+        fitted = self._snapshot()
+        build_model(fitted._network, fitted._weights, dtype="float32").summary()
 
     def _weights_in_own_units(self) -> Weights:
-        check_is_fitted(self)
-        return self._target.in_own_units(self._weights)
+        fitted = self._snapshot()
+        return fitted._target.in_own_units(fitted._weights)
 
     @property
     def coefs_(self) -> list[Array]:
@@ -324,8 +346,10 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         return bundle
 
     def _layers_html(self) -> str:
-        is_fitted = self.__sklearn_is_fitted__()
-        return layers_html(self._network, self._weights) if is_fitted else ""
+        if not self.__sklearn_is_fitted__():
+            return ""
+        fitted = self._snapshot()
+        return layers_html(fitted._network, fitted._weights)
 
     def __getstate__(self) -> dict[str, Any]:
         names = (*CONSTRAINTS, "_network", "_fit_parameters")

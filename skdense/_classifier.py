@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 
 from ._adopting import adopted, labels_of_outputs, sorted_by_class
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
 from ._class_weights import class_weights, weigh
+from ._copying import replaced_at_once
 from ._heads import Head, classification_head, labels_head, sees_two_classes_by_one_unit
 from ._keras_objects import Activation
 from ._labels import Labels, is_table, labels_of_stream, require_all_classes
@@ -24,7 +24,7 @@ from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
 from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
 from ._task import precision_of_chunk, resolve_output
-from ._validation import check_training_data, check_weights, unchanged_on_error
+from ._validation import check_training_data, check_weights
 
 Array = NDArray[Any]
 
@@ -125,7 +125,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, row order and dropout. Fits with the same int give the same
         bits on one machine. None draws from NumPy's global random state, as everywhere in
-        scikit-learn.
+        scikit-learn. An instance is drawn from by each fit, also by one that fails later.
     engine : {"auto", "compiled", "keras"}, default="auto"
         What trains: the compiled program, or ``keras.Model.fit``, many times slower. "auto"
         falls back on Keras, with a warning, where the compiled program does not cover the
@@ -335,12 +335,13 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             For unusable data or parameters. The estimator is then as it was before.
         """
         check_stream_agreement(checked_parameters(self))
-        with unchanged_on_error(self):
-            is_first = not self.__sklearn_is_fitted__()
-            labels = labels_of_stream(classes, y, None if is_first else self._labels)
-            precision = precision_of_chunk(self, X, sample_weight)
-            rows = self._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
-            return self._partial_fit(rows)
+        with replaced_at_once(self) as twin:
+            is_first = not twin.__sklearn_is_fitted__()
+            labels = labels_of_stream(classes, y, None if is_first else twin._labels)
+            precision = precision_of_chunk(twin, X, sample_weight)
+            rows = twin._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
+            twin._partial_fit(rows)
+        return self
 
     @classmethod
     def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
@@ -411,8 +412,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels out of ``classes_``, or an indicator matrix as in `fit`.
         """
-        decision = self.decision_function(X)
-        return self._labels.decode(self._target.choose(decision))
+        fitted = self._snapshot()
+        decision = fitted.decision_function(X)
+        return fitted._labels.decode(fitted._target.choose(decision))
 
     def predict_proba(self, X: Any) -> Array:
         """Predict the probability of each class.
@@ -427,9 +429,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             In the order of ``classes_`` and the dtype of X. Rows sum to 1, except for several
             labels, where each has a probability of its own.
         """
-        check_is_fitted(self)
-        outputs = self._outputs(X, activate=not self._target.answers_from_logits)
-        return self._target.probabilities(outputs)
+        fitted = self._snapshot()
+        outputs = fitted._outputs(X, activate=not fitted._target.answers_from_logits)
+        return fitted._target.probabilities(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Predict the logarithm of each class's probability.
@@ -444,13 +446,14 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits finite
             also where the probability is too small for that dtype.
         """
-        probabilities = self.predict_proba(X)
+        fitted = self._snapshot()
+        probabilities = fitted.predict_proba(X)
         is_small = probabilities < np.finfo(probabilities.dtype).tiny
         with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
             logarithms = np.log(probabilities)
-        if is_small.any() and self._target.has_logarithms:
-            outputs = self._outputs(X, activate=not self._target.decides_on_logits)
-            logarithms[is_small] = self._target.log_probabilities(outputs)[is_small]
+        if is_small.any() and fitted._target.has_logarithms:
+            outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
+            logarithms[is_small] = fitted._target.log_probabilities(outputs)[is_small]
         return logarithms
 
     def decision_function(self, X: Any) -> Array:
@@ -472,9 +475,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
             of the class predicted. For several labels each one's logit, or output less the
             threshold, positive where it is predicted.
         """
-        check_is_fitted(self)
-        outputs = self._outputs(X, activate=not self._target.decides_on_logits)
-        return self._target.decide(outputs)
+        fitted = self._snapshot()
+        outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
+        return fitted._target.decide(outputs)
 
     def _read(
         self,

@@ -1,14 +1,33 @@
-"""Copies of an estimator's parameters, where Python's own fail or leave something out."""
+"""Copies of estimators and their parameters, where Python's own fail or leave something out."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Iterator
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from . import _tensorflow
 from ._keras_objects import configuration, is_configured
+
+Estimator = TypeVar("Estimator")
+
+
+@contextlib.contextmanager
+def replaced_at_once(estimator: Estimator) -> Iterator[Estimator]:
+    """Yield a twin to fit, whose attributes become the estimator's at once unless that fails.
+
+    So another thread sees the fit before or the new one, and what fails leaves nothing. What is
+    set on the estimator itself in the meantime stays.
+    """
+    before = vars(estimator).copy()
+    twin = copy.copy(estimator)
+    yield twin
+    after = vars(twin)
+    kept = {n: v for n, v in vars(estimator).copy().items() if n in after or n not in before}
+    new = {n: v for n, v in after.items() if n not in before or v is not before[n]}
+    estimator.__dict__ = kept | new
 
 
 def remember_copies(value: Any, memo: dict[int, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def to_onnx(model: Any, X: Any) -> Any:
             "to_onnx needs skl2onnx, which is not installed. Run: pip install 'skdense[onnx]'"
         ) from error
     check_is_fitted(model)
+    model = copy.copy(model)  # which no other thread fits anew meanwhile
     _register(skl2onnx)
     options = {KerasDenseClassifier: {"zipmap": False}}
     types = _input_types(X)

@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from ._adopting import adopted
 from ._agreement import check_stream_agreement
 from ._base import KerasDenseBase
+from ._copying import replaced_at_once
 from ._heads import Head, regression_head
 from ._keras_objects import Activation
 from ._parameters import checked_parameters
@@ -26,7 +27,6 @@ from ._validation import (
     check_training_data,
     check_weights,
     require_no_dates,
-    unchanged_on_error,
 )
 
 Array = NDArray[Any]
@@ -126,7 +126,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     random_state : int, RandomState instance or None, default=None
         Seeds initial weights, row order and dropout. Fits with the same int give the same
         bits on one machine. None draws from NumPy's global random state, as everywhere in
-        scikit-learn.
+        scikit-learn. An instance is drawn from by each fit, also by one that fails later.
     engine : {"auto", "compiled", "keras"}, default="auto"
         What trains: the compiled program, or ``keras.Model.fit``, many times slower. "auto"
         falls back on Keras, with a warning, where the compiled program does not cover the
@@ -328,10 +328,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             For unusable data or parameters. The estimator is then as it was before.
         """
         check_stream_agreement(checked_parameters(self))
-        with unchanged_on_error(self):
-            is_first = not self.__sklearn_is_fitted__()
-            precision = precision_of_chunk(self, X, sample_weight)
-            return self._partial_fit(self._read(X, y, sample_weight, precision, reset=is_first))
+        with replaced_at_once(self) as twin:
+            is_first = not twin.__sklearn_is_fitted__()
+            precision = precision_of_chunk(twin, X, sample_weight)
+            twin._partial_fit(twin._read(X, y, sample_weight, precision, reset=is_first))
+        return self
 
     @classmethod
     def from_keras(cls, model: Any) -> Self:
@@ -390,8 +391,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             Like the y of `fit`, in the dtype of X, or in float64 where float32 cannot hold y:
             where it rounds by more than a thousandth of y's standard deviation, or overflows.
         """
-        outputs = self._outputs(X)
-        return self._target.decode(outputs)
+        fitted = self._snapshot()
+        return fitted._target.decode(fitted._outputs(X))
 
     def _read(
         self,

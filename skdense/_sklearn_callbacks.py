@@ -61,6 +61,10 @@ class ReportedFit:
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._given)
 
+    def is_of(self, twin: Any) -> None:
+        """Show callbacks this copy of the estimator, which is the one that is being fitted."""
+        self._given["estimator"] = twin
+
     def goes_on_from(self, history: dict[str, list[float]]) -> None:
         """Take note of the history that this fit adds to."""
         self._history = history

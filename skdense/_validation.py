@@ -35,18 +35,6 @@ class FeatureScaleWarning(UserWarning):
     """Input columns have a scale that networks learn badly from."""
 
 
-@contextlib.contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Put the estimator's attributes back if what follows fails or is interrupted."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
 def check_training_data(
     estimator: BaseEstimator,
     X: Any,

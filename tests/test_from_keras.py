@@ -175,7 +175,7 @@ def test_outputs_may_be_labels_of_their_own():
         {"a": 0, "b": 1, "c": 2}.values(),
         iter("abc"),
     ],
-    ids=str,
+    ids=["one", "two", "twice", "2-D", "text", "set", "keys", "values", "iterator"],
 )
 def test_classes_must_be_as_many_as_the_outputs_and_in_their_order(classes):
     model = trained(layers.Dense(3, "softmax"))

@@ -10,9 +10,11 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from joblib import parallel_config
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -108,6 +110,70 @@ def test_more_architectures_than_are_kept_are_traced_again_with_the_same_bits(mo
     with ThreadPoolExecutor(3) as threads:
         together = list(threads.map(fit_and_predict, architectures * 2))
     np.testing.assert_array_equal(together, first * 2)
+
+
+# --- a fit while others predict ----------------------------------------------------------
+
+
+WORDS = np.array(["no", "yes"])[CLASSES]
+
+
+class Asking(keras.callbacks.Callback):
+    """Asks the estimator that is being fitted anew, as another thread might."""
+
+    def __init__(self, ask):
+        super().__init__()
+        self.answers, self._ask = [], ask
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.answers.append(self._ask())
+
+
+def views(network, rows):
+    probabilities = network.predict_proba(rows).tolist()
+    return network.predict(rows).tolist(), probabilities, network.n_iter_, len(network.coefs_)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_while_a_fit_is_under_way_the_estimator_is_as_before(engine, method):
+    network = clone(NETWORK).fit(X, CLASSES)
+    before = views(network, X)
+    asking = Asking(lambda: views(network, X))
+    network.set_params(callbacks=asking, engine=engine)
+    if method == "fit":
+        network.set_params(depth=2).fit(X[:, :2], WORDS)
+        assert network.classes_.tolist() == ["no", "yes"]
+        assert len(network.coefs_) == 3
+    else:
+        network.partial_fit(X, CLASSES)
+        assert network.n_iter_ == before[2] + 1
+    assert asking.answers == [before] * len(asking.answers)
+    assert asking.answers
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
+def test_a_prediction_during_which_a_fit_ends_is_the_one_from_before(method, monkeypatch):
+    network = clone(NETWORK).fit(X, CLASSES)
+    before = getattr(network, method)(X)
+    forward = skdense._base.forward
+
+    def fitted_anew_meanwhile(*arguments, **keywords):
+        network.set_params(units=7).fit(X[:, :2], WORDS)
+        return forward(*arguments, **keywords)
+
+    monkeypatch.setattr("skdense._base.forward", fitted_anew_meanwhile)
+    assert_array_equal(getattr(network, method)(X), before)
+    assert network.n_features_in_ == 2
+
+
+def test_what_is_set_during_a_fit_stays():
+    network = clone(NETWORK).set_params(epochs=1)
+    notes = {"note": "mine", "verbose": 0, "learning_rate": 0.5}
+    asking = Asking(lambda: vars(network).update(notes))
+    network.set_params(callbacks=asking).fit(X, CLASSES)
+    assert notes.items() <= vars(network).items()
+    assert network.n_iter_ == 1
 
 
 # --- threads that are left ---------------------------------------------------------------
