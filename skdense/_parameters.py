@@ -42,7 +42,8 @@ _COUNT = Interval(Integral, 1, _LARGEST_COUNT, closed="both")
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "units": [_COUNT, "array-like"],
-    "depth": [Interval(Integral, 0, None, closed="left"), None],
+    # Beyond it, layers fill memory as Python objects, before anything counts their weights.
+    "depth": [Interval(Integral, 0, 10_000, closed="both"), None],
     "activation": [str, callable, "array-like"],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "batch_normalization": ["boolean"],

@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.preprocessing import OneHotEncoder
+from tensorflow.errors import ResourceExhaustedError
 
 from skdense import (
     FeatureScaleWarning,
@@ -886,6 +887,61 @@ def test_failed_fit_keeps_a_fitted_estimator(kind):
     predictions = network.predict(X)
     assert_fit_fails(network, X[:, :2], with_value(TARGETS[kind], np.nan), match="NaN")
     assert_array_equal(network.predict(X), predictions)
+
+
+# --- sizes -------------------------------------------------------------------------------
+
+TOO_LARGE = {
+    "wide": {"units": 10**9},
+    "wide at the end": {"units": [4, 10**12], "depth": None},
+    "beyond any address": {"units": 2**62, "batch_normalization": True},
+    "deep": {"units": 10**5, "depth": 1_000},
+}
+
+
+@engines
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_a_network_beyond_memory_is_refused_before_it_takes_any(name, engine):
+    network = small(KerasDenseRegressor, engine=engine, **TOO_LARGE[name])
+    match = r"must fit into memory\. Got units=\[.* weights, which take .* GB .*Lower units, depth"
+    assert_fit_fails(network, X, NUMBERS, match=match, error=MemoryError)
+
+
+def test_more_layers_than_can_be_counted_are_refused():
+    network = small(KerasDenseRegressor, depth=10**9)
+    assert_fit_fails(network, X, NUMBERS, match="'depth' parameter .* must be")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ResourceExhaustedError(None, None, "OOM")])
+def test_where_memory_runs_out_the_sizes_are_named(error, monkeypatch):
+    def out_of_memory(tasks):
+        raise error
+
+    monkeypatch.setattr("skdense.training.engines.train_compiled", out_of_memory)
+    match = r"Got units=\[\d+\].* batch_size=\d+ .* more than there was\. Lower"
+    assert_fit_fails(small(KerasDenseRegressor), X, NUMBERS, match=match, error=MemoryError)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
+def test_under_a_limit_of_memory_a_fit_fails_and_the_next_one_works():
+    done = run_python("""
+        import resource
+        from skdense import KerasDenseRegressor
+        X, y = [[0.0], [1.0], [2.0], [3.0]], [0.0, 1.0, 2.0, 3.0]
+        network = KerasDenseRegressor(units=4, epochs=1).fit(X, y)
+        [size] = [line for line in open("/proc/self/status") if line.startswith("VmSize")]
+        used = int(size.split()[1]) * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (used + 10**9, resource.RLIM_INFINITY))
+        for engine in "compiled", "keras":
+            try:
+                network.set_params(units=20_000, engine=engine).fit(X, y)
+            except MemoryError as error:
+                print(error)
+            network.set_params(units=8).fit(X, y).predict(X)
+    """)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("400,080,001 weights") == 2
 
 
 # --- processes ---------------------------------------------------------------------------

@@ -32,7 +32,7 @@ LEVELS = [
     {"training.task"},
     {"training.batches", "training.program", "training.schedules"},
     {"training.callbacks", "training.evaluation", "training.initializers", "training.watching"},
-    {"training.keras_engine", "training.networks"},
+    {"training.keras_engine", "training.networks", "training.room"},
     {"training.loop"},
     {"training.engines"},
     {"training"},

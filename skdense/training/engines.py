@@ -20,6 +20,7 @@ from .losses import why_not_per_row
 from .metrics import require_per_row
 from .networks import optimizer_owner, program_spec
 from .program import has_room_for
+from .room import in_memory
 from .task import TrainingResult, TrainingTask
 
 # Enough rows to see whether one row's loss depends on another.
@@ -39,8 +40,10 @@ def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
     ValueError
         If a training loss becomes NaN or infinite, or a task with ``engine="compiled"``
         needs Keras.
+    MemoryError
+        If there is no room for a network or a batch.
     """
-    with borrowed(callback for task in tasks for callback in task.callbacks):
+    with in_memory(tasks), borrowed(callback for task in tasks for callback in task.callbacks):
         return _train(tasks)
 
 
