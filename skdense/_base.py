@@ -17,7 +17,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._agreement import check_agreement, validation_share
-from ._continuing import Memory, fingerprint, going_on, joined, starting_state
+from ._continuing import Memory, fingerprint, going_on, joined, kept_state, starting_state
+from ._copying import Cloned, holds_objects, remember_copies
 from ._heads import Head
 from ._html import layers_html
 from ._interruption import is_one_of_many_fits, warn_of_interruption
@@ -26,12 +27,12 @@ from ._keras_view import build_compiled_model, build_model
 from ._labels import Labels
 from ._network import Network, Weights, forward
 from ._parameters import CONSTRAINTS, checked_parameters, draw_seed
-from ._pickling import picklable_state, read_stored, unpickled_state
+from ._pickling import picklable_state, read_stored, unpickled_state, waits
 from ._rows import Rows, hold_out
 from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
-from ._task import make_task, resolve_optimizer, resolve_output
+from ._task import make_task, precision_to_read, resolve_optimizer, resolve_output
 from ._validation import check_prediction_data, unchanged_on_error, warn_about_scale
 from .training import (
     Draw,
@@ -79,12 +80,21 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, least: int = 1, suffix: str = ""
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        precision: str,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
     ) -> Rows:
         """Validate data of at least so many rows, and turn y into numbers.
 
-        With `reset`, set the attributes that describe the data; else hold it against them. The
-        suffix of the arguments' names is for messages.
+        Numbers of X that are neither in float32 nor in float64 become those of `precision`. With
+        `reset`, set the attributes that describe the data; else hold it against them. The suffix
+        of the arguments' names is for messages.
         """
 
     def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
@@ -107,13 +117,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         with unchanged_on_error(self):
             start = starting_state(self) if self.warm_start else None
             seed = self._memory.seed if start else draw_seed(self.random_state)
-            rows = self._read(X, y, sample_weight, reset=start is None, least=2)
+            share = validation_share(parameters) if X_val is None else None
+            precision = precision_to_read(self, X, sample_weight, share)
+            rows = self._read(X, y, sample_weight, precision, reset=start is None, least=2)
             self._require_trainable(rows, is_new=start is None)
             if start:
                 report.goes_on_from(self.history_)
-            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val)
-            share = validation_share(parameters)
-            if held_out is None and share is not None:
+            used, held_out = rows, self._read_held_out(X_val, y_val, sample_weight_val, precision)
+            if share is not None:
                 used, held_out = hold_out(rows, share, generator(seed, Draw.SPLIT), self._labels)
                 self.validation_indices_ = held_out.index
             was_interrupted = self._train(
@@ -127,11 +138,13 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
             report.fit_ended()
         return self
 
-    def _read_held_out(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows | None:
+    def _read_held_out(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, precision: str
+    ) -> Rows | None:
         self.__dict__.pop("validation_indices_", None)  # of an earlier fit
         if X_val is None:
             return None
-        return self._read(X_val, y_val, sample_weight_val, reset=False, suffix="_val")
+        return self._read(X_val, y_val, sample_weight_val, precision, reset=False, suffix="_val")
 
     def _partial_fit(self, rows: Rows) -> Self:
         start = starting_state(self)
@@ -177,7 +190,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         self._remember_parameters()
         [result] = train([task])
         self._take_over(result, self.history_ if start else {})
-        state = result.state if self.warm_start or is_chunk else None
+        state = kept_state(result, is_watched_on=bool(self.warm_start))
         self._memory = Memory(seed, task.batch_size, task.dtype, mean_weight, watched, state)
         return result.was_interrupted
 
@@ -219,8 +232,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _remember_parameters(self) -> None:
-        parameters = self.get_params(deep=False)
-        self._fit_parameters = {name: parameters.get(name) for name in _KEPT_PARAMETERS}
+        self._fit_parameters = {name: getattr(self, name, None) for name in _KEPT_PARAMETERS}
 
     def _settle_head_of_fit(self) -> Head:
         return self._settle_head(*resolve_output(SimpleNamespace(**self._fit_parameters)))
@@ -238,7 +250,8 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         keras.Sequential
             Compiled with this estimator's optimizer and loss. A classifier's model gives the
             outputs that `predict_proba` is made from, a regressor's gives predictions in the
-            target's own units. In float32 unless this estimator has ``dtype="float64"``.
+            target's own units. In float32 unless this estimator has ``dtype="float64"``, or
+            float32 cannot hold those numbers.
 
         Raises
         ------
@@ -247,13 +260,14 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         fitted_with = SimpleNamespace(**self._fit_parameters)
+        needs_float64 = fitted_with.dtype == "float64" or self._target.needs_float64
         return build_compiled_model(
             self._network,
             self._weights_in_own_units(),
             optimizer=resolve_optimizer(fitted_with).keras,
             loss=self._settle_head_of_fit().loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
-            dtype="float64" if fitted_with.dtype == "float64" else "float32",
+            dtype="float64" if needs_float64 else "float32",
             l1=float(fitted_with.l1),
             l2=float(fitted_with.l2),
         )
@@ -282,7 +296,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
         check_is_fitted(self)
-        build_model(self._network, self._weights_in_own_units(), dtype="float32").summary()
+        build_model(self._network, self._weights, dtype="float32").summary()
 
     def _weights_in_own_units(self) -> Weights:
         check_is_fitted(self)
@@ -331,10 +345,9 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     if not TYPE_CHECKING:  # or else every attribute would exist for type checkers
 
         def __getattr__(self, name: str) -> Any:
-            try:
+            if waits(vars(self), name):
                 return read_stored(vars(self), name)
-            except KeyError:  # for the usual message, or a property's own
-                return super().__getattribute__(name)
+            return super().__getattribute__(name)  # for the usual message, or a property's own
 
     def __copy__(self) -> Self:
         twin = type(self).__new__(type(self))
@@ -343,8 +356,17 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         twin = memo[id(self)] = type(self).__new__(type(self))
+        remember_copies(vars(self), memo)
         twin.__dict__.update(copy.deepcopy(vars(self), memo))
         return twin
+
+    def __sklearn_clone__(self) -> Self:
+        twin = copy.copy(self)
+        for name, value in self.get_params(deep=False).items():
+            if holds_objects(value):
+                twin.__dict__[name] = Cloned(value)
+        clone: Self = super(KerasDenseBase, twin).__sklearn_clone__()
+        return clone
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_weights")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._labels import Labels
+from ._labels import Labels, shown
+from ._parameters import as_float
 
 Array = NDArray[Any]
 
@@ -24,7 +24,8 @@ def class_weights(
     given : None, "balanced" or dict of label to weight
         "balanced" is ``n_samples / (n_classes * count)`` as in
         ``sklearn.utils.class_weight.compute_class_weight``, counting rows by their weight.
-        Labels that a dict leaves out weigh 1.
+        Labels that a dict leaves out weigh 1. It may name labels that y lacks, as a fold may,
+        where it names all that y has, as in scikit-learn.
     labels : Labels
     codes : ndarray of shape (n_samples,) or (n_samples, n_labels)
     sample_weight : ndarray of shape (n_samples,) or None
@@ -36,7 +37,8 @@ def class_weights(
     Raises
     ------
     ValueError
-        For a class that is not in y, a negative weight, or a dict with an indicator matrix.
+        For a label that is not in y while one in y goes unnamed, a negative weight, or a dict with
+        an indicator matrix.
     """
     if given is None:
         return None
@@ -49,16 +51,26 @@ def class_weights(
             "class_weight must be None or 'balanced' for an indicator matrix. Got a dict. Pass "
             "sample_weight for other weights."
         )
-    weights = np.ones((1, len(labels.values)))
+    return _named(given, labels.values)[np.newaxis]
+
+
+def _named(given: Mapping[Any, float], classes: Array) -> Array:
+    weights, is_named = np.ones(len(classes)), np.zeros(len(classes), bool)
+    others: list[Any] = []
     for label, weight in given.items():
-        position = np.flatnonzero(labels.values == label) if np.isscalar(label) else ()
-        if len(position) != 1:
-            raise ValueError(
-                f"class_weight must name classes of y, {labels.values.tolist()}. Got {label!r}."
-            )
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+        if not 0 <= as_float(weight) < np.inf:
             raise ValueError(f"class_weight must be of numbers >= 0. Got {label!r}: {weight!r}.")
-        weights[0, position] = weight
+        is_meant = classes == label if np.isscalar(label) else np.zeros(len(classes), bool)
+        if is_meant.any():
+            weights[is_meant], is_named[is_meant] = weight, True
+        else:
+            others.append(label)
+    # A label that y lacks is no mistake in a fold that names all it has, but else a misspelt one.
+    if others and not is_named.all():
+        raise ValueError(
+            f"class_weight must name classes of y, {shown(classes)}. Got {others[0]!r}, and none "
+            f"of {shown(classes[~is_named])}."
+        )
     return weights
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
@@ -23,7 +22,7 @@ from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
 from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
-from ._task import resolve_output
+from ._task import precision_of_chunk, resolve_output
 from ._validation import check_training_data, check_weights, unchanged_on_error
 
 Array = NDArray[Any]
@@ -102,7 +101,8 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     class_weight : {"balanced"}, dict or None, default=None
         Weights of the classes, which multiply sample weights, also on validation rows. "balanced"
         is ``n_samples / (n_classes * count)``, counting rows by their weight; with several
-        labels, of each label, multiplied. Labels that a dict leaves out weigh 1.
+        labels, of each label, multiplied. Labels that a dict leaves out weigh 1. It may name labels
+        that y lacks, as a fold may, where it names all that y has.
     warm_start : bool, default=False
         Whether another `fit` goes on where the last one stopped: with the weights of its last
         epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
@@ -110,10 +110,12 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         loss may not; another optimizer or engine begins its state anew. The best score so far
         counts on while the same rows are watched; patience that ran out starts over.
     callbacks : keras.callbacks.Callback, list of them, or None, default=None
-        Copied for each fit, so that the given ones stay as they are; a learning rate that they
-        changed starts over at the next fit. Callbacks that act on batches, SwapEMAWeights and
-        BackupAndRestore need the Keras engine. Under `early_stopping` the best weights are kept,
-        whatever callbacks restore at the end.
+        Used as they are given, and handed back without the model, so that what they recorded
+        is theirs; fits in other threads that share one wait for each other. `clone` copies them,
+        and shares what has no copy, such as a progress bar. A learning rate that they changed
+        starts over at the next fit. Their `model` is built when one first looks at it. Callbacks
+        that act on batches, SwapEMAWeights and BackupAndRestore need the Keras engine. Under
+        `early_stopping` the best weights are kept, whatever callbacks restore at the end.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
         in one batch. Predictions come in the dtype of X.
@@ -308,7 +310,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
 
         The first call on an unfitted estimator starts a network; its automatic batch size and
         dtype, and the unit of sample weights, hold for all later calls. A fitted estimator goes
-        on from where it is.
+        on exactly from where it is. For that every one keeps the state of its optimizer, with Adam
+        twice the size of the weights, in memory, pickles and files. Where early stopping put an
+        earlier epoch back, the optimizer begins anew from there.
 
         Parameters
         ----------
@@ -333,7 +337,9 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         with unchanged_on_error(self):
             is_first = not self.__sklearn_is_fitted__()
             labels = labels_of_stream(classes, y, None if is_first else self._labels)
-            return self._partial_fit(self._read(X, y, sample_weight, reset=is_first, labels=labels))
+            precision = precision_of_chunk(self, X, sample_weight)
+            rows = self._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
+            return self._partial_fit(rows)
 
     @classmethod
     def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
@@ -430,13 +436,15 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_``.
+            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits computed
+            from the logits, so that it is finite where a probability rounds to 0.
         """
-        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-            return np.log(self.predict_proba(X))
+        check_is_fitted(self)
+        outputs = self._outputs(X, activate=not self._target.decides_on_logits)
+        return self._target.log_probabilities(outputs)
 
     def decision_function(self, X: Any) -> Array:
-        """Return the network's logits.
+        """Return what classes are decided by: logits where the network has some.
 
         Parameters
         ----------
@@ -446,10 +454,13 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         -------
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes) or \
                 (n_samples, n_labels)
-            For two classes positive where ``classes_[1]`` is predicted, for several labels where
-            each is. Where the output
-            activation is neither softmax nor sigmoid, the outputs themselves, for two classes
-            and for labels less the threshold.
+            For two classes positive where ``classes_[1]`` is predicted, and never smaller where
+            its probability is greater: the difference of the logarithms of both probabilities
+            where the output is softmax, sigmoid or logits; of other heads with two units the
+            difference of their scores divided by the larger one. For three or more classes
+            the logits of softmax and sigmoid, else the outputs themselves, the greatest being that
+            of the class predicted. For several labels each one's logit, or output less the
+            threshold, positive where it is predicted.
         """
         check_is_fitted(self)
         outputs = self._outputs(X, activate=not self._target.decides_on_logits)
@@ -460,6 +471,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         X: Any,
         y: Any,
         sample_weight: Any,
+        precision: str,
         *,
         reset: bool,
         least: int = 1,
@@ -467,7 +479,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         labels: Labels | None = None,
     ) -> Rows:
         checks = {"multi_output": is_table(y), "ensure_min_samples": least}
-        X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
+        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
         if reset:
             self._labels = labels or Labels.of(y)
             self.classes_ = self._labels.values

@@ -12,7 +12,7 @@ from ._heads import Head
 from ._keras_objects import loss_name
 from ._network import Network, arranged
 from ._rows import Rows
-from .training import TrainingState
+from .training import TrainingResult, TrainingState
 
 History = dict[str, list[float]]
 
@@ -32,7 +32,8 @@ class Memory:
     watched : str
         Fingerprint of what was watched, "" for nothing.
     state : TrainingState or None
-        Kept where ``warm_start`` or ``partial_fit`` asked for it.
+        Where the last training ended. None where early stopping put an earlier epoch's weights
+        back, to which the optimizer's state does not belong.
     """
 
     seed: int
@@ -46,12 +47,30 @@ class Memory:
 def starting_state(estimator: Any) -> TrainingState | None:
     """Return where a fitted estimator's training goes on; None for an unfitted one.
 
-    Without a state kept for it, from its weights, with an optimizer that begins anew.
+    Without a state, from its weights, with an optimizer that begins anew.
     """
     if not hasattr(estimator, "_memory"):
         return None
     state: TrainingState | None = estimator._memory.state
     return state or TrainingState(estimator._weights, estimator.n_iter_)
+
+
+def kept_state(result: TrainingResult, *, is_watched_on: bool) -> TrainingState | None:
+    """Return what to keep of where a training ended.
+
+    Parameters
+    ----------
+    result : TrainingResult
+    is_watched_on : bool
+        Whether further training goes on with the last epoch and what has been watched, as
+        ``warm_start`` does, in place of the network that predicts.
+    """
+    if is_watched_on:
+        return result.state
+    if result.best_epoch != result.state.n_epochs and result.state.best_weights is not None:
+        return None
+    # The same arrays as those of the estimator, so that only the optimizer's come on top.
+    return replace(result.state, weights=result.weights, stopping=None, best_weights=None)
 
 
 def fingerprint(held_out: Rows | None, scoring: Any) -> str:

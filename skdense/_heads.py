@@ -108,6 +108,8 @@ def outputs_link(head: Head) -> str:
         return "probabilities"
     if head.activation == "log_softmax":
         return "log-probabilities"
+    if head.activation == "sigmoid":
+        return "scores"  # of a hinge loss too: margins would all say yes
     if head.activation == "linear" and _from_logits(head.loss):
         return "logits" if loss_name(head.loss) not in _BINARY_CROSSENTROPIES else "binary logits"
     return "margins" if loss_name(head.loss) in _HINGE_LOSSES else "scores"

@@ -51,7 +51,7 @@ class KerasObject:
         _, keras = _tensorflow.load()
         serialized = keras.saving.serialize_keras_object(instance)
         serialized.get("config", {}).pop("name", None)
-        parts = [instance, *(part for part in vars(instance).values() if _is_configured(part))]
+        parts = [instance, *(part for part in vars(instance).values() if is_configured(part))]
         user_classes = {type(part): None for part in parts if not is_of_keras(type(part))}
         return cls(json.dumps(serialized, sort_keys=True), tuple(user_classes))
 
@@ -123,7 +123,8 @@ def _is_safe_class(serialized: dict[str, Any]) -> bool:
     return is_layer or module in _SAFE_MODULES or (module, name) == ("keras", "DTypePolicy")
 
 
-def _is_configured(value: Any) -> bool:
+def is_configured(value: Any) -> bool:
+    """Say whether an object describes itself by ``get_config``, as those of Keras do."""
     return hasattr(value, "get_config") and not isinstance(value, type)
 
 
@@ -183,8 +184,15 @@ def configuration(instance: Any) -> KerasObject | None:
         twin = described.build()
     except Exception:
         return None
+    if exclusions_from_decay(instance):
+        return None
     is_equal = not _is_loss(instance) or LossObject.of(instance) == LossObject.of(twin)
     return described if is_equal else None
+
+
+def exclusions_from_decay(instance: Any) -> list[str]:
+    """Return where an optimizer keeps which weights not to decay; its configuration does not."""
+    return [name for name, value in vars(instance).items() if "exclude_from" in name and value]
 
 
 def _is_loss(instance: Any) -> bool:
@@ -205,7 +213,7 @@ def _describe(value: Any) -> Any:
         value = value.numpy()
     if hasattr(value, "tolist"):
         return [str(value.dtype), value.tolist()]
-    if is_of_keras(type(value)) and _is_configured(value):
+    if is_of_keras(type(value)) and is_configured(value):
         return [type(value).__qualname__, value.get_config()]
     return ["id", id(value)]
 
@@ -238,7 +246,7 @@ def as_activation(activation: str | Callable[..., Any]) -> Activation:
     if isinstance(activation, functools.partial):
         keywords = tuple(sorted(activation.keywords.items()))
         return PartialFunction(activation.func, activation.args, keywords)
-    if _is_configured(activation):
+    if is_configured(activation):
         return _as_layer(activation)
     _, keras = _tensorflow.load()
     name = getattr(activation, "__name__", "")

@@ -21,6 +21,7 @@ from ._network import (
     Stage,
     Weights,
 )
+from ._standardizing import exceeds_float32
 
 
 class _Settings(NamedTuple):
@@ -88,13 +89,16 @@ def kernel_penalty(l1: float, l2: float) -> Any:
 
 
 def view_in_own_units(model: Any, output_scale: tuple[Any, Any] | None) -> Any:
-    """Return a model of the same layers whose outputs are times scale plus mean, if given."""
+    """Return a model of the same layers whose outputs are times scale plus mean, if given.
+
+    They are in float64 where float32 cannot hold them.
+    """
     _, keras = _tensorflow.load()
     layers = [keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")]
     layers += model.layers
     if output_scale is not None:
-        mean, scale = (numbers.tolist() for numbers in output_scale)
-        dtype = model.inputs[0].dtype
+        mean, scale = output_scale
+        dtype = "float64" if exceeds_float32(mean, scale) else model.inputs[0].dtype
         layers.append(keras.layers.Rescaling(scale, offset=mean, dtype=dtype, name="own_units"))
     return keras.Sequential(layers, name=model.name)
 

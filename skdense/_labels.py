@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MappingView, Set
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -38,9 +39,9 @@ class Labels:
         ValueError
             For numbers that are no classes, or several outputs of several classes.
         """
-        check_classification_targets(y)
         if y.ndim == 1:
-            return cls(np.unique(y), is_multilabel=False)
+            return cls(distinct(y, "y"), is_multilabel=False)
+        check_classification_targets(y)
         if type_of_target(y, input_name="y") == "multiclass-multioutput":
             raise ValueError(
                 "y must hold one class for each row, or labels of 0 and 1 in an indicator matrix. "
@@ -61,7 +62,7 @@ class Labels:
             if y.ndim != 2 or y.shape[1] != len(self.values) or not np.isin(y, (0, 1)).all():
                 raise ValueError(
                     f"{name} must be an indicator matrix of 0 and 1 with {len(self.values)} "
-                    f"columns. Got shape {y.shape} with values {_shown(np.unique(y))}."
+                    f"columns. Got shape {y.shape} with values {shown(np.unique(y))}."
                 )
             return y.astype(np.intp)
         if y.ndim != 1:
@@ -70,13 +71,13 @@ class Labels:
             unknown = np.setdiff1d(y, self.values)
         except TypeError as error:  # of values that do not compare
             raise ValueError(
-                f"{name} must hold only classes seen before, {_shown(self.values)}. Got values of "
+                f"{name} must hold only classes seen before, {shown(self.values)}. Got values of "
                 f"other kinds: {error}"
             ) from error
         if len(unknown):
             raise ValueError(
-                f"{name} must hold only classes seen before, {_shown(self.values)}. "
-                f"Got {_shown(unknown)} too."
+                f"{name} must hold only classes seen before, {shown(self.values)}. "
+                f"Got {shown(unknown)} too."
             )
         return np.searchsorted(self.values, y)
 
@@ -85,9 +86,53 @@ class Labels:
         return codes if self.is_multilabel else self.values[codes]
 
 
-def _shown(values: Array) -> str:
-    shown = ", ".join(map(repr, values[:_LABELS_SHOWN].tolist()))
-    return f"[{shown}{', ...' if len(values) > _LABELS_SHOWN else ''}]"
+def distinct(labels: Any, name: str) -> Array:
+    """Return the labels that a sequence holds, sorted.
+
+    Raises
+    ------
+    ValueError
+        If it is no sequence, or holds what is missing, no label, or of kinds that do not compare.
+    """
+    if isinstance(labels, str | bytes | Set | Mapping | MappingView | Iterator):
+        raise ValueError(
+            f"{name} must be an array of labels in one dimension. Got {type(labels).__name__}. "
+            f"Pass {name}=np.unique(all_y)."
+        )
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be an array in one dimension. Got shape {array.shape}.")
+    is_missing = _missing(array)
+    if is_missing.any():
+        raise ValueError(
+            f"{name} must hold labels only. Got {int(is_missing.sum())} missing value(s), such as "
+            f"{array[is_missing][0]!r}. Drop such rows, or give them a label of their own."
+        )
+    try:
+        values = np.unique(array)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in array.tolist()})
+        raise ValueError(
+            f"{name} must hold labels of one kind, which compare. Got {', '.join(kinds)}: {error}. "
+            f"Convert them all to text."
+        ) from error
+    check_classification_targets(array)
+    return values
+
+
+def _missing(array: Array) -> Array:
+    if array.dtype != object:
+        is_missing: Array = array != array  # NaN and NaT, which equal nothing
+        return is_missing
+    from pandas import isna  # knows every kind that an array of objects may hold
+
+    return isna(array)
+
+
+def shown(values: Array) -> str:
+    """Return the first values, for a message."""
+    first = ", ".join(map(repr, values[:_LABELS_SHOWN].tolist()))
+    return f"[{first}{', ...' if len(values) > _LABELS_SHOWN else ''}]"
 
 
 def is_table(y: Any) -> bool:
@@ -117,30 +162,30 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
     ValueError
         If the first call lacks `classes`, or a later one brings others.
     """
+    given = None if classes is None else distinct(classes, "classes")
     if known is not None:
-        if classes is not None and not np.array_equal(np.unique(classes), known.values):
+        if given is not None and not np.array_equal(given, known.values):
             raise ValueError(
-                f"classes must be those of the first call, {_shown(known.values)}. "
-                f"Got {_shown(np.unique(classes))}."
+                f"classes must be those of the first call, {shown(known.values)}. "
+                f"Got {shown(given)}."
             )
         return known
     if is_table(y):
         n_labels = _n_columns(y)
-        if classes is None or np.array_equal(np.unique(classes), np.arange(n_labels)):
+        if given is None or np.array_equal(given, np.arange(n_labels)):
             return Labels(np.arange(n_labels), is_multilabel=True)
         raise ValueError(
             f"classes must be None or the numbers of the {n_labels} columns of an indicator "
-            f"matrix. Got {_shown(np.unique(classes))}."
+            f"matrix. Got {shown(given)}."
         )
-    if classes is None:
+    if given is None:
         raise ValueError(
             "The first call of partial_fit needs all classes that are ever to come, since a chunk "
             "need not hold them all. Got classes=None. Pass classes=np.unique(all_y)."
         )
-    values = np.unique(classes)
-    if len(values) < 2:
-        raise ValueError(f"classes must hold at least 2 labels. Got {_shown(values)}.")
-    return Labels(values, is_multilabel=False)
+    if len(given) < 2:
+        raise ValueError(f"classes must hold at least 2 labels. Got {shown(given)}.")
+    return Labels(given, is_multilabel=False)
 
 
 def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
@@ -163,6 +208,6 @@ def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
         )
     if not is_new and len(present) < len(labels.values):
         raise ValueError(
-            f"warm_start goes on with the classes of the last fit, {_shown(labels.values)}. Got "
-            f"only {_shown(present)}. Use partial_fit for chunks of the data."
+            f"warm_start goes on with the classes of the last fit, {shown(labels.values)}. Got "
+            f"only {shown(present)}. Use partial_fit for chunks of the data."
         )

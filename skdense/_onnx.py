@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._classifier import KerasDenseClassifier
+from ._network import Activation
 from ._onnx_graph import Node, Operators, activation_graph, network_graph
 from ._regressor import KerasDenseRegressor
 from ._targets import ClassTarget, threshold
@@ -30,7 +31,7 @@ def to_onnx(model: Any, X: Any) -> Any:
         Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
         in float32, int64, boolean or text. Its outputs: of a classifier "label" and
         "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
-        shape (n_rows, n_outputs).
+        shape (n_rows, n_outputs), in float64 where float32 cannot hold the predictions.
 
     Raises
     ------
@@ -39,7 +40,8 @@ def to_onnx(model: Any, X: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     ValueError
-        For an activation without a form in ONNX, and what skl2onnx says of other steps.
+        For an activation without a form in ONNX, for an ensemble of regressors whose predictions
+        float32 cannot hold, and what skl2onnx says of other steps.
 
     Examples
     --------
@@ -62,7 +64,25 @@ def to_onnx(model: Any, X: Any) -> Any:
     types = _input_types(X)
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
+    _require_one_precision(converted)
     return converted
+
+
+def _require_one_precision(converted: Any) -> None:
+    """Raise ValueError where float64 predictions go into operators of float32."""
+    import onnx
+
+    casts = [attribute for node in converted.graph.node for attribute in node.attribute]
+    if not any(cast.name == "to" and cast.i == onnx.TensorProto.DOUBLE for cast in casts):
+        return
+    try:
+        onnx.checker.check_model(converted, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(
+            "model must take float64 where a regressor's target needs it, as float32 cannot hold "
+            f"its numbers. Got steps after it that do not: {str(error).strip()}. Convert its "
+            "regressors one by one, or train on a y near 1."
+        ) from error
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:
@@ -122,7 +142,8 @@ def _is_double(operator: Any) -> bool:
 def _float_type(operator: Any, n_columns: int) -> Any:
     from skl2onnx.common import data_types
 
-    kind = data_types.DoubleTensorType if _is_double(operator) else data_types.FloatTensorType
+    is_double = _is_double(operator) or operator.raw_operator._target.needs_float64
+    kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
     return kind([operator.inputs[0].get_first_dimension(), n_columns])
 
 
@@ -172,7 +193,11 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
     outputs = activation_graph(ops, regressor._network.output, logits)
-    scale, mean = (a.astype(ops.dtype) for a in (regressor._target.scale, regressor._target.mean))
+    target, dtype = regressor._target, ops.dtype
+    if target.needs_float64:
+        dtype = np.float64
+        outputs = ops.Cast(outputs, to=_proto_type(dtype))
+    scale, mean = target.scale.astype(dtype), target.mean.astype(dtype)
     names = operator.outputs[:1]
     ops.Add(ops.Mul(outputs, scale), mean, output_names=names).add_to(scope, container)
 
@@ -204,34 +229,40 @@ def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> 
 
 
 def _probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
-    if target.answers_from_logits:
-        positive = ops.Sigmoid(logits)
-        if not isinstance(target, ClassTarget):
-            return positive
-        return ops.Concat(ops.Sigmoid(ops.Neg(logits)), positive, axis=1)
-    scores = _scores(ops, target.link, outputs)
     if not isinstance(target, ClassTarget):
-        return ops.between(scores, 0, 1)
+        return _of_each(ops, target, logits, outputs)
     if target.n_units == 1:
-        second = ops.between(scores, 0, 1)
-        return ops.Concat(ops.Sub(1, second), second, axis=1)
+        second = _of_each(ops, target, logits, outputs)
+        is_exact = target.answers_from_logits
+        first = ops.Sigmoid(ops.Neg(logits)) if is_exact else ops.Sub(1, second)
+        return ops.Concat(first, second, axis=1)
     if target.link == "probabilities":
         return outputs
-    if target.link == "logits":
-        return ops.Softmax(outputs, axis=1)
-    return _shares(ops, ops.Relu(scores), target.n_classes)
+    if target.has_logarithms:
+        is_softmax = target.is_softmax
+        return ops.Softmax(outputs if is_softmax else _log_sigmoid(ops, logits), axis=1)
+    return _shares(ops, _scores(ops, target.link, outputs))
+
+
+def _of_each(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
+    """Return the probability of what each unit speaks for."""
+    if target.answers_from_logits:
+        return ops.Sigmoid(logits)
+    return ops.between(_scores(ops, target.link, outputs), 0, 1)
+
+
+def _log_sigmoid(ops: Operators, logits: Node) -> Node:
+    return activation_graph(ops, Activation("log_sigmoid"), logits)
 
 
 def _scores(ops: Operators, link: str, outputs: Node) -> Node:
-    if link == "binary logits":
-        return ops.Sigmoid(outputs)
-    if link == "log-probabilities":
-        return ops.Exp(outputs)
     return ops.Div(ops.Add(outputs, 1), 2) if link == "margins" else outputs
 
 
-def _shares(ops: Operators, scores: Node, n_classes: int) -> Node:
-    """Return scores divided by their sum, equal ones where that is 0."""
-    total = ops.ReduceSum(scores, np.array([1]), keepdims=1)
+def _shares(ops: Operators, scores: Node) -> Node:
+    """Return scores, cut at 0, divided by their sum; of logits where that is 0."""
+    positive = ops.Relu(scores)
+    total = ops.ReduceSum(positive, np.array([1]), keepdims=1)
     is_some = ops.Greater(total, 0)
-    return ops.Where(is_some, ops.Div(scores, ops.Where(is_some, total, 1)), 1 / n_classes)
+    shares = ops.Div(positive, ops.Where(is_some, total, 1))
+    return ops.Where(is_some, shares, ops.Softmax(scores, axis=1))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
+import inspect
+import math
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -28,6 +29,7 @@ from ._keras_objects import (
     LossObject,
     activation_function,
     as_activation,
+    exclusions_from_decay,
     loss_name,
 )
 from ._network import HiddenLayer
@@ -35,7 +37,8 @@ from .training import Accuracy, Metric, OptimizerSettings, metric_function, opti
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
-_COUNT = Interval(Integral, 1, None, closed="left")
+_LARGEST_COUNT = int(np.iinfo(np.int64).max)
+_COUNT = Interval(Integral, 1, _LARGEST_COUNT, closed="both")
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "units": [_COUNT, "array-like"],
@@ -79,11 +82,27 @@ _LARGEST_BATCH_SIZE = 1_024
 
 
 def checked_parameters(estimator: Any) -> dict[str, Any]:
-    """Return an estimator's parameters; scikit-learn's error for one out of its domain."""
-    parameters: dict[str, Any] = estimator.get_params(deep=False)
-    constraints = {name: CONSTRAINTS[name] for name in parameters}
-    validate_parameter_constraints(constraints, parameters, type(estimator).__name__)
+    """Return an estimator's parameters; scikit-learn's error for one out of its domain.
+
+    As attributes, since the constructor of a subclass may take more, fewer or other parameters.
+    """
+    parameters = {n: getattr(estimator, n) for n in CONSTRAINTS if hasattr(estimator, n)}
+    for name, value in parameters.items():
+        if isinstance(value, Real) and math.isinf(as_float(value)) and abs(value) != math.inf:
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be a number that "
+                "float64 can hold. Got one beyond 1e308."
+            )
+    validate_parameter_constraints(CONSTRAINTS, parameters, type(estimator).__name__)
     return parameters
+
+
+def as_float(value: Any) -> float:
+    """Return a number as a float, infinite where it is too large for one; NaN for no number."""
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def draw_seed(random_state: Any) -> int:
@@ -130,17 +149,21 @@ def _per_layer(name: str, value: Any, n_layers: int, convert: Callable[[Any], An
 
 
 def _is_single(value: Any) -> bool:
+    if isinstance(value, list | tuple):  # perhaps of lists of several lengths
+        return False
     return isinstance(value, str) or callable(value) or np.ndim(value) == 0
 
 
 def _require_width(units: Any) -> int:
     if not isinstance(units, Integral) or isinstance(units, bool | np.bool_) or units < 1:
         raise ValueError(f"units must be whole numbers of at least 1. Got {units!r}.")
+    if int(units) > _LARGEST_COUNT:
+        raise ValueError(f"units must be whole numbers up to {_LARGEST_COUNT}. Got a larger one.")
     return int(units)
 
 
 def _require_rate(rate: Any) -> float:
-    if not isinstance(rate, Real) or not 0 <= float(rate) < 1:
+    if not 0 <= as_float(rate) < 1:
         raise ValueError(f"dropout must be rates of at least 0 and below 1. Got {rate!r}.")
     return float(rate)
 
@@ -154,11 +177,11 @@ def resolve_activation(name: str, activation: Any) -> Activation:
     if hasattr(activation, "get_config"):
         _configured(name, activation)
     resolved = as_activation(activation)
+    if not isinstance(resolved, str) and not callable(activation):
+        raise ValueError(f"{name} must be a Keras name or a callable. Got {activation!r}.")
     _require_hashable(name, resolved)
     if isinstance(resolved, str) and resolved in NUMPY_ACTIVATIONS:
         return resolved
-    if not isinstance(resolved, str) and not callable(activation):
-        raise ValueError(f"{name} must be a Keras name or a callable. Got {activation!r}.")
     try:
         function = activation_function(resolved)
     except ValueError:
@@ -263,18 +286,18 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
 
 
 def resolve_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """Return copies of Keras callbacks, for one training."""
+    """Return Keras callbacks as they are given, as a tuple."""
     if callbacks is None:
         return ()
     _, keras = _tensorflow.load()
-    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+    given = tuple(callbacks) if isinstance(callbacks, list | tuple) else (callbacks,)
     for callback in given:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(
                 "callbacks must be keras.callbacks.Callback objects. Got "
                 f"{callback!r}. scikit-learn's own callbacks go to set_callbacks()."
             )
-    return tuple(copy.deepcopy(given))
+    return given
 
 
 def resolve_initializer(initializer: Any) -> Any:
@@ -294,9 +317,8 @@ def resolve_optimizer(
     """Check optimizer and learning rate, and apply the estimator's settings to it."""
     _, keras = _tensorflow.load()
     if isinstance(optimizer, str):
-        known = [name.lower() for name in _names(keras.optimizers, keras.optimizers.Optimizer)]
-        if optimizer.lower() not in known:
-            raise _unknown("optimizer", optimizer, known)
+        if optimizer.lower() not in _optimizer_names():
+            raise _unknown("optimizer", optimizer, _optimizer_names())
     elif isinstance(optimizer, keras.optimizers.Optimizer):
         _require_plain_optimizer(optimizer)
         optimizer = _configured("optimizer", optimizer)
@@ -316,14 +338,22 @@ def resolve_optimizer(
     return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
 
 
+@cache
+def _optimizer_names() -> tuple[str, ...]:
+    """Return the names of optimizers that wrap no other one."""
+    _, keras = _tensorflow.load()
+    names = _names(keras.optimizers, keras.optimizers.Optimizer)
+    signatures = {name: inspect.signature(getattr(keras.optimizers, name)) for name in names}
+    return tuple(n.lower() for n, made in signatures.items() if "learning_rate" in made.parameters)
+
+
 def _require_plain_optimizer(optimizer: Any) -> None:
     if "learning_rate" not in optimizer.get_config():
         raise ValueError(
             "optimizer must have a learning rate of its own. Got "
             f"{type(optimizer).__name__}, which wraps another. Give the inner one."
         )
-    excluded = [name for name, value in vars(optimizer).items() if "exclude_from" in name and value]
-    if excluded:
+    if exclusions_from_decay(optimizer):
         raise ValueError(
             "optimizer must describe itself by get_config, which knows no weights excluded from "
             "weight decay. Got one after exclude_from_weight_decay(). Leave that call out."
@@ -332,20 +362,21 @@ def _require_plain_optimizer(optimizer: Any) -> None:
 
 def _is_float32(number: Any) -> bool:
     bounds = np.finfo(np.float32)
-    is_number = isinstance(number, Real)
-    return is_number and float(bounds.tiny) <= float(number) <= float(bounds.max)
+    return float(bounds.tiny) <= as_float(number) <= float(bounds.max)
 
 
-def resolve_batch_size(batch_size: int | str, n_samples: int) -> int:
+def resolve_batch_size(batch_size: int | str, n_samples: int, *, is_chunk: bool = False) -> int:
     """Return the rows in a batch.
 
     A batch size above the number of rows is cut to the next power of two, which saves memory
-    and still lets folds of slightly different sizes share a program.
+    and still lets folds of slightly different sizes share a program. Chunks of a stream, the next
+    of which may have more rows, share one up to the largest automatic size.
     """
     if batch_size == "auto":
         fitting = (size for most, size in _BATCH_SIZES if n_samples <= most)
         return next(fitting, _LARGEST_BATCH_SIZE)
-    enough = max(64, 1 << (n_samples - 1).bit_length())
+    fewest = _LARGEST_BATCH_SIZE if is_chunk else _BATCH_SIZES[0][1]
+    enough = max(fewest, 1 << (n_samples - 1).bit_length())
     return min(int(batch_size), enough)
 
 

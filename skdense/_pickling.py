@@ -90,14 +90,13 @@ def with_waiting(attributes: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def read_stored(attributes: dict[str, Any], name: str) -> Any:
-    """Build an attribute that has waited, and keep it.
+def waits(attributes: dict[str, Any], name: str) -> bool:
+    """Say whether an attribute of this name waits."""
+    return name in attributes.get(_STORED, ())
 
-    Raises
-    ------
-    KeyError
-        If none of this name waits.
-    """
+
+def read_stored(attributes: dict[str, Any], name: str) -> Any:
+    """Build an attribute that waits, and keep it."""
     return attributes.setdefault(name, _mapped(attributes[_STORED][name], _built))
 
 

@@ -20,7 +20,14 @@ from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
 from ._sklearn_callbacks import with_callbacks
 from ._targets import RegressionTarget, regression_target
-from ._validation import check_training_data, check_weights, unchanged_on_error
+from ._task import precision_of_chunk
+from ._validation import (
+    check_numbers,
+    check_training_data,
+    check_weights,
+    require_no_dates,
+    unchanged_on_error,
+)
 
 Array = NDArray[Any]
 
@@ -104,13 +111,16 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         loss may not; another optimizer or engine begins its state anew. The best score so far
         counts on while the same rows are watched; patience that ran out starts over.
     callbacks : keras.callbacks.Callback, list of them, or None, default=None
-        Copied for each fit, so that the given ones stay as they are; a learning rate that they
-        changed starts over at the next fit. Callbacks that act on batches, SwapEMAWeights and
-        BackupAndRestore need the Keras engine. Under `early_stopping` the best weights are kept,
-        whatever callbacks restore at the end.
+        Used as they are given, and handed back without the model, so that what they recorded
+        is theirs; fits in other threads that share one wait for each other. `clone` copies them,
+        and shares what has no copy, such as a progress bar. A learning rate that they changed
+        starts over at the next fit. Their `model` is built when one first looks at it. Callbacks
+        that act on batches, SwapEMAWeights and BackupAndRestore need the Keras engine. Under
+        `early_stopping` the best weights are kept, whatever callbacks restore at the end.
     dtype : {"auto", "float32", "float64"}, default="auto"
         Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
-        in one batch. Predictions come in the dtype of X.
+        in one batch. Predictions come in the dtype of X, or in float64 where float32 cannot
+        hold y.
     verbose : {0, 1, 2}, default=0
         Silent, a progress bar over the epochs, or one line per epoch.
     random_state : int, RandomState instance or None, default=None
@@ -297,7 +307,9 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
 
         The first call on an unfitted estimator starts a network; its mean and scale of the
         target, automatic batch size and dtype, and the unit of sample weights, hold for all later
-        calls. A fitted estimator goes on from where it is.
+        calls. A fitted estimator goes on exactly from where it is. For that every one keeps the
+        state of its optimizer, with Adam twice the size of the weights, in memory, pickles and
+        files. Where early stopping put an earlier epoch back, the optimizer begins anew from there.
 
         Parameters
         ----------
@@ -318,7 +330,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         check_stream_agreement(checked_parameters(self))
         with unchanged_on_error(self):
             is_first = not self.__sklearn_is_fitted__()
-            return self._partial_fit(self._read(X, y, sample_weight, reset=is_first))
+            precision = precision_of_chunk(self, X, sample_weight)
+            return self._partial_fit(self._read(X, y, sample_weight, precision, reset=is_first))
 
     @classmethod
     def from_keras(cls, model: Any) -> Self:
@@ -371,18 +384,29 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Like the y of `fit`, in the dtype of X.
+            Like the y of `fit`, in the dtype of X, or in float64 where float32 cannot hold y:
+            where it rounds by more than a thousandth of y's standard deviation, or overflows.
         """
         outputs = self._outputs(X)
         return self._target.decode(outputs)
 
     def _read(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, least: int = 1, suffix: str = ""
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        precision: str,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
     ) -> Rows:
-        checks = {"multi_output": True, "y_numeric": True, "ensure_min_samples": least}
+        checks = {"multi_output": True, "ensure_min_samples": least}
         if issparse(y):
             raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
-        X, y = check_training_data(self, X, y, self.dtype, reset=reset, suffix=suffix, **checks)
+        require_no_dates(y, f"y{suffix}")
+        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
+        y = check_numbers(y, f"y{suffix}")
         weights = check_weights(sample_weight, X, suffix)
         return rows_with_weight(X, y, weights, suffix)
 

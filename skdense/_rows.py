@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 # Lest float32 round a tiny weight to 0, which marks padding.
 _SMALLEST_WEIGHT = 1e-30
+_CLASSES_NAMED = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +170,10 @@ def _hold_out_classes(
     held = common[held]
     unseen = np.setdiff1d(y, y[held])
     if len(unseen):
+        n_more = max(0, len(unseen) - _CLASSES_NAMED)
         message += (
-            f"The validation rows hold none of these rare classes: {values[unseen].tolist()}."
+            "The validation rows hold none of these rare classes: "
+            f"{values[unseen[:_CLASSES_NAMED]].tolist()}{f' and {n_more} more' * (n_more > 0)}."
         )
     if message:
         warn_caller(message.strip())

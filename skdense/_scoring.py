@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from math import nan
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import check_scoring, get_scorer_names
 
+from ._labels import Labels, shown
 from ._network import Weights
 from ._parameters import did_you_mean
 from ._rows import Rows
+from ._warnings import warn_caller
 
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
@@ -36,22 +39,27 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
         return None
     scorer = check_scoring(estimator, estimator.scoring)
     X, y, sample_weight = held_out.inputs, held_out.targets, held_out.weights
+    advice = _advice_on_classes(estimator._labels, y)
     if estimator._labels is not None:
         y = estimator._labels.decode(y)
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
     judged: list[Any] = []
 
     def score(weights: Weights) -> float:
+        if not _are_finite(weights):  # a diverged training, which is no fault of the scorer's
+            return nan
         if not judged:
             judged.append(_copy_without_names(estimator))
         judged[0]._weights = weights
         try:
-            value = scorer(judged[0], X, y, **keywords)
+            value = _scored(scorer, judged[0], X, y, keywords)
         except Exception as error:
+            if not np.isfinite(judged[0]._outputs(X)).all():
+                return nan
             raise ValueError(
                 f"scoring must judge a {type(estimator).__name__} on the validation rows"
                 f"{_WITH_WEIGHTS if keywords else ''}. Got {estimator.scoring!r}, which failed: "
-                f"{error}"
+                f"{error}{advice}"
             ) from error
         if np.ndim(value) != 0 or not isinstance(value, Real | np.ndarray):
             raise ValueError(
@@ -60,6 +68,38 @@ def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], 
         return float(value)
 
     return score
+
+
+def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any]) -> Any:
+    """Return a score; of a scorer that takes no weights without them, which a warning says once."""
+    try:
+        return scorer(estimator, X, y, **keywords)
+    except TypeError as error:
+        if not keywords or "sample_weight" not in str(error):
+            raise
+    keywords.clear()
+    warn_caller(
+        f"scoring={estimator.scoring!r} takes no sample_weight, so the validation rows count alike "
+        "in early stopping, whatever sample and class weights say."
+    )
+    return scorer(estimator, X, y)
+
+
+def _are_finite(weights: Weights) -> bool:
+    return all(np.isfinite(array).all() for stage in weights for array in stage.values())
+
+
+def _advice_on_classes(labels: Labels | None, codes: Any) -> str:
+    """Return what a scorer that fails may need: every class among the validation rows."""
+    if labels is None or labels.is_multilabel:
+        return ""
+    missing = np.setdiff1d(np.arange(len(labels.values)), codes)
+    if not len(missing):
+        return ""
+    return (
+        f" (The validation rows lack the classes {shown(labels.values[missing])}. Use "
+        "scoring='loss', or pass X_val and y_val that hold every class.)"
+    )
 
 
 def _require_known(scoring: Any) -> None:

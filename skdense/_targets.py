@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
-from sklearn.preprocessing import StandardScaler
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from ._heads import SPARSE_LOSSES, Head, outputs_link
 from ._keras_objects import loss_name
 from ._network import Weights
+from ._standardizing import exceeds_float32, mean_and_scale
 from .training import Accuracy
 
 Array = NDArray[Any]
@@ -33,6 +33,7 @@ class _UnitlessTarget:
     """What targets of classes and of labels share: they have no units to fold in."""
 
     output_scale = None
+    needs_float64 = False
 
     def in_own_units(self, weights: Weights) -> Weights:
         """Return the weights as they are."""
@@ -86,40 +87,85 @@ class ClassTarget(_UnitlessTarget):
         Returns
         -------
         ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
-            Two classes: positive where the second one is predicted.
+            Two classes: positive where the second one is predicted, and greater where its
+            probability is.
         """
         if self.n_units == 1:
             return outputs[:, 0] - threshold(self, outputs.dtype)
-        return outputs[:, 1] - outputs[:, 0] if self.n_classes == 2 else outputs
+        if self.n_classes > 2:
+            return outputs
+        if self.has_logarithms:
+            scores, unit = self._log_scores(outputs), 1
+        else:
+            # Relative to the larger one, which tells rows apart whose smaller share is cut to 0.
+            scores = self._scores(outputs)
+            unit = scores.max(axis=1)
+        decision = (scores[:, 1] - scores[:, 0]) / unit
+        # What rounds to 0 keeps its sign, so that the greater output decides.
+        least = np.finfo(outputs.dtype).tiny * np.sign(outputs[:, 1] - outputs[:, 0])
+        return np.where(decision == 0, least, decision)
+
+    @property
+    def is_softmax(self) -> bool:
+        """Whether all classes share one softmax."""
+        return self.link in ("probabilities", "log-probabilities", "logits")
+
+    @property
+    def has_logarithms(self) -> bool:
+        """Whether probabilities have logarithms that are not taken of them.
+
+        These are of what decisions are taken on, and keep what probabilities round to 0 or 1.
+        """
+        return self.decides_on_logits or self.link == "log-probabilities"
 
     @property
     def answers_from_logits(self) -> bool:
         """Whether `probabilities` takes logits in place of outputs after their activation.
 
-        So that of two classes the first keeps its small probabilities, which 1 less the other
-        would round to 0.
+        So that small probabilities, which 1 less the other or small sigmoids would round to 0,
+        are kept.
         """
-        return self.n_units == 1 and self.decides_on_logits
+        return self.decides_on_logits and self.link != "probabilities"
 
     def probabilities(self, outputs: Array) -> Array:
         """Turn outputs or logits into probabilities, (n_samples, n_classes).
 
         Outputs that are no distribution, such as one sigmoid for each class, are cut at 0
-        and divided by their sum.
+        and divided by their sum; where none is above 0, they are taken for logits.
         """
-        if self.answers_from_logits:
-            return np.column_stack([expit(-outputs[:, 0]), expit(outputs[:, 0])])
         if self.n_units == 1:
-            second = np.clip(_score(self.link, outputs[:, 0]), 0, 1)
-            return np.column_stack([1 - second, second])
+            return self._of_one_unit(outputs[:, 0])
         if self.link == "probabilities":
             return outputs
-        if self.link == "logits":
-            return softmax(outputs, axis=1)
-        scores = np.maximum(_score(self.link, outputs), 0)
-        total = scores.sum(axis=1, keepdims=True)
-        uniform = np.full_like(scores, 1 / self.n_classes)
-        return np.divide(scores, total, out=uniform, where=total > 0)
+        if self.has_logarithms:
+            return softmax(self._log_scores(outputs), axis=1)
+        scores = np.maximum(self._scores(outputs), 0)
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def log_probabilities(self, outputs: Array) -> Array:
+        """Turn what decisions are taken on into logarithms of probabilities."""
+        if not self.has_logarithms:
+            with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+                return np.log(self.probabilities(outputs))
+        if self.n_units == 1:
+            return np.column_stack([log_expit(-outputs[:, 0]), log_expit(outputs[:, 0])])
+        return log_softmax(self._log_scores(outputs), axis=1)
+
+    def _of_one_unit(self, output: Array) -> Array:
+        if self.answers_from_logits:
+            return np.column_stack([expit(-output), expit(output)])
+        second = np.clip(_score(self.link, output), 0, 1)
+        return np.column_stack([1 - second, second])
+
+    def _log_scores(self, outputs: Array) -> Array:
+        """Return what a softmax makes probabilities of."""
+        return outputs if self.is_softmax else log_expit(outputs)
+
+    def _scores(self, outputs: Array) -> Array:
+        """Return what is in proportion to probabilities; in each row one is above 0."""
+        scores = _score(self.link, outputs)
+        has_any = scores.max(axis=1, keepdims=True) > 0
+        return np.where(has_any, scores, softmax(scores, axis=1))
 
 
 @dataclass(frozen=True)
@@ -166,12 +212,15 @@ class LabelsTarget(_UnitlessTarget):
             return expit(outputs)
         return np.clip(_score(self.link, outputs), 0, 1)
 
+    def log_probabilities(self, outputs: Array) -> Array:
+        """Turn what decisions are taken on into the logarithm of each label's probability."""
+        if self.decides_on_logits:
+            return log_expit(outputs)
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            return np.log(self.probabilities(outputs))
+
 
 def _score(link: str, outputs: Array) -> Array:
-    if link == "binary logits":
-        return expit(outputs)
-    if link == "log-probabilities":
-        return np.exp(outputs)
     return (outputs + 1) / 2 if link == "margins" else outputs
 
 
@@ -236,6 +285,11 @@ class RegressionTarget:
     def is_standardized(self) -> bool:
         return bool(self.mean.any() or (self.scale != 1).any())
 
+    @property
+    def needs_float64(self) -> bool:
+        """Whether float32 cannot hold the numbers, in the target's own units."""
+        return exceeds_float32(self.mean, self.scale)
+
     def encode(self, y: Array, name: str = "y") -> Array:
         """Turn y, (n_samples,) or (n_samples, n_outputs), into (n_samples, n_outputs)."""
         columns = y.reshape(len(y), -1)
@@ -244,12 +298,23 @@ class RegressionTarget:
                 f"{name} must have {self.n_units} column(s), as the y that was trained on. Got "
                 f"{columns.shape[1]}."
             )
-        return (columns - self.mean) / self.scale
+        with np.errstate(over="ignore"):
+            encoded = (columns - self.mean) / self.scale
+        if not np.isfinite(encoded).all():
+            raise ValueError(
+                f"{name} must be numbers that float64 holds in standard deviations of the y that "
+                f"was trained on, {self.scale.min():.3g}. Got values up to "
+                f"{np.abs(columns).max():.3g}."
+            )
+        return encoded
 
     def decode(self, outputs: Array) -> Array:
-        """Turn the network's outputs into predictions, in their dtype."""
+        """Turn the network's outputs into predictions, in their dtype if it can hold them."""
         if self.is_standardized:
-            outputs = (outputs * self.scale + self.mean).astype(outputs.dtype)
+            dtype = outputs.dtype
+            outputs = outputs * self.scale + self.mean
+            if dtype != np.float64 and not self.needs_float64:
+                outputs = outputs.astype(dtype)
         return outputs[:, 0] if self.is_1d else outputs
 
     def in_own_units(self, weights: Weights) -> Weights:
@@ -274,9 +339,10 @@ def regression_target(
     allowed = head.activation == "linear" and loss_name(head.loss) in _STANDARDIZED_LOSSES
     if standardize and allowed:
         columns = y.reshape(len(y), -1).astype(np.float64)
-        scaler = StandardScaler().fit(columns, None, sample_weight)
-        mean, scale = scaler.mean_, scaler.scale_
-        if not np.isfinite([mean, scale]).all():
+        mean, scale = mean_and_scale(columns, sample_weight)
+        with np.errstate(over="ignore"):
+            has_variance = np.isfinite(mean + scale**2).all()
+        if not has_variance:
             raise ValueError(
                 "y must have a variance that float64 can hold. Got values up to "
                 f"{np.abs(columns).max():.3g}. Divide y by a constant."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +20,7 @@ from ._network import Network, build_network
 from ._rows import Rows
 from ._scoring import watched_score
 from ._targets import Target
-from ._validation import cast
+from ._validation import cast, is_single
 from .training import (
     EarlyStopping,
     OptimizerSettings,
@@ -102,13 +105,44 @@ def _batch_size_and_dtype(
 ) -> tuple[int, str]:
     batch_size, dtype = estimator.batch_size, estimator.dtype
     if memory is not None:
-        if batch_size == "auto":
-            batch_size = memory.batch_size or parameters.resolve_batch_size("auto", len(rows))
-        return int(batch_size), memory.dtype if dtype == "auto" else dtype
-    # A number is not cut to the first chunk's rows: the next chunk may have more.
-    if batch_size == "auto" or not is_chunk:
-        batch_size = parameters.resolve_batch_size(batch_size, len(rows))
-    return int(batch_size), parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+        batch_size = memory.batch_size or "auto" if batch_size == "auto" else batch_size
+        dtype = memory.dtype if dtype == "auto" else dtype
+    batch_size = parameters.resolve_batch_size(batch_size, len(rows), is_chunk=is_chunk)
+    return batch_size, parameters.resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+
+
+def precision_to_read(estimator: Any, X: Any, sample_weight: Any, share: float | None) -> str:
+    """Return what numbers become that are neither in float32 nor in float64.
+
+    Float64 wherever the rows of positive weight that are not held out may fit in one batch: the
+    same numbers train alike, whatever they come in. Of more rows float32, in half the memory.
+    """
+    if estimator.dtype != "auto":
+        return str(estimator.dtype)
+    if is_single(X):
+        return "float32"
+    n_rows = _n_weighted(X, sample_weight, getattr(estimator, "class_weight", None))
+    n_rows = max(1, n_rows - math.ceil((share or 0) * n_rows))
+    batch_size = parameters.resolve_batch_size(estimator.batch_size, n_rows)
+    return parameters.resolve_dtype("auto", np.dtype(np.float64), n_rows, batch_size)
+
+
+def precision_of_chunk(estimator: Any, X: Any, sample_weight: Any) -> str:
+    """Return the same for a chunk of a stream, whose first one settles it for all."""
+    if estimator.dtype == "auto" and estimator.__sklearn_is_fitted__():
+        return str(estimator._memory.dtype)
+    return precision_to_read(estimator, X, sample_weight, None)
+
+
+def _n_weighted(X: Any, sample_weight: Any, class_weight: Any) -> int:
+    """Return how many rows have a positive weight, at least."""
+    if isinstance(class_weight, dict) and 0 in map(parameters.as_float, class_weight.values()):
+        return 1
+    if sample_weight is not None and not isinstance(sample_weight, Real):
+        with contextlib.suppress(TypeError, ValueError):  # refused later
+            return int(np.count_nonzero(np.asarray(sample_weight)))
+    shape = getattr(X, "shape", ())
+    return int(shape[0]) if shape else len(X) if isinstance(X, list | tuple) else 1
 
 
 def _validation_data(rows: Rows, target: Target, dtype: str) -> ValidationData:

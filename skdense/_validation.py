@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._sparse import require_sound_indices
 from ._warnings import warn_caller
 
 Array = NDArray[Any]
@@ -23,6 +25,10 @@ Array = NDArray[Any]
 _LARGE_SCALE = 30.0
 _ROWS_LOOKED_AT = 10_000
 _COLUMNS_NAMED = 3
+
+# Names of dtypes in lower case, of NumPy, pandas, Arrow, Polars and others.
+_SINGLE = re.compile(r"float(16|32)|float\[")
+_TIME = re.compile("date|time|duration|period")
 
 
 class FeatureScaleWarning(UserWarning):
@@ -42,7 +48,14 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def check_training_data(
-    estimator: BaseEstimator, X: Any, y: Any, dtype: str, *, reset: bool, suffix: str, **checks: Any
+    estimator: BaseEstimator,
+    X: Any,
+    y: Any,
+    precision: str,
+    *,
+    reset: bool,
+    suffix: str,
+    **checks: Any,
 ) -> tuple[Any, Array]:
     """Validate X and y as scikit-learn does.
 
@@ -50,8 +63,8 @@ def check_training_data(
     ----------
     estimator
     X, y
-    dtype : {"auto", "float32", "float64"}
-        The estimator's parameter.
+    precision : {"float32", "float64"}
+        What numbers of other dtypes become.
     reset : bool
         Whether to set ``n_features_in_``, or to hold X against it.
     suffix : str
@@ -64,12 +77,15 @@ def check_training_data(
     X : ndarray or CSR array of shape (n_samples, n_features), float32 or float64
     y : ndarray
     """
-    # Other dtypes become the first; what already is one of them stays, above all a memory map.
-    dtypes = [np.float64, np.float32] if dtype == "float64" else [np.float32, np.float64]
+    # What already is one of them stays, above all a memory map.
+    dtypes = [np.float64, np.float32] if precision == "float64" else [np.float32, np.float64]
+    require_no_dates(X, f"X{suffix}")
+    X, y = require_sound_indices(X, f"X{suffix}"), require_sound_indices(y, f"y{suffix}")
     try:
-        X, y = validate_data(
-            estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
-        )
+        with _readable(f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."):
+            X, y = validate_data(
+                estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
+            )
     except ValueError as error:
         if not suffix:
             raise
@@ -79,9 +95,73 @@ def check_training_data(
 
 def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
     """Validate X against what the estimator was fitted on."""
-    return validate_data(
-        estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-    )
+    require_no_dates(X, "X")
+    X = require_sound_indices(X, "X")
+    with _readable("X must be an array of numbers."):
+        return validate_data(
+            estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
+        )
+
+
+@contextlib.contextmanager
+def _readable(required: str) -> Iterator[None]:
+    """Name what NumPy cannot turn into numbers; what is too large for them comes as infinity."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except OverflowError as error:
+        raise ValueError(f"{required} Got one beyond float64: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"{required} {error}") from error
+
+
+def require_no_dates(data: Any, name: str) -> None:
+    """Raise TypeError for dates and times, which NumPy takes for numbers or cannot subtract."""
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "mM":
+        return  # as in each prediction for a few rows
+    dates = [dtype for dtype in _dtype_names(data) if _TIME.match(dtype)]
+    if dates:
+        raise TypeError(
+            f"{name} must be numbers. Got {', '.join(dates)}. Turn dates into numbers first, such "
+            "as the days since one of them."
+        )
+
+
+def is_single(X: Any) -> bool:
+    """Return whether data holds numbers of float32, or shorter ones, by its own dtypes."""
+    if isinstance(X, list | tuple) and len(X):
+        X = np.asarray(X[0])
+    return all(map(_SINGLE.search, _dtype_names(X)))
+
+
+def _dtype_names(data: Any) -> set[str]:
+    dtypes = getattr(data, "dtypes", ()) if hasattr(data, "columns") else ()
+    return {str(dtype).lower() for dtype in dtypes} or {str(getattr(data, "dtype", "")).lower()}
+
+
+def check_numbers(y: Array, name: str) -> Array:
+    """Return targets as numbers: texts and objects are read as such.
+
+    Raises
+    ------
+    ValueError
+        If they are no finite numbers.
+    """
+    if y.dtype.kind in "OSU":
+        try:
+            y = np.reshape([_as_real(value) for value in y.ravel().tolist()], y.shape)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"{name} must be numbers. Got {y.dtype}: {error}") from error
+        check_array(y, ensure_2d=False, input_name=name)
+    if y.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numbers. Got {y.dtype}.")
+    return y
+
+
+def _as_real(value: Any) -> float:
+    if isinstance(value, complex | np.complexfloating):
+        raise ValueError(f"{value!r} is complex")
+    return float(value)
 
 
 def check_weights(sample_weight: Any, X: Any, suffix: str = "") -> Array | None:
@@ -97,7 +177,9 @@ def check_weights(sample_weight: Any, X: Any, suffix: str = "") -> Array | None:
     name = f"sample_weight{suffix}"
     if isinstance(sample_weight, Real):
         sample_weight = np.full(X.shape[0], sample_weight)
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
+    require_no_dates(sample_weight, name)
+    with _readable(f"{name} must be numbers."):
+        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name=name)
     if weights.ndim != 1:
         raise ValueError(f"{name} must be a 1-D array. Got shape {weights.shape}.")
     if len(weights) != X.shape[0]:
@@ -119,7 +201,8 @@ def cast(array: Any, dtype: str, name: str) -> Any:
     """
     if array.dtype == dtype or _is_memory_map(array):
         return array
-    return check_array(array, accept_sparse="csr", dtype=np.dtype(dtype).type, input_name=name)
+    with np.errstate(over="ignore"):
+        return check_array(array, accept_sparse="csr", dtype=np.dtype(dtype).type, input_name=name)
 
 
 def _is_memory_map(array: Any) -> bool:

@@ -50,6 +50,11 @@ def with_value(array, value):
     return array
 
 
+def with_none(array):
+    """Return the array as objects, the first of which is None."""
+    return np.array([None, *array[1:]], object)
+
+
 def assert_fit_fails(network, *data, match, error=ValueError):
     before = vars(network).copy()
     with pytest.raises(error, match=match):
@@ -74,6 +79,104 @@ BAD_X = {
     ),
     "complex": (X + 1j, "Complex data not supported"),
 }
+
+
+DATES = np.arange("2020-01-01", "2020-01-25", dtype="datetime64[D]")
+NOT_NUMBERS = {
+    "dates": (np.c_[DATES, DATES, DATES], TypeError, r"X must be numbers. Got datetime64\[d\]"),
+    "times": (np.c_[DATES, DATES, DATES] - DATES[0], TypeError, "X must be .* Got timedelta64"),
+    "column of dates": (
+        pd.DataFrame({"a": X[:, 0], "day": DATES, "b": X[:, 1]}),
+        TypeError,
+        "X must be numbers. Got datetime64",
+    ),
+    "objects of dates": (
+        np.array([list(pd.to_datetime(DATES))] * 3).T,
+        TypeError,
+        "X.* of numbers. .* not 'Timestamp'",
+    ),
+    "objects of dicts": (np.full((ROWS, 3), {}), TypeError, "X.* of numbers. .* not 'dict'"),
+    "whole numbers beyond float64": (
+        [[10**400, 0, 0]] * ROWS,
+        ValueError,
+        "X.* of numbers. Got one beyond float64",
+    ),
+}
+
+
+@both
+@pytest.mark.parametrize("name", NOT_NUMBERS)
+def test_x_of_no_numbers(kind, name):
+    bad, error, match = NOT_NUMBERS[name]
+    assert_fit_fails(small(kind), bad, TARGETS[kind], match=match, error=error)
+    network = small(kind).fit(X, TARGETS[kind])
+    if hasattr(bad, "columns"):
+        network.feature_names_in_ = np.array(bad.columns, object)
+    with pytest.raises(error, match=match):
+        network.predict(bad)
+
+
+def broken(form, part, at, value):
+    """Return a sparse array in which one number of a part is another."""
+    array = csr_array(np.ones((ROWS, 4))).asformat(form)
+    if form == "bsr":
+        array = array.tobsr((2, 2))
+    getattr(array, part)[at] = value
+    return array
+
+
+def with_short(part):
+    array = csr_array(np.ones((ROWS, 4)))
+    setattr(array, part, getattr(array, part)[:5])
+    return array
+
+
+BROKEN = {
+    **{
+        f"{form} {part} {value}": broken(form, part, 3, value)
+        for form in ("csr", "csc", "bsr")
+        for part, value in [("indices", 10**6), ("indices", -1), ("indptr", 10**6), ("indptr", -1)]
+    },
+    "start": broken("csr", "indptr", 0, 1),
+    "end": broken("csr", "indptr", -1, 10**6),
+    "coo row": broken("coo", "row", 3, 10**6),
+    "coo column": broken("coo", "col", 3, -1),
+    "lil": broken("lil", "rows", 3, [10**6, 1, 2, 3]),
+    "few indices": with_short("indices"),
+    "few values": with_short("data"),
+    "few starts": with_short("indptr"),
+}
+
+
+# Where SciPy read and wrote far outside of its arrays, and the process ended with them.
+@pytest.mark.parametrize("name", BROKEN)
+def test_sparse_arrays_with_indices_out_of_range(name):
+    dense, bad = np.ones((ROWS, 4)), BROKEN[name]
+    match = r"must be a sparse array whose indices lie within its shape, \(24, 4\)"
+    network = small(KerasDenseRegressor)
+    assert_fit_fails(network, bad, NUMBERS, match=f"X {match}")
+    with pytest.raises(ValueError, match=f"X_val {match}"):
+        network.fit(dense, NUMBERS, X_val=bad, y_val=NUMBERS)
+    with pytest.raises(ValueError, match=f"X {match}"):
+        network.partial_fit(bad, NUMBERS)
+    with pytest.raises(ValueError, match=f"X {match}"):
+        network.fit(dense, NUMBERS).predict(bad)
+    assert_fit_fails(small(KerasDenseClassifier), X, bad, match=f"y {match}")
+
+
+@engines
+@pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
+def test_a_memory_map_beyond_float32(tmp_path, engine):
+    def in_file(array):
+        np.save(tmp_path / f"{len(array)}.npy", array)
+        return np.load(tmp_path / f"{len(array)}.npy", mmap_mode="r")
+
+    large = in_file(with_value(np.ones((100, 3)), 1.0) * np.r_[np.ones(99), 1e300][:, np.newaxis])
+    match = r"X and X_val must be numbers that float32 can hold. Got .* up to 1e\+300"
+    network = small(KerasDenseRegressor, engine=engine)
+    assert_fit_fails(network, large, np.arange(100), match=match)
+    with pytest.raises(ValueError, match=match):
+        network.fit(in_file(np.ones((99, 3))), np.arange(99), X_val=large, y_val=np.arange(100))
 
 
 @both
@@ -153,6 +256,22 @@ BAD_NUMBERS = {
     "3-D": (np.zeros((ROWS, 2, 2)), "array with dim 3"),
     "no columns": (np.zeros((ROWS, 0)), r"0 feature\(s\).* minimum of 1 is required"),
     "complex": (NUMBERS + 1j, "Complex data not supported"),
+    "complex objects": ((NUMBERS + 1j).astype(object), "y must be numbers. Got object: .*complex"),
+    "no number": (with_none(NUMBERS), "y must be numbers. Got object: .* not 'NoneType'"),
+    "objects of dates": (pd.to_datetime(DATES).astype(object), "y must be numbers.*'Timestamp'"),
+    "objects of dicts": (np.full(ROWS, {}), "y must be numbers. Got object: .* not 'dict'"),
+    "objects of nan": (with_value(NUMBERS, np.nan).astype(object), "contains NaN"),
+    "text of nan": (np.full(ROWS, "nan"), "y contains NaN"),
+    "text of bytes": (np.full(ROWS, b"cheap"), "y must be numbers.*could not convert .*'cheap'"),
+    "text in a column": (
+        pd.DataFrame({"a": NUMBERS, "b": ["cheap"] * ROWS}),
+        "y must be numbers.*could not convert string to float: 'cheap'",
+    ),
+    "named fields": (np.zeros(ROWS, [("a", float)]), r"y must be numbers. Got \[\('a', '<f8'\)\]"),
+    "beyond float64": ([10**400] * ROWS, "y must be numbers.* too large to convert to float"),
+    "variance": (1e155 * NUMBERS, "y must have a variance that float64 can hold. Got .*e.155"),
+    "outlier": (with_value(NUMBERS, 1e160), "y must have a variance .* Got .* 1e.160. Divide"),
+    "ends of float64": (1e308 * np.sign(NUMBERS), "y must have a variance .* 1e.308. Divide"),
 }
 
 
@@ -160,6 +279,24 @@ BAD_NUMBERS = {
 def test_unusable_numbers(name):
     bad, match = BAD_NUMBERS[name]
     assert_fit_fails(small(KerasDenseRegressor), X, bad, match=match)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [DATES, DATES - DATES[0], pd.Series(DATES), pd.DataFrame({"a": NUMBERS, "day": DATES})],
+    ids=["dates", "times", "Series", "column"],
+)
+def test_dates_as_numbers(dates):
+    match = "y must be numbers. Got (datetime|timedelta)64.* Turn dates into numbers"
+    assert_fit_fails(small(KerasDenseRegressor), X, dates, match=match, error=TypeError)
+
+
+@pytest.mark.parametrize("convert", [str, np.float64], ids=["text", "numbers"])
+@pytest.mark.parametrize("dtype", [None, object])
+def test_numbers_may_be_written_out(convert, dtype):
+    written = np.array([convert(number) for number in NUMBERS], dtype)
+    expected = small(KerasDenseRegressor).fit(X, NUMBERS).predict(X)
+    assert_array_equal(small(KerasDenseRegressor).fit(X, written).predict(X), expected)
 
 
 @both
@@ -196,6 +333,8 @@ BAD_WEIGHTS = {
     "column": (WEIGHTS[:, np.newaxis], r"sample_weight must be a 1-D array. Got shape \(24, 1\)"),
     "too short": (WEIGHTS[:5], "sample_weight.*5"),
     "text": ("balanced", "could not convert string to float: 'balanced'"),
+    "beyond float64": (10**400, "sample_weight must be numbers. Got one beyond float64"),
+    "one beyond float64": ([10**400] * ROWS, "sample_weight must be numbers. Got one beyond"),
     "complex": (WEIGHTS + 1j, "Complex data not supported"),
 }
 
@@ -241,6 +380,11 @@ def domain(name, got):
     return rf"'{name}' parameter of KerasDense\w+ must be .* Got {got}"
 
 
+NUMERIC = {
+    *("units", "depth", "dropout", "l1", "l2", "learning_rate", "weight_decay", "clipnorm"),
+    *("batch_size", "epochs", "validation_fraction", "patience", "min_delta", "verbose"),
+    "random_state",
+}
 BAD_PARAMETERS = [
     # units and depth
     ({"units": -1}, domain("units", -1)),
@@ -390,12 +534,43 @@ BAD_PARAMETERS = [
     ({"random_state": -1}, domain("random_state", -1)),
     ({"random_state": np.random.default_rng(0)}, domain("random_state", "Generator")),
     ({"engine": "torch"}, domain("engine", "'torch'")),
+    # whole numbers too large for a float, and even to be written out
+    *[
+        ({name: number}, domain(name, "one beyond 1e308"))
+        for name in sorted(NUMERIC)
+        for number in (10**400, 10**5000)
+    ],
+    ({"units": [10**400], "depth": None}, "units must be whole numbers up to .* Got a larger"),
+    ({"dropout": [10**400]}, "dropout must be rates of at least 0 and below 1. Got 1000"),
+    ({"epochs": 2**63}, domain("epochs", 2**63)),
+    # lists of lists
+    ({"units": [[1]], "depth": None}, r"units must be whole numbers of at least 1. Got \[1\]"),
+    ({"units": [4, [1]], "depth": None}, r"units must be whole numbers.* Got \[1\]"),
+    ({"dropout": [[0.1]]}, r"dropout must be rates.* Got \[0.1\]"),
+    ({"dropout": [0.1, [0.1]], "depth": 2}, r"dropout must be rates.* Got \[0.1\]"),
+    ({"activation": [["tanh"]]}, r"activation must be a Keras name or a callable. Got \['tanh'\]"),
+    ({"activation": ["relu", ["tanh"]], "depth": 2}, r"activation must be .* Got \['tanh'\]"),
+    ({"metrics": ["mae", ["mae"]]}, r"metrics must be 'accuracy'.* Got \['mae'\]"),
+    # an optimizer around another
+    (
+        {"optimizer": "LossScaleOptimizer"},
+        r"must be a name.* Got 'LossScaleOptimizer'\.$",
+    ),
+    ({"optimizer": "lossscaleoptimize"}, r"must be a name.* Got 'lossscaleoptimize'\.$"),
 ]
+
+
+def brief(value):
+    return (
+        f"about 2**{value.bit_length()}"
+        if isinstance(value, int) and value > 2**64
+        else repr(value)
+    )
 
 
 def spell(parameters):
     """Return a test's name for parameters, without addresses in memory."""
-    shown = {name: getattr(value, "__name__", repr(value)) for name, value in parameters.items()}
+    shown = {name: getattr(value, "__name__", brief(value)) for name, value in parameters.items()}
     return re.sub(" at 0x[0-9a-fA-F]+", "", ", ".join(map("=".join, shown.items())))
 
 
@@ -457,17 +632,46 @@ BAD_CLASS_WEIGHTS = [
     ({0: "heavy"}, "class_weight must be of numbers >= 0. Got 0: .*heavy"),
     ({0: None}, "class_weight must be of numbers >= 0. Got 0: None"),
     ({0: [1, 2]}, r"class_weight must be of numbers >= 0. Got 0: \[1, 2\]"),
+    ({0: 10**400}, "class_weight must be of numbers >= 0. Got 0: 1000"),
     ({0: 1j}, "class_weight must be of numbers >= 0. Got 0: 1j"),
     ({0: 0}, "at least 2 classes, with positive weight. Got one class: 1"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("class_weight", "match"), [pytest.param(w, m, id=str(w)) for w, m in BAD_CLASS_WEIGHTS]
+    ("class_weight", "match"), [pytest.param(w, m, id=str(w)[:40]) for w, m in BAD_CLASS_WEIGHTS]
 )
 def test_unusable_class_weights(class_weight, match):
     network = small(KerasDenseClassifier, class_weight=class_weight)
     assert_fit_fails(network, X, CLASSES, match=match)
+
+
+def test_class_weights_may_name_classes_that_a_fold_lacks():
+    X_fold, y_fold = X[CLASSES < 2], CLASSES[CLASSES < 2]
+    given = small(KerasDenseClassifier, class_weight={0: 1, 1: 3, 2: 10})
+    meant = small(KerasDenseClassifier, class_weight={0: 1, 1: 3})
+    assert_array_equal(
+        given.fit(X_fold, y_fold, X_val=X[:3], y_val=y_fold[:3]).predict_proba(X),
+        meant.fit(X_fold, y_fold, X_val=X[:3], y_val=y_fold[:3]).predict_proba(X),
+    )
+
+
+def test_a_misspelt_class_weight_is_refused_though_another_is_named():
+    network = small(KerasDenseClassifier, class_weight={0: 2.0, 11: 3.0})
+    match = r"must name classes of y, \[0, 1\]. Got 11, and none of \[1\]"
+    assert_fit_fails(network, X, CLASSES, match=match)
+
+
+@pytest.mark.parametrize(
+    ("labels", "match"),
+    [
+        (["a", None], r"y must hold labels only. Got \d+ missing value\(s\), such as None"),
+        (["a", 1], "y must hold labels of one kind, which compare. Got int, str"),
+    ],
+)
+def test_labels_that_do_not_compare_are_named(labels, match):
+    y = np.array(labels, object)[CLASSES % 2]
+    assert_fit_fails(small(KerasDenseClassifier), X, y, match=match)
 
 
 def test_class_weights_by_name_are_not_for_indicator_matrices():

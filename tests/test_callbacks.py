@@ -4,6 +4,7 @@ import copy
 import csv
 import os
 import pickle
+import threading
 import uuid
 import warnings
 
@@ -634,7 +635,8 @@ def test_backup_and_restore_goes_on_after_a_failure(tmp_path):
 # --- copies ------------------------------------------------------------------------------
 
 
-def test_given_callbacks_stay_untouched(tmp_path):
+@engines
+def test_given_callbacks_come_back_without_a_model(engine, tmp_path):
     given = [
         callbacks.EarlyStopping(restore_best_weights=True),
         callbacks.ReduceLROnPlateau(),
@@ -642,11 +644,79 @@ def test_given_callbacks_stay_untouched(tmp_path):
         callbacks.TensorBoard(tmp_path / "board"),
         callbacks.ModelCheckpoint(tmp_path / "a.keras", save_best_only=True),
     ]
-    before = [copy.deepcopy(vars(callback)) for callback in given]
-    network = fitted(NUMBER_NETWORK)
-    network.set_params(callbacks=given).fit(X, NUMBERS)
+    network = clone(NUMBER_NETWORK).set_params(engine=engine, callbacks=given)
+    network.fit(X, NUMBERS)
     assert network.callbacks is given
-    assert [vars(callback) for callback in given] == before
+    assert all(callback.model is None and callback.params is None for callback in given)
+    for twin in (clone(network), copy.deepcopy(network), pickle.loads(pickle.dumps(network))):  # noqa: S301
+        twin.fit(X, NUMBERS)
+
+
+class Recorder(callbacks.Callback):
+    """Keeps what it sees in lists, and may raise."""
+
+    def __init__(self, raises_at=None):
+        super().__init__()
+        self.epochs, self.raises_at = [], raises_at
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs.append(epoch)
+        if epoch == self.raises_at:
+            raise StopIteration("pruned")
+
+
+@engines
+def test_what_a_given_callback_records_is_there_after_the_fit(engine):
+    recorder, seen = Recorder(), []
+    by_function = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    network = clone(NUMBER_NETWORK).set_params(engine=engine)
+    network.set_params(callbacks=[recorder, by_function]).fit(X, NUMBERS)
+    assert recorder.epochs == seen == [0, 1, 2, 3]
+
+
+@engines
+def test_what_a_callback_raises_reaches_the_caller_and_changes_nothing(engine):
+    network = fitted(NUMBER_NETWORK, engine)
+    recorder = Recorder(raises_at=1)
+    network.set_params(callbacks=recorder)
+    before = vars(network).copy()
+    with pytest.raises(StopIteration, match="pruned"):
+        network.fit(X, NUMBERS)
+    assert vars(network) == before
+    assert recorder.epochs == [0, 1]
+    assert recorder.model is None
+
+
+def test_a_callback_that_looks_at_no_model_has_none_built(monkeypatch):
+    def build(*arguments, **keywords):
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr("skdense.training.callbacks.build_model", build)
+    recorder = Recorder()
+    clone(NUMBER_NETWORK).set_params(engine="compiled", callbacks=recorder).fit(X, NUMBERS)
+    assert len(recorder.epochs) == 4
+
+
+class UsersHuber(keras.losses.Huber):
+    """Registered nowhere, and of a configuration that tells too little."""
+
+
+class HoldsALock(Recorder):
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+
+def test_unregistered_objects_survive_clones_copies_and_searches():
+    network = clone(NUMBER_NETWORK).set_params(loss=UsersHuber(delta=0.1), epochs=2)
+    lock = HoldsALock()
+    network.set_params(callbacks=lock)
+    for twin in (clone(network), copy.deepcopy(network)):
+        assert type(twin.loss) is UsersHuber
+        assert_same_training(twin.fit(X, NUMBERS), network.fit(X, NUMBERS), tolerance=0)
+    assert clone(network).callbacks is lock  # of which there can be no copy
+    search = GridSearchCV(network, {"learning_rate": [0.01, 0.1]}, cv=2, error_score="raise")
+    assert np.isfinite(search.fit(X, NUMBERS).best_score_)
 
 
 def test_two_fits_with_one_callback_are_the_same():

@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -154,6 +155,19 @@ def test_three_fits_of_different_lengths_are_one_long_fit():
     for epochs in (1, 5, 2):
         network.set_params(epochs=epochs).fit(X, CLASSES)
     assert_same(network, clone(network).set_params(epochs=8).fit(X, CLASSES))
+
+
+def test_steps_are_counted_without_end():
+    network = warm(REGRESSOR).fit(X, NUMBERS)
+    memory = network._memory
+    losses = []
+    for n_steps in (2**31 - 3, 2**40):
+        later = replace(memory.state, optimizer=replace(memory.state.optimizer, n_steps=n_steps))
+        twin = copy.copy(network)
+        twin._memory = replace(memory, state=later)
+        losses.append(twin.fit(X, NUMBERS).loss_curve_)
+        assert twin._memory.state.optimizer.n_steps == n_steps + 3 * 6
+    assert losses[0] == losses[1]
 
 
 def test_the_drawn_seed_of_the_first_fit_goes_on(monkeypatch):
@@ -594,6 +608,39 @@ def test_categories_of_pandas_are_classes():
     assert_array_equal(outputs(network), outputs(clone(CLASSIFIER).partial_fit(X, CLASSES, ALL)))
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("optimizer", ["adam", OPTIMIZERS["sgd_momentum"]], ids=["adam", "sgd"])
+def test_a_chunk_after_a_plain_fit_is_one_more_epoch(optimizer, engine):
+    short = clone(REGRESSOR).set_params(optimizer=optimizer, engine=engine)
+    long = clone(short).set_params(epochs=4).fit(X, NUMBERS)
+    assert_same(copy.deepcopy(short.fit(X, NUMBERS)).partial_fit(X, NUMBERS), long)
+    again = pickle.loads(pickle.dumps(clone(short).fit(X, NUMBERS)))  # noqa: S301 - its own
+    assert_same(again.partial_fit(X, NUMBERS), long)
+
+
+def test_a_fit_goes_on_exactly_where_warm_start_is_set_afterwards():
+    short = clone(REGRESSOR).fit(X, NUMBERS).set_params(warm_start=True, epochs=1)
+    assert_same(short.fit(X, NUMBERS), clone(REGRESSOR).set_params(epochs=4).fit(X, NUMBERS))
+
+
+def test_a_chunk_after_early_stopping_goes_on_from_the_best_epoch():
+    stopped = clone(REGRESSOR).set_params(early_stopping=True, patience=2, epochs=200)
+    stopped.set_params(learning_rate=0.1).fit(X, NUMBERS)
+    assert stopped.best_epoch_ < stopped.n_iter_
+    stopped.set_params(learning_rate=1e-30, early_stopping=False)
+    before = stopped.predict(X)
+    assert_allclose(stopped.partial_fit(X, NUMBERS).predict(X), before, rtol=1e-6)
+
+
+def test_only_the_state_of_the_optimizer_is_kept_besides_the_weights():
+    network = clone(REGRESSOR).fit(X, NUMBERS)
+    weights, state = flat_weights(network), network._memory.state
+    kept = [array for stage in state.weights for array in stage.values()]
+    assert all(one is other for one, other in zip(kept, weights, strict=True))
+    n_numbers = sum(array.size for array in weights)
+    assert sum(slot.size for slots in state.optimizer.slots for slot in slots) == 2 * n_numbers
+
+
 def test_a_class_weight_counts_as_a_sample_weight():
     by_class = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "c": 0.5})
     by_row = clone(CLASSIFIER)
@@ -602,6 +649,35 @@ def test_a_class_weight_counts_as_a_sample_weight():
         weights = np.select([y == "a", y == "c"], [3.0, 0.5], 1.0)
         by_row.partial_fit(part, y, ALL, weights)
     assert_same(by_class, by_row)
+
+
+def test_a_class_weight_may_name_a_class_that_no_chunk_has():
+    named = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "b": 1.0, "c": 0.5, "d": 9.0})
+    known = clone(CLASSIFIER).set_params(class_weight={"a": 3.0, "b": 1.0, "c": 0.5})
+    for part, y in chunks(X, CLASSES):
+        assert_same(named.partial_fit(part, y, ALL), known.partial_fit(part, y, ALL))
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [
+        ([0.0, 1.0, np.nan], r"classes must hold labels only. Got 1 missing value\(s\), .*nan"),
+        (np.array(["a", None], object), r"classes must hold labels only. Got 1 .*None"),
+        (pd.array([0, 1, None], "Int64"), "classes must hold labels only. Got 1 .*nan"),
+        ({"a", "b"}, "classes must be an array of labels in one dimension. Got set"),
+        ({"a": 1, "b": 2}.keys(), "in one dimension. Got dict_keys"),
+        ({"a": 1, "b": 2}.values(), "in one dimension. Got dict_values"),
+        ("ab", "in one dimension. Got str"),
+        ([["a", "b"]], r"in one dimension. Got shape \(1, 2\)"),
+        (np.array(["a", 1], object), "classes must hold labels of one kind.* Got int, str"),
+        ([0.5, 1.5], "Unknown label type"),
+    ],
+)
+def test_classes_of_a_stream_that_are_no_labels_are_refused_at_the_first_call(classes, match):
+    network = clone(CLASSIFIER)
+    with pytest.raises(ValueError, match=match):
+        network.partial_fit(X, CLASSES, classes=classes)
+    assert not hasattr(network, "classes_")
 
 
 def test_class_weights_of_unknown_classes_are_refused(streamed_classifier):
@@ -683,6 +759,18 @@ def test_a_small_first_chunk_compiles_no_program_of_its_own(units, batch_size):
     for size in (10, 90, 70):
         network.partial_fit(X[:size], CLASSES[:size], ALL)
     assert trace_count() - n_traces == 1
+
+
+@pytest.mark.parametrize("engine", ["compiled", pytest.param("keras", marks=pytest.mark.slow)])
+def test_a_batch_size_beyond_all_rows_is_one_batch_a_chunk(engine):
+    many = {"X": np.tile(X, (15, 1)), "y": np.tile(NUMBERS, 15)}
+    huge, fitting = (
+        clone(REGRESSOR).set_params(batch_size=size, engine=engine, dtype="float64")
+        for size in (10**12, 90 * 15)
+    )
+    for network in (huge, fitting):
+        network.partial_fit(X[:50], NUMBERS[:50]).partial_fit(**many).partial_fit(X, NUMBERS)
+    assert_same(huge, fitting, tolerance=1e-12)
 
 
 # --- partial_fit: refusals -----------------------------------------------------------------

@@ -161,6 +161,14 @@ def test_a_silent_fit_keeps_the_epochs_before(monkeypatch):
     assert_array_equal(network.predict(X), alone.predict(X))
 
 
+@pytest.mark.parametrize("changes", [{}, {"verbose": 1}, {"validation_fraction": 0.25}], ids=str)
+def test_epochs_without_end_take_no_memory_before_they_come(changes, monkeypatch):
+    one_epoch_a_call(monkeypatch)
+    interrupt_call(monkeypatch, number=4)
+    network = interrupted(NETWORK, epochs=10**20, **changes)
+    assert network.n_iter_ == len(network.loss_curve_) == 3
+
+
 def test_an_interrupted_fit_goes_on_as_if_it_had_not_been(monkeypatch):
     one_epoch_a_call(monkeypatch)
     at_once = fitted(NETWORK, epochs=8)

@@ -76,6 +76,7 @@ CASES = {
     "memory_map_of_float64": Case(lambda folder: memory_map(folder, FEWER, "float64")),
     "sparse": Case(lambda folder: sparse_rows()),
     "float64": Case(lambda folder: rows(FEWER, "float64"), COPY),
+    "whole_numbers": Case(lambda folder: rows(FEWER, "int64"), COPY),
     "by_columns": Case(lambda folder: rows(FEWER, order="F"), COPY),
     "table": Case(lambda folder: pd.DataFrame(rows(FEWER)), COPY),
     "validated": Case(lambda folder: rows(MANY), HELD_OUT, VALIDATION),

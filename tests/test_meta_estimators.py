@@ -33,6 +33,7 @@ from sklearn.inspection import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -451,3 +452,39 @@ def test_html_of_a_fitted_estimator_lists_its_layers():
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_text_shows_only_what_was_changed(estimator):
     assert repr(estimator(units=(16, 8))) == f"{estimator.__name__}(units=(16, 8))"
+
+
+class Narrow(KerasDenseClassifier):
+    """Has fewer parameters than its base."""
+
+    def __init__(self, width=3):
+        super().__init__(units=width, epochs=2, random_state=0)
+        self.width = width
+
+
+class Named(KerasDenseRegressor):
+    """Has one more parameter, without a constraint."""
+
+    def __init__(self, *, name="", epochs=2, warm_start=False, random_state=0):
+        super().__init__(epochs=epochs, warm_start=warm_start, random_state=random_state)
+        self.name = name
+
+
+@pytest.mark.parametrize("network", [Narrow(), Named(name="here")], ids=["fewer", "other"])
+def test_a_subclass_has_a_constructor_of_its_own(network):
+    X, y = load_iris(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    fitted = clone(network).fit(X, y)
+    assert fitted.get_params() == network.get_params()
+    search = GridSearchCV(network, {next(iter(network.get_params())): [2, 4]}, cv=2)
+    assert np.isfinite(search.fit(X, y).best_score_)
+    twin = pickle.loads(pickle.dumps(fitted))  # noqa: S301 - its own
+    assert_array_equal(twin.predict(X), fitted.predict(X))
+    twin.partial_fit(X, y) if isinstance(twin, Named) else twin.partial_fit(X, y, classes=[0, 1, 2])
+    assert twin.n_iter_ == 3
+    assert len(twin.to_keras().layers) == 3
+
+
+def test_an_inherited_parameter_of_a_subclass_is_still_checked():
+    with pytest.raises(ValueError, match="The 'units' parameter of Narrow must be"):
+        Narrow(width=-1).fit([[0.0], [1.0]], [0, 1])

@@ -128,3 +128,64 @@ def test_summary_counts_parameters_as_keras_does(units, parameters, capsys):
     pixels, digits = rng.random((20, 784), dtype=np.float32), np.arange(20) % 10
     KerasDenseClassifier(units=units, epochs=1, random_state=0).fit(pixels, digits).summary()
     assert f"Total params: {parameters}" in capsys.readouterr().out
+
+
+# --- rows and weights of two precisions ----------------------------------------------------
+
+
+def wide_classifier(dtype="float32", **parameters):
+    """Return a network of so many weights that casting them would take longest."""
+    settings = {"units": (256, 128), "epochs": 2, "batch_size": 20, "random_state": 0}
+    return KerasDenseClassifier(**settings | parameters, dtype=dtype).fit(X, CLASSES)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+def test_a_few_rows_of_another_precision_leave_the_weights_as_they_are(
+    dtype, container, monkeypatch
+):
+    fitted = wide_classifier(dtype, batch_normalization=True)
+    other = "float64" if dtype == "float32" else "float32"
+    expected = fitted.predict_proba(X.astype(dtype))
+    whole = fitted.predict_proba(container(X.astype(other)))
+
+    def cast(*_):
+        raise AssertionError("weights were cast")
+
+    monkeypatch.setattr(network_module, "cast_weights", cast)
+    some = fitted.predict_proba(container(X.astype(other))[:5])
+    for found, rows in ((whole, slice(None)), (some, slice(5))):
+        assert found.dtype == other
+        np.testing.assert_allclose(found, expected[rows], rtol=1e-5)
+
+
+def test_probabilities_of_float64_rows_sum_to_1_in_float64():
+    fitted = wide_classifier()
+    np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1, rtol=1e-14)
+
+
+@pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("largest", [1e18, 1e25, 3e38, 1e39, 1e200])
+def test_float64_rows_may_be_larger_than_float32_numbers(largest, container):
+    fitted = wide_classifier(activation="tanh", depth=2)
+    rows = X[:6] * (largest / np.abs(X[:6]).max())
+    in_float64 = network_module.cast_weights(fitted._weights, np.float64)
+    expected = network_module.forward(fitted._network, in_float64, rows)
+    found = fitted.predict_proba(container(rows))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    linear = wide_classifier(activation="linear", depth=2)
+    in_float64 = network_module.cast_weights(linear._weights, np.float64)
+    expected = network_module.forward(linear._network, in_float64, rows, activate=False)
+    found = linear.decision_function(container(rows))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_what_overflows_on_its_way_is_computed_in_float64():
+    network = network_module.build_network(
+        4, [network_module.HiddenLayer(9_000, "exponential", 0.0)], 1, "linear", False
+    )
+    kernels = [np.full((4, 9_000), 25.0, np.float32), np.full((9_000, 1), 1e-6, np.float32)]
+    zeros = [np.zeros(9_000, np.float32), np.zeros(1, np.float32)]
+    dense = [{"kernel": k, "bias": b} for k, b in zip(kernels, zeros, strict=True)]
+    found = network_module.forward(network, (dense[0], {}, dense[1]), np.ones((2, 4)))
+    np.testing.assert_allclose(found, 9e-3 * np.exp(100.0), rtol=1e-5)

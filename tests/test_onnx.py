@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
+from sklearn.ensemble import BaggingRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
@@ -136,6 +137,10 @@ def test_labels_of_every_kind(y):
         ({"output_activation": "linear"}, 3),
         ({"loss": "hinge"}, 2),
         ({"loss": "categorical_hinge"}, 3),
+        ({"loss": "categorical_hinge"}, 2),
+        ({"loss": "categorical_crossentropy", "output_activation": "sigmoid"}, 2),
+        ({"loss": "categorical_crossentropy", "output_activation": "softplus"}, 2),
+        ({"loss": "mse", "output_activation": "log_softmax"}, 2),
         ({"output_activation": "sigmoid", "loss": "binary_crossentropy"}, 3),
         ({"output_activation": "relu", "loss": "mse"}, 3),
         ({"output_activation": "hard_sigmoid", "loss": "mse"}, 2),
@@ -146,7 +151,9 @@ def test_labels_of_every_kind(y):
 )
 def test_heads_of_every_kind(parameters, n_classes):
     y = np.minimum(CODES, n_classes - 1)
-    assert_agrees(KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y), {"X": X}, X)
+    network = KerasDenseClassifier(**SETTINGS, **parameters).fit(X, y)
+    for rows in (X, 50 * X):
+        assert_agrees(network, {"X": rows}, rows)
 
 
 @pytest.mark.slow
@@ -235,3 +242,21 @@ def test_double_precision_by_skl2onnx_itself(n_classes):
     expected = network.predict_proba(rows) if n_classes else network.predict(rows)
     assert outputs[-1].dtype == np.float64
     assert_allclose(outputs[-1].ravel(), expected.ravel(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(1.7e9, 10), (0, 1e40)])
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_numbers_that_float32_cannot_hold_come_in_float64(mean, scale, in_pipeline):
+    y = mean + scale * X[:, 0].astype(float)
+    network = KerasDenseRegressor(**SETTINGS)
+    network = make_pipeline(StandardScaler(), network) if in_pipeline else network
+    [answers] = run(skdense.to_onnx(network.fit(X, y), X), {"X": X})
+    assert answers.dtype == np.float64
+    assert_allclose(answers[:, 0] / y.std(), network.predict(X) / y.std(), rtol=0, atol=1e-5)
+
+
+def test_an_ensemble_of_numbers_that_float32_cannot_hold_is_refused():
+    y = 1.7e9 + 10 * X[:, 0].astype(float)
+    ensemble = BaggingRegressor(KerasDenseRegressor(**SETTINGS), n_estimators=2, random_state=0)
+    with pytest.raises(ValueError, match=r"float32 cannot hold.*regressors one by one"):
+        skdense.to_onnx(ensemble.fit(X, y), X)

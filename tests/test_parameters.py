@@ -6,8 +6,12 @@ import re
 
 import keras
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csc_array, csr_array
+from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._parameters import CONSTRAINTS, resolve_batch_size, resolve_dtype
@@ -474,6 +478,113 @@ def test_batch_size_above_the_rows_is_one_batch_of_all():
 )
 def test_dtype_of_training(dtype, data, n_samples, resolved):
     assert resolve_dtype(dtype, np.dtype(data), n_samples, batch_size=64) == resolved
+
+
+def as_nullable(X):
+    return pd.DataFrame(X).astype("Float64" if X.dtype == np.float64 else "Float32")
+
+
+CONTAINERS = {
+    "list": np.ndarray.tolist,
+    "tuple": lambda X: tuple(map(tuple, X.tolist())),
+    "object": lambda X: X.astype(object),
+    "text": lambda X: X.astype(str),
+    "frame": pd.DataFrame,
+    "frame of objects": lambda X: pd.DataFrame(X.astype(object)),
+    "nullable": as_nullable,
+    "arrow": lambda X: pd.DataFrame(X).astype("double[pyarrow]"),
+    "polars": pl.DataFrame,
+    "csr": csr_array,
+    "csc": csc_array,
+    "by columns": np.asfortranarray,
+}
+SINGLE = {
+    "rows": list,
+    "float16": lambda X: X.astype(np.float16),
+    "frame": pd.DataFrame,
+    "nullable": as_nullable,
+    "arrow": lambda X: pd.DataFrame(X).astype("float[pyarrow]"),
+    "polars": pl.DataFrame,
+    "csr": csr_array,
+}
+
+
+def assert_same_training(one, other):
+    for ours, theirs in zip(one._weights, other._weights, strict=True):
+        for name in ours:
+            assert ours[name].dtype == theirs[name].dtype
+            assert_array_equal(ours[name], theirs[name])
+
+
+@both
+@pytest.mark.parametrize("n_rows", [24, 65])
+@pytest.mark.parametrize("container", CONTAINERS)
+# Of names that data sets have or lack.
+@pytest.mark.filterwarnings("ignore:X.* feature names:UserWarning")
+def test_the_same_numbers_train_alike_in_any_container(kind, n_rows, container):
+    rows = np.random.default_rng(1).normal(size=(n_rows, 3))
+    y = (rows[:, 0] > 0).astype(int)
+    network, expected = kind(**SMALL), kind(**SMALL).fit(rows, y)
+    assert_same_training(network.fit(CONTAINERS[container](rows), y), expected)
+    assert expected._memory.dtype == ("float64" if n_rows <= 64 else "float32")
+
+
+@pytest.mark.parametrize("container", SINGLE)
+def test_numbers_in_float32_train_in_float32_in_any_container(container):
+    rows = np.float32(np.float16(X))
+    expected = KerasDenseRegressor(**SMALL).fit(rows, NUMBERS)
+    network = KerasDenseRegressor(**SMALL).fit(SINGLE[container](rows), NUMBERS)
+    assert_same_training(network, expected)
+    assert expected._memory.dtype == "float32"
+
+
+@pytest.mark.parametrize("dtype", [int, bool, np.uint8, "Int64"])
+def test_whole_numbers_train_as_the_same_ones_in_float64(dtype):
+    rows = pd.DataFrame(X > 0).astype(dtype)
+    rows = rows if dtype == "Int64" else rows.to_numpy()
+    expected = KerasDenseRegressor(**SMALL).fit((X > 0).astype(float), NUMBERS)
+    assert_same_training(KerasDenseRegressor(**SMALL).fit(rows, NUMBERS), expected)
+
+
+@pytest.mark.parametrize("container", ["list", "object"])
+@pytest.mark.parametrize(
+    ("parameters", "weights"),
+    [
+        ({"validation_fraction": 0.2}, None),
+        ({}, np.arange(70) % 5 > 0),
+        ({"batch_size": 70}, None),
+        ({"batch_size": 8}, None),
+        ({"dtype": "float64", "batch_size": 8}, None),
+        ({"dtype": "float32"}, None),
+    ],
+)
+def test_the_same_numbers_train_alike_where_rows_are_left_out(container, parameters, weights):
+    rows = np.random.default_rng(1).normal(size=(70, 3))
+    network = KerasDenseRegressor(**SMALL | parameters)
+    expected = clone(network).fit(rows, rows[:, 0], weights)
+    network.fit(CONTAINERS[container](rows), rows[:, 0], weights)
+    assert_same_training(network, expected)
+    assert network.history_ == expected.history_
+
+
+@pytest.mark.parametrize("container", ["list", "object"])
+def test_the_same_numbers_are_watched_alike(container):
+    watched = np.random.default_rng(1).normal(size=(100, 3))
+    network = KerasDenseRegressor(**SMALL)
+    one, other = (
+        clone(network).fit(X, NUMBERS, X_val=rows, y_val=watched[:, 0]).history_
+        for rows in (watched, CONTAINERS[container](watched))
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize("container", ["list", "object"])
+@pytest.mark.parametrize("n_rows", [24, 100])
+def test_later_chunks_train_alike_in_any_container(container, n_rows):
+    rows = np.random.default_rng(1).normal(size=(n_rows, 3))
+    network, expected = (KerasDenseRegressor(**SMALL).partial_fit(X, NUMBERS) for _ in range(2))
+    network.partial_fit(CONTAINERS[container](rows), rows[:, 0])
+    assert_same_training(network, expected.partial_fit(rows, rows[:, 0]))
 
 
 @pytest.mark.slow

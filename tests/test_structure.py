@@ -12,7 +12,7 @@ PACKAGE = Path(skdense.__file__).parent
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
     {"_warnings"},
-    {"_disk_cache", "_garbage"},
+    {"_disk_cache", "_garbage", "_sparse", "_standardizing"},
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
@@ -26,8 +26,9 @@ LEVELS = [
         "training.optimizers",
         "training.prefetching",
         "training.progress",
+        "training.stand_in",
     },
-    {"training.metrics", "training.packing"},
+    {"training.borrowing", "training.metrics", "training.packing"},
     {"training.task"},
     {"training.batches", "training.program", "training.schedules"},
     {"training.callbacks", "training.evaluation", "training.initializers", "training.watching"},
@@ -38,7 +39,7 @@ LEVELS = [
     {"_heads", "_interruption", "_labels", "_parameters", "_validation"},
     {"_adopting", "_agreement", "_class_weights", "_rows", "_targets"},
     {"_continuing", "_scoring"},
-    {"_archive", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
+    {"_archive", "_copying", "_document", "_pickling", "_sklearn_callbacks", "_wholeness"},
     {"_saving"},
     {"_task"},
     {"_base"},

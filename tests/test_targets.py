@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize_scalar
 from scipy.sparse import csc_array, csr_array, csr_matrix
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import clone
 from sklearn.linear_model import PoissonRegressor
 from sklearn.metrics import (
@@ -281,6 +281,94 @@ def test_both_engines_train_alike_with_weights_and_validation(name):
     for key, values in compiled.history_.items():
         # Keras sums its history in float32 whatever the dtype.
         assert_allclose(values, oracle.history_[key], rtol=2e-5, err_msg=key)
+
+
+TWO_UNITS = [
+    {"loss": "categorical_crossentropy", "output_activation": "sigmoid"},
+    {"loss": "categorical_crossentropy", "output_activation": "softplus"},
+    {"loss": "categorical_crossentropy", "output_activation": "linear"},
+    {"loss": "categorical_crossentropy", "output_activation": keras.ops.square},
+    {"loss": losses.CategoricalCrossentropy(from_logits=True)},
+    {"loss": "categorical_hinge"},
+    {"loss": "categorical_hinge", "output_activation": "tanh"},
+    {"loss": "categorical_hinge", "output_activation": "sigmoid"},
+    {"loss": "mse", "output_activation": "sparsemax"},
+    {"loss": "mse", "output_activation": "log_softmax"},
+    {"output_activation": "softmax"},
+]
+
+
+@pytest.mark.parametrize("parameters", TWO_UNITS, ids=range(len(TWO_UNITS)))
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1, 1_000])
+def test_decisions_on_two_units_are_in_the_order_of_probabilities(parameters, dtype, scale):
+    network = classifier(**parameters, epochs=20, learning_rate=0.05).fit(X, TWO)
+    assert network.n_outputs_ == 2
+    rows = (scale * np.random.default_rng(1).normal(size=(300, 3))).astype(dtype)
+    decision, second = network.decision_function(rows), network.predict_proba(rows)[:, 1]
+    assert decision.dtype == second.dtype == dtype
+    rounding = 10 * np.finfo(dtype).eps
+    assert np.diff(second[np.argsort(decision)]).min() > -rounding
+    is_clear = np.abs(second - 0.5) > rounding
+    assert_array_equal((decision > 0)[is_clear], (second > 0.5)[is_clear])
+    assert_array_equal(network.predict(rows), decision > 0)
+    logarithms = network.predict_log_proba(rows)
+    assert logarithms.dtype == dtype
+    assert_allclose(np.exp(logarithms[:, 1]), second, atol=10 * rounding)
+
+
+@pytest.mark.parametrize(
+    "outputs", [[[-2, -1.5], [-1.5, -3]], [[-300, -200], [-200, -300]], [[0, -1e-9], [-1, 0]]]
+)
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh"])
+@pytest.mark.parametrize("loss", ["categorical_hinge", "categorical_crossentropy"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_that_all_are_unlikely_have_an_order_too(n_classes, activation, loss, outputs):
+    bias = np.full((len(outputs), n_classes), -1e3, np.float32)
+    bias[:, :2] = outputs
+    for biases in bias:
+        layers = [keras.Input((3,)), keras.layers.Dense(n_classes, activation)]
+        model = keras.Sequential(layers)
+        model.layers[-1].bias.assign(biases)
+        model.compile(loss=loss)
+        network = KerasDenseClassifier.from_keras(model)
+        probabilities = network.predict_proba(np.zeros((1, 3)))[0]
+        assert_allclose(probabilities.sum(), 1)
+        order = np.argsort(keras.activations.get(activation)(biases.astype(float)))
+        assert np.diff(probabilities[order]).min() >= 0
+        assert network.predict(np.zeros((1, 3)))[0] == probabilities.argmax()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["labels", "labels, from logits", *CLASS_CASES])
+def test_logarithms_are_finite_where_there_are_logits(name, dtype):
+    case = CASES[name]
+    network = classifier(**case.parameters, epochs=30, learning_rate=0.1).fit(X, case.y)
+    far = (1e5 * X_VAL).astype(dtype)
+    logits = logits_of(network, far.astype(float))
+    logarithms = network.predict_log_proba(far)
+    assert logarithms.dtype == dtype
+    if "hinge" in name:
+        return
+    assert network.predict_proba(far).min() < 1e-30
+    if case.y is LABELS:
+        expected = log_expit(logits)
+    elif case.y is TWO and logits.shape[1] == 1:
+        expected = np.column_stack([log_expit(-logits), log_expit(logits)])
+    else:
+        shared = case.probabilities is with_softmax
+        expected = log_softmax(logits if shared else log_expit(logits), axis=1)
+    assert_allclose(logarithms, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_sigmoid_is_no_margin_even_under_a_hinge_loss():
+    heads = {"loss": "hinge", "output_activation": "sigmoid", "metrics": "accuracy"}
+    network = classifier(**heads, epochs=30, learning_rate=0.1).fit(
+        X, TWO, X_val=X_VAL, y_val=LABELS_VAL[:, 0] > 0
+    )
+    right = network.score(X_VAL, LABELS_VAL[:, 0] > 0)
+    assert network.history_["val_accuracy"][-1] == pytest.approx(right)
+    assert 0 < network.predict(X).mean() < 1
 
 
 # --- several labels ------------------------------------------------------------------------
@@ -573,6 +661,110 @@ def test_linear_poisson_network_is_a_poisson_regression():
     assert_allclose(linear.coefs_[0][:, 0], other.coef_, atol=1e-3)
     assert_allclose(linear.predict(X_VAL), other.predict(X_VAL), rtol=1e-3)
     assert (linear.predict(-50 * np.eye(3)) > 0).all()
+
+
+# --- numbers far apart or close together ---------------------------------------------------
+
+LEARNED = X @ [2.0, -1.0, 0.5] + 0.3
+QUICK = SMALL | {"epochs": 100, "learning_rate": 0.05}
+
+
+def share_explained(y, predicted):
+    """Return R2, in units that neither underflow nor overflow."""
+    unit = np.ptp(y)
+    return 1 - np.mean(((predicted - y) / unit) ** 2) / np.var((y - y[0]) / unit)
+
+
+def by_hand(X, weights=None):
+    mean = np.average(LEARNED, weights=weights)
+    scale = np.sqrt(np.average((LEARNED - mean) ** 2, weights=weights))
+    network = KerasDenseRegressor(**QUICK, standardize_target=False)
+    return network.fit(X, (LEARNED - mean) / scale, weights).predict(X) * scale + mean
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("mean", "scale"),
+    [(1e6, 1e-6), (-1.7e9, 10.0), (1e-3, 1e-15), (0, 1e-170), (0, 1e-300), (0, 1e40), (0, 1e150)],
+)
+def test_numbers_are_learned_whatever_their_mean_and_spread(mean, scale, dtype):
+    y, rows = mean + scale * LEARNED, X.astype(dtype)
+    network = KerasDenseRegressor(**QUICK).fit(rows, y)
+    expected = share_explained(LEARNED, by_hand(rows))
+    assert expected > 0.9
+    assert share_explained(y, network.predict(rows)) == pytest.approx(expected, abs=1e-3)
+    outputs = network.to_keras().predict(rows, verbose=0)[:, 0]
+    assert share_explained(y, outputs.astype(np.float64)) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("unit", [1e-270, 1e-20, 1.0, 1e300])
+def test_weighted_numbers_are_learned_whatever_their_mean_and_the_unit_of_weights(unit):
+    weights = RNG.uniform(0.1, 1.0, N_ROWS)
+    weights[0] = 1e-28  # what is subtracted first must not hang on one row
+    y = 1e6 + 1e-6 * LEARNED
+    y[0] = 0
+    network = KerasDenseRegressor(**QUICK).fit(X, y, unit * weights)
+    expected = share_explained(LEARNED[1:], by_hand(X, weights)[1:])
+    assert share_explained(y[1:], network.predict(X)[1:]) == pytest.approx(expected, abs=1e-2)
+
+
+def test_each_column_of_numbers_has_its_own_mean_and_spread():
+    columns = np.column_stack([LEARNED, 1e6 + 1e-6 * LEARNED, np.full(N_ROWS, 0.1), -LEARNED])
+    network = KerasDenseRegressor(**QUICK).fit(X, columns)
+    predicted = network.predict(X)
+    for column in (0, 1, 3):
+        assert share_explained(columns[:, column], predicted[:, column]) > 0.9
+    scale = LEARNED.std() * np.array([1, 1e-6, 0, 1]) + [0, 0, 1, 0]
+    assert_allclose(network._target.scale, scale, rtol=1e-5)
+    assert network._target.mean[2] == 0.1
+
+
+@pytest.mark.parametrize("constant", [0.1, -1e308, 5e-324])
+def test_a_constant_is_its_own_mean_of_scale_1(constant):
+    network = KerasDenseRegressor(**SMALL).fit(X, np.full(N_ROWS, constant))
+    assert_array_equal(network._target.mean, [constant])
+    assert_array_equal(network._target.scale, [1])
+
+
+def test_validation_numbers_beyond_float64_in_units_of_y_are_refused():
+    network = KerasDenseRegressor(**SMALL)
+    match = "y_val must be numbers that float64 holds in standard deviations .* Got .*1e.300"
+    validation = {"X_val": X_VAL, "y_val": np.full(len(X_VAL), 1e300)}
+    assert_fit_fails(network, X, 1e-20 * LEARNED, match=match, **validation)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scale", "expected"),
+    [
+        (2000, 10, np.float32),
+        (1e6, 1e3, np.float32),
+        (1.7e9, 1e7, np.float32),
+        (1.7e9, 10, np.float64),
+        (1e6, 1e-6, np.float64),
+        (0, 1e36, np.float64),
+        (0, 1e-36, np.float64),
+    ],
+)
+def test_predictions_are_in_the_dtype_of_x_where_it_can_hold_them(mean, scale, expected):
+    network = KerasDenseRegressor(**SMALL).fit(X.astype(np.float32), mean + scale * LEARNED)
+    assert network.predict(X.astype(np.float32)).dtype == expected
+    assert network.predict(X).dtype == np.float64
+    assert network.to_keras().outputs[0].dtype == np.dtype(expected).name
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize(("mean", "scale"), [(1.7e9, 10), (0, 1e40)])
+def test_callbacks_see_a_model_that_holds_the_numbers(engine, mean, scale):
+    seen = []
+    rows = X.astype(np.float32)
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(self.model.predict(rows, verbose=0)[:, 0])
+
+    network = KerasDenseRegressor(**SMALL, engine=engine, callbacks=Look())
+    predicted = network.fit(rows, mean + scale * LEARNED).predict(rows)
+    assert_allclose((seen[-1] - mean) / scale, (predicted - mean) / scale, atol=1e-5)
 
 
 # --- class weights -------------------------------------------------------------------------

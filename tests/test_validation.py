@@ -225,6 +225,12 @@ def test_classes_of_one_row_stay_in_training_with_a_warning():
     assert len(network.validation_indices_) == 81
 
 
+def test_at_most_ten_rare_classes_are_named():
+    y = np.r_[np.zeros(50, int), np.arange(1, 41)]  # 40 of them on one row each
+    with pytest.warns(UserWarning, match=r"rare classes: \[1, .*, 9, 10\] and 30 more\.$"):
+        small(KerasDenseClassifier, validation_fraction=0.2).fit(X, y)
+
+
 def test_too_few_validation_rows_for_the_classes_warn():
     network = small(KerasDenseClassifier, validation_fraction=0.02)
     with pytest.warns(UserWarning, match="2 validation rows of 90 are too few.* each class"):
@@ -805,9 +811,40 @@ def test_unusable_scoring(scoring, match):
     assert_fit_fails(network, X, NUMBERS, match=match)
 
 
-def test_scorer_that_takes_no_weights_fails_where_there_are_weights():
+def test_scorer_that_takes_no_weights_scores_without_and_one_warning_says_so():
     network = small(KerasDenseClassifier, early_stopping=True, scoring=seldom_wrong)
-    assert_fit_fails(network, X, CLASSES, WEIGHTS, match="with the sample_weight.*seldom_wrong")
+    with pytest.warns(UserWarning, match="takes no sample_weight, so the val.* alike") as caught:
+        network.fit(X, CLASSES, WEIGHTS)
+    assert len(caught) == 1
+    held, best = network.validation_indices_, network.history_["val_score"]
+    assert best[network.best_epoch_ - 1] == seldom_wrong(network, X[held], CLASSES[held])
+
+
+def test_scorer_that_needs_every_class_says_what_to_do_where_one_is_missing():
+    network = small(KerasDenseClassifier, early_stopping=True, scoring="roc_auc_ovr")
+    y = np.where(np.arange(len(CLASSES)) < 2, CLASSES.max() + 1, CLASSES)
+    held = y <= CLASSES.max()
+    match = r"lack the classes \[.*\]. Use scoring='loss', or pass X_val and y_val that hold"
+    with pytest.raises(ValueError, match=match):
+        network.fit(X, y, X_val=X[held], y_val=y[held])
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_an_infinite_validation_loss_in_every_epoch_is_an_error(engine):
+    network = small(KerasDenseRegressor, early_stopping=True, engine=engine)
+    network.set_params(standardize_target=False, dtype="float32")
+    y_val = np.full(3, 1e30)
+    with pytest.raises(ValueError, match=r"val_loss that is a number\. Got NaN or inf in"):
+        network.fit(X, NUMBERS, X_val=X[:3], y_val=y_val)
+    assert not hasattr(network, "history_")
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error"])
+def test_a_diverged_training_is_not_blamed_on_the_scorer(scoring, engine):
+    network = small(KerasDenseRegressor, early_stopping=True, scoring=scoring, engine=engine)
+    network.set_params(optimizer="sgd", learning_rate=1e30)
+    assert_fit_fails(network, X, NUMBERS, match="training loss must stay finite|val_score that is")
 
 
 def test_a_score_of_nan_without_early_stopping_is_recorded():

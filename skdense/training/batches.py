@@ -21,6 +21,7 @@ _MOST_STEPS = 1024
 _FEW_STEPS = 32
 _LARGE_CHUNK_BYTES = 2**24
 _ALIGNMENT = 64
+_ROWS_LOOKED_AT = 1024
 _MOST_SNAPSHOTS = 64
 _SNAPSHOT_BYTES = 2**21
 
@@ -174,4 +175,28 @@ def take_rows(source: Any, rows: NDArray[np.intp], out: NDArray[np.floating]) ->
         flat = out.reshape(-1, out.shape[-1])
         np.take(source, rows.ravel(), axis=0, out=flat, mode="clip")
     else:
-        out[...] = source[rows]
+        convert_rows(source[rows], out)
+
+
+def require_convertible(source: Any, dtype: str) -> None:
+    """Raise the error of `convert_rows` at once, for those who cannot raise it as they go."""
+    if issparse(source) or source.dtype == dtype:
+        return
+    for start in range(0, len(source), _ROWS_LOOKED_AT):
+        rows = source[start : start + _ROWS_LOOKED_AT]
+        convert_rows(rows, np.empty(rows.shape, dtype))
+
+
+def convert_rows(rows: NDArray[Any], out: NDArray[np.floating]) -> None:
+    """Copy rows into another dtype; one too large for it is an error.
+
+    Only memory maps come in another one, of which nobody has looked at every number.
+    """
+    try:
+        with np.errstate(over="raise"):
+            out[...] = rows
+    except FloatingPointError as error:
+        raise ValueError(
+            f"X and X_val must be numbers that {out.dtype} can hold. Got a memory map with values "
+            f"up to {np.abs(rows).max():.3g}. Scale them down, or set dtype='float64'."
+        ) from error

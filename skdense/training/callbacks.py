@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from .._keras_view import (
 from .._network import Weights
 from .metrics import as_keras_metric
 from .optimizers import copy_slots_to_keras
+from .stand_in import ModelStandIn
 from .task import OptimizerState, TrainingResult, TrainingTask
 
 _BATCH_HOOKS = (
@@ -33,6 +34,21 @@ _BATCH_HOOKS = (
 )
 # They reach into the training loop or the optimizer of keras.Model.fit itself.
 _INSIDE_KERAS = ("BackupAndRestore", "SwapEMAWeights")
+# Whose batch hooks do nothing, always or at some setting, by package and class. A loss that is
+# not finite ends every training with an error, without TerminateOnNaN.
+_IDLE: dict[tuple[str, str], Callable[[Any], bool]] = {
+    ("keras", "Callback"): lambda callback: True,
+    ("keras", "TerminateOnNaN"): lambda callback: True,
+    ("keras", "ModelCheckpoint"): lambda callback: callback.save_freq == "epoch",
+    # Keras keeps nothing else of `profile_batch`.
+    ("keras", "TensorBoard"): lambda callback: (
+        callback.update_freq == "epoch"
+        and not (callback._should_trace or callback.write_steps_per_second)
+    ),
+    ("mlflow", "MlflowCallback"): lambda callback: callback.log_every_n_steps is None,
+    ("wandb", "WandbMetricsLogger"): lambda callback: not callback.logging_batch_wise,
+    ("wandb", "WandbModelCheckpoint"): lambda callback: callback.save_freq == "epoch",
+}
 
 
 def why_not_between_epochs(callbacks: Iterable[Any]) -> str | None:
@@ -42,27 +58,30 @@ def why_not_between_epochs(callbacks: Iterable[Any]) -> str | None:
         name = type(callback).__name__
         if any(isinstance(callback, getattr(keras.callbacks, kind)) for kind in _INSIDE_KERAS):
             return f"the callback {name} works inside of keras.Model.fit"
-        if _acts_per_batch(callback):
+        if _acts_on_batches(callback):
             return f"the callback {name} acts on batches"
     return None
 
 
-def _acts_per_batch(callback: Any) -> bool:
-    _, keras = _tensorflow.load()
-    # A loss that is not finite ends every training with an error, without TerminateOnNaN.
-    idle = [keras.callbacks.Callback, keras.callbacks.TerminateOnNaN]
-    if isinstance(callback, keras.callbacks.ModelCheckpoint) and callback.save_freq == "epoch":
-        idle.append(keras.callbacks.ModelCheckpoint)
-    if isinstance(callback, keras.callbacks.TensorBoard) and callback.update_freq == "epoch":
-        # Keras keeps nothing else of `profile_batch`.
-        if callback._should_trace or callback.write_steps_per_second:
-            return True
-        idle.append(keras.callbacks.TensorBoard)
+def _acts_on_batches(callback: Any) -> bool:
+    own_word = getattr(callback, "acts_on_batches", None)
+    if own_word is not None:
+        return bool(own_word)
     return any(
         hook in vars(callback)  # where LambdaCallback puts what it is given
-        or all(getattr(type(callback), hook) is not getattr(kind, hook) for kind in idle)
+        or not _is_idle(_class_that_defines(hook, callback), callback)
         for hook in _BATCH_HOOKS
     )
+
+
+def _class_that_defines(name: str, instance: Any) -> type:
+    return next(kind for kind in type(instance).__mro__ if name in vars(kind))
+
+
+def _is_idle(kind: type, callback: Any) -> bool:
+    package = kind.__module__.partition(".")[0]
+    is_idle = _IDLE.get((package, kind.__name__))
+    return is_idle is not None and is_idle(callback)
 
 
 def callback_model(task: TrainingTask, model: Any) -> Any:
@@ -78,37 +97,108 @@ def callback_model(task: TrainingTask, model: Any) -> Any:
     outputs = np.zeros((1, task.network.n_outputs), task.dtype)
     view.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)
     view.reset_metrics()
-    view.stop_training = False
     return view
 
 
-class EpochCallbacks:
-    """The callbacks of a training on the compiled program.
+class _SeenModel:
+    """The model that callbacks see of a training on the compiled program.
 
-    The weights and the optimizer's state are copied to a Keras model before the callbacks look
-    at it; what they change there is taken back by `changed_weights` and `rate`.
+    Most callbacks only read logs, so it is built when one of them first looks. From then on every
+    state is written to it, since a layer or the optimizer may be kept and looked at later.
     """
 
-    def __init__(self, task: TrainingTask, weights: Weights) -> None:
-        _, keras = _tensorflow.load()
+    def __init__(
+        self, task: TrainingTask, weights: Weights, optimizer: Callable[[], OptimizerState]
+    ) -> None:
+        self._task, self._weights, self._optimizer = task, weights, optimizer
+        self._model: Any = None
+        self._first_rate: Any = None
+        self.stand_in = ModelStandIn(self._look)
+
+    def _look(self) -> Any:
+        if self._model is None:
+            self._model = self._built()
+            self._first_rate = self._configured_rate
+            self._write()
+        return self._model
+
+    def _built(self) -> Any:
+        task = self._task
         model = build_model(
             task.network,
-            weights,
+            self._weights,
             dtype=task.dtype,
             kernel_regularizer=kernel_penalty(task.l1, task.l2),
             seed=task.seed,
         )
         model.compile(task.optimizer.keras.build())
         model.optimizer.build(model.trainable_variables)
-        self._task, self._shown = task, weights
-        self._model = callback_model(task, model)
-        self._first_rate = self._configured_rate
+        return callback_model(task, model)
+
+    def show(self, weights: Weights) -> None:
+        """Show the present state of the training, of these weights."""
+        self._weights = weights
+        if self._model is not None:
+            self._write()
+
+    def _write(self) -> None:
+        set_weights(self._model, self._weights)
+        optimizer, rule = self._optimizer(), self._task.optimizer.rule
+        assert rule is not None
+        copy_slots_to_keras(rule, optimizer.n_steps, optimizer.slots, self._model.optimizer)
+
+    def changed_weights(self) -> Weights | None:
+        """Return the model's weights if a callback has changed them."""
+        if self._model is None:
+            return None
+        weights = get_weights(self._model, self._weights)
+        pairs = zip(weights, self._weights, strict=True)
+        if all(np.array_equal(new[name], old[name]) for new, old in pairs for name in old):
+            return None
+        self._weights = weights
+        return weights
+
+    @property
+    def rate(self) -> float | KerasObject | None:
+        """Learning rate or schedule that a callback has set; None if none has."""
+        if self._model is None or (rate := self._configured_rate) == self._first_rate:
+            return None
+        return rate if isinstance(rate, float) else KerasObject(json.dumps(rate, sort_keys=True))
+
+    @property
+    def _configured_rate(self) -> Any:
+        return self._model.optimizer.get_config()["learning_rate"]
+
+
+class EpochCallbacks:
+    """The callbacks of a training on the compiled program.
+
+    Parameters
+    ----------
+    task : TrainingTask
+    weights : Weights
+        At the start.
+    optimizer : callable
+        Returns the optimizer's state of the moment.
+
+    Attributes
+    ----------
+    model : _SeenModel
+        What callbacks change there is taken back by its `changed_weights` and `rate`.
+    """
+
+    def __init__(
+        self, task: TrainingTask, weights: Weights, optimizer: Callable[[], OptimizerState]
+    ) -> None:
+        _, keras = _tensorflow.load()
+        self._task = task
+        self.model = _SeenModel(task, weights, optimizer)
         self._logs: dict[str, float] = {}
         recorder = keras.callbacks.LambdaCallback(on_epoch_end=self._record)
         self._list = keras.callbacks.CallbackList(
             [*task.callbacks, recorder],
             add_history=True,
-            model=self._model,
+            model=self.model.stand_in,
             verbose=task.verbose,
             epochs=task.epoch_numbers.stop,
             steps=task.steps_per_epoch,
@@ -117,37 +207,7 @@ class EpochCallbacks:
     def _record(self, epoch: int, logs: dict[str, float]) -> None:
         self._logs = logs
 
-    def show(self, weights: Weights, optimizer: OptimizerState | None) -> None:
-        """Put a state of the training into the callbacks' model."""
-        set_weights(self._model, weights)
-        self._shown = weights
-        rule = self._task.optimizer.rule
-        if optimizer is not None and rule is not None:
-            copy_slots_to_keras(rule, optimizer.n_steps, optimizer.slots, self._model.optimizer)
-
-    def changed_weights(self) -> Weights | None:
-        """Return the model's weights if a callback has changed them."""
-        weights = get_weights(self._model, self._shown)
-        pairs = zip(weights, self._shown, strict=True)
-        if all(np.array_equal(new[name], old[name]) for new, old in pairs for name in old):
-            return None
-        self._shown = weights
-        return weights
-
-    @property
-    def rate(self) -> float | KerasObject | None:
-        """Learning rate or schedule that a callback has set; None if none has."""
-        rate = self._configured_rate
-        if rate == self._first_rate:
-            return None
-        return rate if isinstance(rate, float) else KerasObject(json.dumps(rate, sort_keys=True))
-
-    @property
-    def _configured_rate(self) -> Any:
-        return self._model.optimizer.get_config()["learning_rate"]
-
-    def train_begun(self, optimizer: OptimizerState) -> None:
-        self.show(self._shown, optimizer)
+    def train_begun(self) -> None:
         self._list.on_train_begin()
 
     def epoch_begun(self, epoch: int) -> None:
@@ -163,16 +223,16 @@ class EpochCallbacks:
         """Tell of an epoch's end; adds to `logs` and returns whether training is to stop."""
         self._list.on_epoch_end(epoch, logs)
         logs |= self._logs
-        return bool(self._model.stop_training)
+        return bool(self.model.stand_in.stop_training)
 
     def train_ended(self, result: TrainingResult) -> TrainingResult:
         """Tell of the training's end; returns the result with the weights as they then are.
 
         Under early stopping its best weights stay, whatever callbacks restore.
         """
-        self.show(result.weights, result.state.optimizer)
+        self.model.show(result.weights)
         self._list.on_train_end(self._logs)
-        changed = self.changed_weights()
+        changed = self.model.changed_weights()
         if changed is None or self._task.stopping is not None:
             return result
         return replace(result, weights=changed, state=replace(result.state, weights=changed))

@@ -11,6 +11,7 @@ import numpy as np
 from .._network import forward
 from .._warnings import SlowEngineWarning, warn_caller
 from .batches import take_rows
+from .borrowing import borrowed
 from .callbacks import why_not_between_epochs
 from .initializers import starting_weights
 from .keras_engine import train_with_keras
@@ -39,6 +40,11 @@ def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
         If a training loss becomes NaN or infinite, or a task with ``engine="compiled"``
         needs Keras.
     """
+    with borrowed(callback for task in tasks for callback in task.callbacks):
+        return _train(tasks)
+
+
+def _train(tasks: list[TrainingTask]) -> list[TrainingResult]:
     for task in tasks:
         columns = task.y.shape[1], task.network.n_outputs
         require_per_row(task.metrics, *columns, partial(_trial, task))

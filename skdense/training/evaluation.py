@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 
 from .. import _tensorflow
 from .._network import Network, Weights, rows_in_block, stage_weights
+from .batches import convert_rows
 from .forward import forward_pass
 from .losses import Loss, per_row_function, shares_in_batch
 from .metrics import Metric
@@ -59,7 +60,10 @@ class Evaluation:
         tf, _ = _tensorflow.load()
         rows = self._X[block]
         dense = rows.toarray() if issparse(rows) else rows
-        return tf.constant(np.asarray(dense, self._task.dtype)[np.newaxis])
+        if dense.dtype != self._task.dtype:
+            dense, given = np.empty(dense.shape, self._task.dtype), dense
+            convert_rows(given, dense)
+        return tf.constant(dense[np.newaxis])
 
 
 def _blocks(task: TrainingTask) -> list[slice]:

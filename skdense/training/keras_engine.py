@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from .. import _tensorflow
 from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
-from .batches import batch_lengths, plan_epochs, take_rows
+from .batches import batch_lengths, plan_epochs, require_convertible, take_rows
 from .callbacks import callback_model
 from .initializers import starting_weights
 from .interrupts import held_interrupts
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
+from .stand_in import ModelStandIn
 from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
 from .watching import Watch
 
@@ -30,6 +31,9 @@ ENGINE = "keras"
 
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
+    require_convertible(task.X, task.dtype)
+    if task.validation is not None:
+        require_convertible(task.validation.X, task.dtype)
     model = _model(task)
     watch = Watch(task, ENGINE)
     scorer = _scorer(task, model)
@@ -207,11 +211,12 @@ def _watcher(model: Any, watch: Watch, scorer: Any, let_go: Callable[[], None]) 
 def _bridge(task: TrainingTask, model: Any) -> Any:
     """Return the user's callbacks as one, which see the model in the target's own units."""
     _, keras = _tensorflow.load()
-    view = callback_model(task, model)
+    own = callback_model(task, model)
+    view = ModelStandIn(lambda: own)
 
     class Bridge(keras.callbacks.CallbackList):  # type: ignore[name-defined]
-        def set_model(self, own: Any) -> None:
-            if own is not None:  # as in the constructor
+        def set_model(self, inner: Any) -> None:
+            if inner is not None:  # as in the constructor
                 super().set_model(view)
 
         def set_params(self, params: Any) -> None:
@@ -220,7 +225,7 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
         def on_train_begin(self, logs: Any = None) -> None:
             super().on_train_begin(logs)
             # Where BackupAndRestore leaves the epoch to go on from.
-            model._initial_epoch = getattr(view, "_initial_epoch", None)
+            model._initial_epoch = getattr(own, "_initial_epoch", None)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)

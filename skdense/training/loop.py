@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from .._network import Weights
 from .callbacks import EpochCallbacks
 from .evaluation import Evaluation
@@ -28,7 +30,7 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     was_interrupted = False
     try:
         blocks = _blocks(tasks[0].epoch_numbers, networks.epochs_per_call)
-        for epochs, by_member in zip(blocks, networks.run_each(blocks), strict=True):
+        for epochs, by_member in networks.run_each(blocks):
             for watch, logs in zip(watches, by_member, strict=True):
                 watch.epochs_ended(epochs, logs)
             finished = networks.state
@@ -47,9 +49,10 @@ def _train_silently(tasks: list[TrainingTask]) -> list[TrainingResult]:
     ]
 
 
-def _blocks(epochs: range, size: int) -> list[range]:
-    starts = range(epochs.start, epochs.stop, size)
-    return [range(first, min(first + size, epochs.stop)) for first in starts]
+def _blocks(epochs: range, size: int) -> Iterator[range]:
+    # One at a time: somebody who trains until Ctrl-C asks for a billion epochs.
+    for first in range(epochs.start, epochs.stop, size):
+        yield range(first, min(first + size, epochs.stop))
 
 
 class _WatchedTraining:
@@ -67,11 +70,13 @@ class _WatchedTraining:
         self._evaluate = Evaluation(task) if task.validation else None
         self._callbacks: EpochCallbacks | None = None
         if task.callbacks:
-            self._callbacks = EpochCallbacks(task, self._networks.weights())
+            self._callbacks = EpochCallbacks(
+                task, self._networks.weights(), self._networks.optimizer_state
+            )
 
     def run(self) -> TrainingResult:
         if self._callbacks:
-            self._callbacks.train_begun(self._networks.optimizer_state())
+            self._callbacks.train_begun()
             self._follow_callbacks()
         try:
             self._run_epochs()
@@ -119,7 +124,7 @@ class _WatchedTraining:
 
     def _look_at(self, epoch: int, logs: dict[str, float], weights: Weights) -> bool:
         if self._callbacks:
-            self._callbacks.show(weights, self._networks.optimizer_state())
+            self._callbacks.model.show(weights)
         logs |= self._validated(weights)
         stops = False
         if self._callbacks:
@@ -142,7 +147,7 @@ class _WatchedTraining:
     def _follow_callbacks(self) -> None:
         """Take over what callbacks changed on their model."""
         assert self._callbacks is not None
-        self._networks.rate = self._callbacks.rate
-        changed = self._callbacks.changed_weights()
+        self._networks.rate = self._callbacks.model.rate
+        changed = self._callbacks.model.changed_weights()
         if changed is not None:
             self._networks.replace_weights(changed)

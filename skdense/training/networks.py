@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,11 +114,14 @@ class Networks:
 
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
-        [logs] = self.run_each([epochs])
+        [(_, logs)] = self.run_each([epochs])
         return logs
 
-    def run_each(self, blocks: Sequence[range]) -> Iterator[list[Logs]]:
-        """Run blocks of epochs as `run` does, gathering the next chunk while one runs."""
+    def run_each(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
+        """Run blocks of epochs as `run` does, gathering the next chunk while one runs.
+
+        Yields each block with what `run` returns of it.
+        """
         program, values = get_program(self.spec), []
         state, n_steps = self.state, self._n_steps
         for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
@@ -129,10 +132,11 @@ class Networks:
             if piece.ends_block:
                 self.state, self._n_steps = state, n_steps
                 by_member = np.concatenate(values).swapaxes(0, 1)
-                yield [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
+                means = [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
+                yield piece.epochs, means
                 values = []
 
-    def _pieces(self, blocks: Sequence[range]) -> Iterator[_Piece]:
+    def _pieces(self, blocks: Iterable[range]) -> Iterator[_Piece]:
         """Cut blocks of epochs into what one call of the program takes.
 
         Lazily, and in the caller's thread: a thread of its own would lay out the epochs in memory
@@ -222,12 +226,17 @@ def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
     slots = initial_slots(spec.rule, weights)
     states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
     if not states:
-        return State(weights, slots, tf.constant(0))
+        return State(weights, slots, _step(0))
     slots = [
         tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
         for own in zip(*(state.slots for state in states), strict=True)
     ]
-    return State(weights, slots, tf.constant(states[0].n_steps))
+    return State(weights, slots, _step(states[0].n_steps))
+
+
+def _step(number: int) -> Any:
+    tf, _ = _tensorflow.load()
+    return tf.constant(number, tf.int64)  # int32 ends after 9 hours of short steps
 
 
 def _stacked(members: list[Weights]) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ class Progress:
         self._bar: Any = None
         if verbose == 1:
             _, keras = _tensorflow.load()
-            self._bar = keras.utils.Progbar(len(epochs), unit_name="epoch")
+            self._bar = keras.utils.Progbar(epochs.stop - epochs.start, unit_name="epoch")
 
     def epochs_ran(self, n_epochs: int) -> None:
         """Take note that so many epochs ran at once; each is then told to have taken its share."""

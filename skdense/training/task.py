@@ -128,7 +128,7 @@ class TrainingTask:
     rows : ndarray of shape (n_used,) or None
         The rows of X, y and sample_weight to train on; None for all.
     callbacks : tuple of keras.callbacks.Callback
-        This training's own copies.
+        The user's own, borrowed for this training.
     output_scale : tuple of two ndarrays or None
         Mean and scale that turn outputs into the target's own units, for callbacks' model.
     listener : EpochListener or None

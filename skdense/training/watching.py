@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import nan
+from math import inf, nan
 
 from .._network import Weights
 from .early_stopping import EarlyStopping
@@ -90,7 +90,7 @@ class Watch:
         Raises
         ------
         ValueError
-            If early stopping never saw a number.
+            If early stopping never saw a number, or only the worst infinity.
         """
         self._progress.ended()
         self._require_score()
@@ -111,10 +111,13 @@ class Watch:
         )
 
     def _require_score(self) -> None:
-        if self._task.stopping is not None and self._best_weights is None:
+        worst = -inf if self._rule.greater_is_better else inf
+        is_best = self._best_weights is not None and self._rule.best_score != worst
+        if self._task.stopping is not None and not is_best:
+            came = "NaN" if self._best_weights is None else f"NaN or {worst}"
             raise ValueError(
-                f"early_stopping needs a {self._monitor} that is a number. Got NaN in all "
-                f"{self.n_epochs} epochs. Check `scoring` against the validation rows."
+                f"early_stopping needs a {self._monitor} that is a number. Got {came} in all "
+                f"{self.n_epochs} epochs. Check `scoring` and the loss against the validation rows."
             )
 
 

@@ -1,0 +1,72 @@
+"""Copies of an estimator's parameters, where Python's own fail or leave something out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+from . import _tensorflow
+from ._keras_objects import configuration, is_configured
+
+
+def remember_copies(value: Any, memo: dict[int, Any]) -> None:
+    """Put the copies of all objects in a value into the memo of a ``copy.deepcopy``.
+
+    Keras copies its losses, layers and optimizers by a configuration that leaves out arguments,
+    such as the delta of Huber, and finds no class that is not registered with it. Others hold
+    what nobody can copy: a progress bar, an open file, a lock. What has no copy is shared.
+    """
+    for part in _objects(value):
+        if id(part) not in memo:
+            if _is_by_configuration(part):
+                described = configuration(part)
+                memo[id(part)] = described.build() if described else part
+            else:
+                _copy_or_share(part, memo)
+
+
+class Cloned:
+    """A parameter for scikit-learn to clone, which is a copy as made here."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __sklearn_clone__(self) -> Any:
+        memo: dict[int, Any] = {}
+        remember_copies(self._value, memo)
+        return copy.deepcopy(self._value, memo)
+
+
+def holds_objects(value: Any) -> bool:
+    """Say whether a parameter is or holds objects, other than those that scikit-learn clones."""
+    objects = list(_objects(value))
+    clonable = "get_params", "__sklearn_clone__"
+    return bool(objects) and not any(hasattr(o, name) for o in objects for name in clonable)
+
+
+def _objects(value: Any) -> Iterator[Any]:
+    """Yield the instances of Python classes that a value is, or a list, tuple or dict holds."""
+    if type(value) in (list, tuple, dict):
+        for item in value.values() if type(value) is dict else value:
+            yield from _objects(item)
+    elif hasattr(value, "__dict__") and not isinstance(value, type | FunctionType):
+        yield value
+
+
+def _is_by_configuration(value: Any) -> bool:
+    if not is_configured(value):
+        return False
+    _, keras = _tensorflow.load()
+    return isinstance(value, keras.losses.Loss | keras.layers.Layer | keras.optimizers.Optimizer)
+
+
+def _copy_or_share(value: Any, memo: dict[int, Any]) -> None:
+    before = memo.copy()
+    try:
+        copy.deepcopy(value, memo)
+    except Exception:  # of any kind, from whatever the object holds
+        memo.clear()  # in place: deepcopy keeps objects alive under the id of the memo
+        memo.update(before)
+        memo[id(value)] = value
