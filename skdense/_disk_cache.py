@@ -2,7 +2,7 @@
 
 TensorFlow reads the directory's name once, at its first operation, and raises errors where a
 file in there cannot be read or written. So it is told the path of a descriptor of this process,
-which can be turned to another directory. Nobody's programs are ever deleted.
+which can be turned to another directory. Nothing in the user's directory is ever deleted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import atexit
 import contextlib
 import hashlib
 import os
-import platform
 import shutil
 import stat
 import tempfile
@@ -25,8 +24,6 @@ from ._warnings import warn_caller
 VARIABLE = "SKDENSE_CACHE_DIR"
 _FLAGS = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
-_DESCRIPTORS = "/proc/self/fd"
-_MEMORY = "/dev/shm"  # noqa: S108 - only folders made by mkdtemp
 _FOR_OTHERS_TO_WRITE = 0o022
 _LEAST_FREE_BYTES = 2**23  # some twenty programs
 
@@ -48,11 +45,11 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     path : path-like
-        Created if it does not exist; otherwise nobody else may be able to write to it, unless
-        it has the sticky bit, as ``/tmp`` has. The programs are in a folder of this release of
-        TensorFlow and this kind of machine, which only its owner may read or change: what is
-        loaded from there is executed. It takes 0.3 to 0.5 MB for each architecture, and may be
-        deleted at any time.
+        Created if it does not exist; nobody else may be able to write to it, unless it has the
+        sticky bit, as ``/tmp`` has. The programs are in a folder of this release of TensorFlow
+        and this kind of machine, which only its owner may read or change: what is loaded from
+        there is executed. It takes 0.3 to 0.5 MB for each architecture, and may be deleted at
+        any time.
 
     Raises
     ------
@@ -86,13 +83,13 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
 
 
 def _resolved(path: str | os.PathLike[str]) -> str:
-    try:
-        return os.path.realpath(Path(path).expanduser())
-    except RuntimeError as error:
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
         raise ValueError(
-            "The directory of compiled programs requires a path with a user who exists after '~'."
-            f" Got {os.fspath(path)!r}. Write the home directory out."
-        ) from error
+            "'~' must begin the home of a user who exists. Got a directory of compiled programs "
+            f"{expanded!r}. Write the home directory out."
+        )
+    return os.path.realpath(expanded)
 
 
 def is_asked_for() -> bool:
@@ -105,60 +102,72 @@ def run_first(tensorflow: Any, operation: Callable[[], object]) -> str | None:
 
     It reads them at its first operation, and also when it is asked for devices.
     """
-    global _settled
+    global _settled, _told
     _settled = os.environ.get(VARIABLE, "")
     if not _settled or _FLAG in os.environ.get(_FLAGS, ""):
         operation()
         return None
-    try:
-        _settled = _resolved(_settled)
-        folder = _open_folder(_settled, tensorflow.__version__)
-        trial = _make_private_directory()
-        told = _turn_to(trial)
-    except (OSError, ValueError) as error:
+    with contextlib.ExitStack() as trying:
+        try:
+            _settled = _resolved(_settled)
+            told = _told  # not None where an operation failed after TensorFlow had been told
+            if told is None:
+                told = _open_folder(_settled, _folder_name(tensorflow.__version__))
+            trial = trying.enter_context(_turned_away(told))
+        except (OSError, ValueError) as error:
+            operation()
+            return _not_kept(
+                "which requires Linux, and a directory that only this user may write to, with "
+                f"space left. Got: {error}"
+            )
+        trying.enter_context(_flag_set(f"{_FLAG}={_path(told)}"))
+        _told = told
         operation()
-        return _not_kept(
-            "which has to be a directory that only this user may write to, with space left. "
-            f"Got: {error}"
-        )
-    with _flag_set(f"{_FLAG}={_path(told)}"):
-        operation()
-    has_obeyed = bool(os.listdir(told))
-    shutil.rmtree(trial, ignore_errors=True)
-    _turn_to(_path(folder))
-    os.close(folder)
-    if has_obeyed:
-        return None
+        if os.listdir(trial):
+            return None
+    os.close(told)
+    _told = None
     return _not_kept(
         "because TensorFlow had run before it was told so. Fit, or call set_cache_dir, before any "
         "other use of TensorFlow"
     )
 
 
+@contextlib.contextmanager
+def _flag_set(flag: str) -> Iterator[None]:
+    before = os.environ.get(_FLAGS)
+    os.environ[_FLAGS] = f"{before or ''} {flag}"
+    try:
+        yield
+    finally:
+        del os.environ[_FLAGS]
+        os.environ.update({} if before is None else {_FLAGS: before})
+
+
 def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
     """Call something that compiles; where that fails, once more without the directory.
 
-    Parameters
-    ----------
-    run : callable
-        Starts anew at each call, because TensorFlow remembers failures.
-    tensorflow : module
+    It has to start anew at each call, because TensorFlow remembers failures.
     """
     try:
         return run()
     except tensorflow.errors.OpError as error:
-        if _told is None:
+        told, got = _told, str(error).partition(" [Op:")[0]
+        is_exhausted = isinstance(error, tensorflow.errors.ResourceExhaustedError)
+        # Space runs out in a file that is named, memory does not.
+        if told is None or (is_exhausted and f"{_path(told)}/" not in got):
             raise
         try:
-            with _turning, _turned_away(_told) as directory:
+            with _turning, contextlib.ExitStack() as back:
+                back.enter_context(_turned_away(told))
                 result = run()
-        except (tensorflow.errors.OpError, OSError):  # so it was not the directory's fault
+                atexit.register(back.pop_all().close)
+        except OSError:  # so there is nowhere to turn to
             raise error from None
-        got = str(error).partition(" [Op:")[0].replace(_path(_told), directory)
     warn_caller(
         _not_kept(
             f"because TensorFlow failed there. Got: {got}. If there is space left, a program may "
-            f"be damaged: delete {directory}"
+            "be damaged: delete the directory"
         )
     )
     return result
@@ -166,112 +175,66 @@ def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
 
 @contextlib.contextmanager
 def _turned_away(told: int) -> Iterator[str]:
-    """Have TensorFlow see an empty directory, for good unless that fails too.
-
-    Yields the path of what it saw before.
-    """
-    before = os.dup(told)
+    """Have TensorFlow see an empty directory: in memory, since the disk may be what is full."""
+    places = filter(_has_room, ("/dev/shm", tempfile.gettempdir()))  # noqa: S108 - for mkdtemp
+    place = next(places, None)
+    if place is None:
+        raise OSError("no space left for temporary files")
+    path, before = tempfile.mkdtemp(prefix="skdense-", dir=place), os.dup(told)
     try:
-        _turn_to(_make_private_directory())
-        yield os.readlink(_path(before))
-    except BaseException:
-        _turn_to(_path(before))
-        raise
+        with _opened(path) as directory:
+            os.dup2(directory, told, inheritable=False)
+        yield path
     finally:
+        os.dup2(before, told, inheritable=False)
         os.close(before)
-
-
-def _turn_to(directory: str) -> int:
-    """Have TensorFlow see a directory from now on; returns the descriptor that it is told."""
-    global _told
-    opened = os.open(directory, os.O_DIRECTORY)
-    if _told is None:
-        _told = opened
-    else:
-        os.dup2(opened, _told, inheritable=False)
-        os.close(opened)
-    return _told
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _path(descriptor: int) -> str:
-    return f"{_DESCRIPTORS}/{descriptor}"
+    return f"/proc/self/fd/{descriptor}"
 
 
-def _make_private_directory() -> str:
-    """Make an empty directory that goes when the process ends, in memory if there is room."""
-    place = next(filter(_has_room, (_MEMORY, tempfile.gettempdir())), None)
-    if place is None:
-        raise OSError("no space left for temporary files")
-    path = tempfile.mkdtemp(prefix="skdense-", dir=place)
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return path
-
-
-def _open_folder(base: str, version: str) -> int:
-    """Open the folder for a release of TensorFlow on this machine, made where there is none.
-
-    What is checked is what was opened, whatever the paths lead to by now.
-    """
-    if not os.path.isdir(_DESCRIPTORS):
-        raise OSError(f"a system without {_DESCRIPTORS}")
+def _open_folder(base: str, name: str) -> int:
+    """Open a private folder, made where there is none; what is opened is what is checked."""
     os.makedirs(base, mode=0o700, exist_ok=True)
-    name = _folder_name(version)
-    with contextlib.ExitStack() as opened:
-        outer = _opened(opened, base)
+    with _opened(base) as outer:
         mode = os.fstat(outer).st_mode
         if mode & _FOR_OTHERS_TO_WRITE and not mode & stat.S_ISVTX:
             raise PermissionError(f"others may write to {base}, which has no sticky bit")
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=outer)
-        folder, path = _opened(opened, name, outer), f"{base}/{name}"
-        status = os.fstat(folder)
-        if status.st_uid != os.geteuid() or status.st_mode & _FOR_OTHERS_TO_WRITE:
-            raise PermissionError(f"{path} is another user's, or others may write to it")
-        if not _has_room(_path(folder)):
-            raise OSError(f"{path} is not writable, or has no space left")
-        return os.dup(folder)
+        with _opened(name, outer) as folder:
+            status = os.fstat(folder)
+            if status.st_uid != os.geteuid() or status.st_mode & _FOR_OTHERS_TO_WRITE:
+                raise PermissionError(f"{base}/{name} is another user's, or open to others")
+            if not _has_room(_path(folder)):
+                raise OSError(f"{base}/{name} is not writable, or has no space left")
+            return os.dup(folder)
 
 
-def _opened(stack: contextlib.ExitStack, path: str, within: int | None = None) -> int:
+@contextlib.contextmanager
+def _opened(path: str, within: int | None = None) -> Iterator[int]:
     descriptor = os.open(path, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
-    stack.callback(os.close, descriptor)
-    return descriptor
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _has_room(directory: str) -> bool:
-    is_writable = os.access(directory, os.W_OK)
+    is_writable = os.access(directory, os.W_OK | os.X_OK)
     return is_writable and shutil.disk_usage(directory).free >= _LEAST_FREE_BYTES
 
 
 def _folder_name(version: str) -> str:
     """Name what compiled code depends on: release, processor, accelerators, XLA's flags."""
-    processor = _lines("/proc/cpuinfo", "flags", "Features") or {platform.processor()}
     # TensorFlow cannot be asked, because it reads its flags in order to answer.
-    drivers = Path("/proc/driver/nvidia/gpus").glob("*/information")
-    accelerators = set[str]().union(*(_lines(driver, "Model") for driver in drivers))
-    machine = platform.machine(), sorted(processor), sorted(accelerators)
+    paths = Path("/proc/cpuinfo"), *Path("/proc/driver/nvidia/gpus").glob("*/information")
+    lines = {line for path in paths for line in path.read_text().splitlines()}
+    machine = sorted(line for line in lines if line.startswith(("flags", "Features", "Model:")))
     digest = hashlib.sha256(repr((machine, os.environ.get("XLA_FLAGS"))).encode()).hexdigest()
     return f"tensorflow-{version}-{digest[:16]}"
-
-
-def _lines(path: str | Path, *starts: str) -> set[str]:
-    try:
-        return {line for line in Path(path).read_text().splitlines() if line.startswith(starts)}
-    except OSError:
-        return set()
-
-
-@contextlib.contextmanager
-def _flag_set(flag: str) -> Iterator[None]:
-    before = os.environ.get(_FLAGS)
-    os.environ[_FLAGS] = f"{before or ''} {flag}".strip()
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_FLAGS]
-        else:
-            os.environ[_FLAGS] = before
 
 
 def _not_kept(reason: str) -> str:
