@@ -457,11 +457,15 @@ def test_a_folder_swapped_while_tensorflow_starts_is_the_one_that_was_checked(
 
 
 @pytest.mark.slow
-def test_a_fit_without_the_directory_gives_the_same_bits(expected, tmp_path):
-    be_a_file(tmp_path / "cache", None)
-    seen = run(FIT + "; fit('again')", tmp_path, **{VARIABLE: str(tmp_path / "cache")})
+@pytest.mark.parametrize(
+    "fail", [be_a_file, be_a_loop, be_at_home_with_nobody], ids=lambda fail: fail.__name__
+)
+def test_a_fit_without_the_directory_gives_the_same_bits(fail, expected, monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    fail(tmp_path / "cache", monkeypatch)
+    seen = run(FIT + "; fit('again')", tmp_path, **{VARIABLE: os.environ[VARIABLE]})
     [warning] = seen["first_warnings"]
-    assert "File exists" in warning
+    assert re.search(FAULTS[fail], warning)
     assert seen["again_warnings"] == []
     assert seen["first"] == seen["again"] == expected
     assert seen["left"] == []
@@ -548,7 +552,7 @@ seen["is_same"] = sorted(cache.glob("*/*")) == before
     assert not seen["left"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def errors():
     return skdense._tensorflow.load()[0].errors
 
@@ -635,7 +639,8 @@ def test_threads_in_which_the_directory_fails_at_once_all_go_on(
         return _disk_cache.compile_anyway(keep, SimpleNamespace(errors=errors))
 
     threads = [str(i) for i in range(n_threads)]
-    with ThreadPoolExecutor(n_threads) as pool:
-        with pytest.warns(UserWarning, match="No such file") as warned:
-            assert list(pool.map(compile_in, threads)) == threads
+    pool = ThreadPoolExecutor(n_threads)
+    with pytest.warns(UserWarning, match="No such file") as warned:
+        assert list(pool.map(compile_in, threads)) == threads
+    pool.shutdown()
     assert len(warned) == n_threads
