@@ -1,9 +1,8 @@
 """Compiled programs kept on disk by XLA, from where later processes load them.
 
-TensorFlow takes the directory from an environment variable when it runs its first operation,
-and cannot be told another one later; nor does it go on where the directory fails it. So what it
-is told is, on Linux, the path of a file descriptor of this process, which can be turned to
-another directory.
+TensorFlow reads the directory's name once, at its first operation, and raises errors where a
+file in there cannot be read or written. So it is told the path of a descriptor of this process,
+which can be turned to another directory. Nothing in the user's directory is ever deleted.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ import atexit
 import contextlib
 import hashlib
 import os
-import platform
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,40 +24,13 @@ from ._warnings import warn_caller
 VARIABLE = "SKDENSE_CACHE_DIR"
 _FLAGS = "TF_XLA_FLAGS"
 _FLAG = "--tf_xla_persistent_cache_directory"
-_DESCRIPTORS = Path("/proc/self/fd")
 _FOR_OTHERS_TO_WRITE = 0o022
-# Where a process can keep files when no disk can.
-_MEMORY = Path("/dev/shm")  # noqa: S108 - only folders made by mkdtemp
-_PROGRAMS = "xla_compile_cache__*"
-_SIZE_OF_PROGRAM = 2**20
-_LEAST_FREE_BYTES = 8 * _SIZE_OF_PROGRAM
+_LEAST_FREE_BYTES = 2**23  # some twenty programs
 
 Result = TypeVar("Result")
 
-
-@dataclass
-class _Cache:
-    """What this process keeps.
-
-    Attributes
-    ----------
-    is_settled : bool
-        Whether TensorFlow has been told, or that there is nothing to be told.
-    directory : Path or None
-        Of this TensorFlow on this kind of machine; None while there is none in use.
-    descriptor : int or None
-        Through which TensorFlow sees it.
-    complaints : list of str
-        For the user, once stderr is the user's.
-    """
-
-    is_settled: bool = False
-    directory: Path | None = None
-    descriptor: int | None = None
-    complaints: list[str] = field(default_factory=list)
-
-
-_cache = _Cache()
+_settled: str | None = None  # what TensorFlow was started with, "" if without; None before that
+_told: int | None = None  # the descriptor whose path TensorFlow was told
 _turning = threading.RLock()
 
 
@@ -69,26 +40,30 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
     The first fit of an architecture compiles; one that was compiled before, by any process, is
     then loaded in less than half of the time. Has to be called before TensorFlow runs its first
     operation, in a fit for example. The same as setting the environment variable
-    ``SKDENSE_CACHE_DIR``, which worker processes inherit.
+    ``SKDENSE_CACHE_DIR``, which worker processes inherit. On Linux only.
 
     Parameters
     ----------
     path : path-like
-        Created if it does not exist. The programs are in a folder of this release of
-        TensorFlow and this kind of machine, which only its owner may read or change: what is
-        loaded from there is executed. It takes 0.3 to 0.5 MB for each architecture, and may be
-        deleted at any time.
+        Created if it does not exist; nobody else may be able to write to it, unless it has the
+        sticky bit, as ``/tmp`` has. The programs are in a folder of this release of TensorFlow
+        and this kind of machine, which only its owner may read or change: what is loaded from
+        there is executed. It takes 0.3 to 0.5 MB for each architecture, and may be deleted at
+        any time.
 
     Raises
     ------
     RuntimeError
         If a fit in this process has already loaded TensorFlow without this directory.
+    ValueError
+        If the path begins with the home of a user who does not exist.
 
     Notes
     -----
     Code that you compile yourself, by ``tf.function(jit_compile=True)``, is kept there too. A
-    directory that cannot be used does not fail a fit: a warning says so, and programs are
-    compiled as usual. TensorFlow 2.16 writes programs there but does not find them again.
+    directory that cannot be used, or stops working, does not fail a fit: a warning says so, and
+    programs are compiled as usual. TensorFlow 2.16 writes programs there but does not find them
+    again.
 
     Examples
     --------
@@ -97,19 +72,24 @@ def set_cache_dir(path: str | os.PathLike[str]) -> None:
     >>> skdense.set_cache_dir(tempfile.mkdtemp())  # doctest: +SKIP
     """
     resolved = _resolved(path)
-    before = os.environ.get(VARIABLE)
-    if _cache.is_settled and (not before or resolved != _resolved(before)):
+    if _settled not in (None, resolved):
         raise RuntimeError(
             "The directory of compiled programs must be set before the first fit, since "
-            f"TensorFlow reads it once. Got {str(resolved)!r} in a process that has loaded "
+            f"TensorFlow reads it once. Got {resolved!r} in a process that has loaded "
             "TensorFlow. Call set_cache_dir right after the imports, or set the environment "
             f"variable {VARIABLE}."
         )
-    os.environ[VARIABLE] = str(resolved)
+    os.environ[VARIABLE] = resolved
 
 
-def _resolved(path: str | os.PathLike[str]) -> Path:
-    return Path(path).expanduser().resolve()
+def _resolved(path: str | os.PathLike[str]) -> str:
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ValueError(
+            "'~' must begin the home of a user who exists. Got a directory of compiled programs "
+            f"{expanded!r}. Write the home directory out."
+        )
+    return os.path.realpath(expanded)
 
 
 def is_asked_for() -> bool:
@@ -117,190 +97,148 @@ def is_asked_for() -> bool:
     return bool(os.environ.get(VARIABLE))
 
 
-def run_first(tensorflow: Any, operation: Callable[[], object]) -> None:
-    """Run what makes TensorFlow read its flags, and compiles; `report` says what went wrong.
+def run_first(tensorflow: Any, operation: Callable[[], object]) -> str | None:
+    """Run what makes TensorFlow read its flags, and compiles; returns what to warn of.
 
     It reads them at its first operation, and also when it is asked for devices.
     """
-    _cache.is_settled = True
-    if not is_asked_for() or _FLAG in os.environ.get(_FLAGS, ""):
+    global _settled, _told
+    _settled = os.environ.get(VARIABLE, "")
+    if not _settled or _FLAG in os.environ.get(_FLAGS, ""):
         operation()
-        return
-    try:
-        directory = _own_directory(tensorflow.__version__)
-        trial = Path(tempfile.mkdtemp(prefix="trial-", dir=directory))
-    except OSError as error:
-        _complain_of_directory(error)
+        return None
+    with contextlib.ExitStack() as trying:
+        try:
+            _settled = _resolved(_settled)
+            told = _told  # not None where an operation failed after TensorFlow had been told
+            if told is None:
+                told = _open_folder(_settled, _folder_name(tensorflow.__version__))
+            trial = trying.enter_context(_turned_away(told))
+        except (OSError, ValueError) as error:
+            operation()
+            return _not_kept(
+                "which requires Linux, and a directory that only this user may write to, with "
+                f"space left. Got: {error}"
+            )
+        trying.enter_context(_flag_set(f"{_FLAG}={_path(told)}"))
+        _told = told
         operation()
-        return
-    try:
-        _run_on_trial(tensorflow, operation, directory, trial)
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
-
-
-def _run_on_trial(
-    tensorflow: Any, operation: Callable[[], object], directory: Path, trial: Path
-) -> None:
-    """See in an empty directory whether TensorFlow does as it is told, then turn to the other."""
-    _cache.directory = directory
-    if _DESCRIPTORS.is_dir():
-        _cache.descriptor = os.open(trial, os.O_RDONLY)
-        told = _DESCRIPTORS / str(_cache.descriptor)
-    else:
-        told = trial = directory
-    with _flag_set(f"{_FLAG}={told}"):
-        _retried(operation, tensorflow, trial)
-    if _cache.directory is None:
-        return
-    if not any(trial.iterdir()):
-        _cache.directory = None
-        _complain(
-            "because TensorFlow had run before it was told so. Fit, or call set_cache_dir, before "
-            "any other use of TensorFlow"
-        )
-    elif _cache.descriptor is not None:
-        _turn_to(directory)
-
-
-def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
-    """Call something that compiles, as well as can be where the directory fails it.
-
-    Parameters
-    ----------
-    run : callable
-        Starts anew at each call, because TensorFlow remembers failures.
-    tensorflow : module
-    """
-    result = _retried(run, tensorflow, _cache.directory)
-    report()
-    return result
-
-
-def report() -> None:
-    """Warn of what went wrong with the directory since the last report."""
-    while _cache.complaints:
-        warn_caller(_cache.complaints.pop())
-
-
-def _retried(run: Callable[[], Result], tensorflow: Any, directory: Path | None) -> Result:
-    """Call `run`, and where it fails once more with TensorFlow turned to another directory."""
-    try:
-        return run()
-    except tensorflow.errors.OpError as error:
-        if directory is None or _cache.descriptor is None:
-            raise
-        with _turning:
-            return _run_elsewhere(run, directory, error)
-
-
-def _run_elsewhere(run: Callable[[], Result], directory: Path, error: Exception) -> Result:
-    """Blame the directory for an error that does not come in an empty one.
-
-    What it holds is deleted then, since something in there is broken, or it is given up.
-    """
-    in_memory = os.access(_MEMORY, os.W_OK)
-    elsewhere = tempfile.mkdtemp(prefix="skdense-", dir=_MEMORY if in_memory else None)
-    atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
-    _turn_to(elsewhere)
-    try:
-        result = run()
-    except BaseException:
-        _turn_to(directory)
-        raise
-    if _has_room(directory):
-        with contextlib.suppress(OSError):  # programs that are not kept compile again
-            _replace_programs(directory, Path(elsewhere))
-        _turn_to(directory)
-    elif _cache.directory is not None:
-        _cache.directory = None
-        _complain_of_directory(error)
-    return result
-
-
-def _replace_programs(directory: Path, elsewhere: Path) -> None:
-    for path in directory.glob(_PROGRAMS):
-        path.unlink(missing_ok=True)
-    for path in elsewhere.glob(_PROGRAMS):
-        copy = shutil.copy(path, directory / f"copy-{path.name}")
-        os.replace(copy, directory / path.name)  # at once, since others may be reading
-
-
-def _has_room(directory: Path) -> bool:
-    try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(bytes(_SIZE_OF_PROGRAM))
-            file.flush()
-    except OSError:
-        return False
-    return True
+        if os.listdir(trial):
+            return None
+    os.close(told)
+    _told = None
+    return _not_kept(
+        "because TensorFlow had run before it was told so. Fit, or call set_cache_dir, before any "
+        "other use of TensorFlow"
+    )
 
 
 @contextlib.contextmanager
 def _flag_set(flag: str) -> Iterator[None]:
     before = os.environ.get(_FLAGS)
-    os.environ[_FLAGS] = f"{before or ''} {flag}".strip()
+    os.environ[_FLAGS] = f"{before or ''} {flag}"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_FLAGS]
-        else:
-            os.environ[_FLAGS] = before
+        del os.environ[_FLAGS]
+        os.environ.update({} if before is None else {_FLAGS: before})
 
 
-def _own_directory(version: str) -> Path:
-    """Create or check the folder for a release of TensorFlow on this machine."""
-    base = _resolved(os.environ[VARIABLE])
-    base.mkdir(parents=True, exist_ok=True)
-    directory = base / _folder_name(version)
-    directory.mkdir(mode=0o700, exist_ok=True)
-    status = directory.stat()
-    if hasattr(os, "geteuid") and (
-        status.st_uid != os.geteuid() or status.st_mode & _FOR_OTHERS_TO_WRITE
-    ):
-        raise PermissionError(f"{directory} is another user's, or others may write to it")
-    if shutil.disk_usage(directory).free < _LEAST_FREE_BYTES:
-        raise OSError(f"{directory} has no space left")
-    return directory
+def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
+    """Call something that compiles; where that fails, once more without the directory.
+
+    It has to start anew at each call, because TensorFlow remembers failures.
+    """
+    try:
+        return run()
+    except tensorflow.errors.OpError as error:
+        told, got = _told, str(error).partition(" [Op:")[0]
+        is_exhausted = isinstance(error, tensorflow.errors.ResourceExhaustedError)
+        # Space runs out in a file that is named, memory does not.
+        if told is None or (is_exhausted and f"{_path(told)}/" not in got):
+            raise
+        try:
+            with _turning, contextlib.ExitStack() as back:
+                back.enter_context(_turned_away(told))
+                result = run()
+                atexit.register(back.pop_all().close)
+        except OSError:  # so there is nowhere to turn to
+            raise error from None
+    warn_caller(
+        _not_kept(
+            f"because TensorFlow failed there. Got: {got}. If there is space left, a program may "
+            "be damaged: delete the directory"
+        )
+    )
+    return result
+
+
+@contextlib.contextmanager
+def _turned_away(told: int) -> Iterator[str]:
+    """Have TensorFlow see an empty directory: in memory, since the disk may be what is full."""
+    places = filter(_has_room, ("/dev/shm", tempfile.gettempdir()))  # noqa: S108 - for mkdtemp
+    place = next(places, None)
+    if place is None:
+        raise OSError("no space left for temporary files")
+    path, before = tempfile.mkdtemp(prefix="skdense-", dir=place), os.dup(told)
+    try:
+        with _opened(path) as directory:
+            os.dup2(directory, told, inheritable=False)
+        yield path
+    finally:
+        os.dup2(before, told, inheritable=False)
+        os.close(before)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _path(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _open_folder(base: str, name: str) -> int:
+    """Open a private folder, made where there is none; what is opened is what is checked."""
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    with _opened(base) as outer:
+        mode = os.fstat(outer).st_mode
+        if mode & _FOR_OTHERS_TO_WRITE and not mode & stat.S_ISVTX:
+            raise PermissionError(f"others may write to {base}, which has no sticky bit")
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=outer)
+        with _opened(name, outer) as folder:
+            status = os.fstat(folder)
+            if status.st_uid != os.geteuid() or status.st_mode & _FOR_OTHERS_TO_WRITE:
+                raise PermissionError(f"{base}/{name} is another user's, or open to others")
+            if not _has_room(_path(folder)):
+                raise OSError(f"{base}/{name} is not writable, or has no space left")
+            return os.dup(folder)
+
+
+@contextlib.contextmanager
+def _opened(path: str, within: int | None = None) -> Iterator[int]:
+    descriptor = os.open(path, os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=within)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _has_room(directory: str) -> bool:
+    is_writable = os.access(directory, os.W_OK | os.X_OK)
+    return is_writable and shutil.disk_usage(directory).free >= _LEAST_FREE_BYTES
 
 
 def _folder_name(version: str) -> str:
     """Name what compiled code depends on: release, processor, accelerators, XLA's flags."""
-    processor = _lines("/proc/cpuinfo", "flags", "Features") or {platform.processor()}
     # TensorFlow cannot be asked, because it reads its flags in order to answer.
-    drivers = Path("/proc/driver/nvidia/gpus").glob("*/information")
-    accelerators = set[str]().union(*(_lines(driver, "Model") for driver in drivers))
-    machine = platform.machine(), sorted(processor), sorted(accelerators)
+    paths = Path("/proc/cpuinfo"), *Path("/proc/driver/nvidia/gpus").glob("*/information")
+    lines = {line for path in paths for line in path.read_text().splitlines()}
+    machine = sorted(line for line in lines if line.startswith(("flags", "Features", "Model:")))
     digest = hashlib.sha256(repr((machine, os.environ.get("XLA_FLAGS"))).encode()).hexdigest()
     return f"tensorflow-{version}-{digest[:16]}"
 
 
-def _lines(path: str | Path, *starts: str) -> set[str]:
-    try:
-        return {line for line in Path(path).read_text().splitlines() if line.startswith(starts)}
-    except OSError:
-        return set()
-
-
-def _turn_to(directory: str | Path) -> None:
-    """Have TensorFlow see another directory from now on."""
-    assert _cache.descriptor is not None
-    own = os.open(directory, os.O_RDONLY)
-    os.dup2(own, _cache.descriptor, inheritable=False)
-    os.close(own)
-
-
-def _complain_of_directory(error: Exception) -> None:
-    what = str(error).partition(" [Op:")[0]
-    _complain(
-        "which has to be a directory of this user's alone, writable, and with space left. "
-        f"Got: {what}"
-    )
-
-
-def _complain(reason: str) -> None:
-    _cache.complaints.append(
+def _not_kept(reason: str) -> str:
+    return (
         f"Compiled programs are not kept in {os.environ.get(VARIABLE)!r} ({VARIABLE}), {reason}. "
         "This process compiles its own."
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _disk_cache
 from ._garbage import collected_later
+from ._warnings import warn_caller
 
 _lock = threading.Lock()
 _is_loaded = False
@@ -53,17 +54,20 @@ def load() -> tuple[Any, Any]:
             "joblib's default 'loky' backend. Predicting works here, save with an activation "
             "that only Keras knows."
         )
+    complaint = None
     with _lock:
         if not _is_loaded:
             is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
             with contextlib.nullcontext() if is_imported else _silent_start_up():
-                _start(is_imported)
+                complaint = _start(is_imported)
             _is_loaded = True
-            _disk_cache.report()
+    if complaint:  # only now, since stderr was silent
+        warn_caller(complaint)
     return sys.modules["tensorflow"], sys.modules["keras"]
 
 
-def _start(is_imported: bool) -> None:
+def _start(is_imported: bool) -> str | None:
+    """Import them, and run the first operation; returns what to warn of."""
     try:
         with collected_later():
             import keras  # noqa: F401 - found in sys.modules from here on
@@ -79,7 +83,7 @@ def _start(is_imported: bool) -> None:
         if not is_imported or _disk_cache.is_asked_for():
             tensorflow.function(tensorflow.identity, jit_compile=True)(0.0)
 
-    _disk_cache.run_first(tensorflow, run_first)
+    return _disk_cache.run_first(tensorflow, run_first)
 
 
 def function_numbering() -> Any:

@@ -1,10 +1,15 @@
 """Compiled programs kept on disk: who shares them, and fits where the directory fails."""
 
+import atexit
 import json
 import os
+import re
 import shutil
+import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +19,10 @@ import pytest
 
 import skdense
 from skdense import KerasDenseClassifier, _disk_cache
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="programs are kept on disk on Linux only"
+)
 
 VARIABLE, FLAGS = "SKDENSE_CACHE_DIR", "TF_XLA_FLAGS"
 OWN_FLAG, OTHER_FLAG = "--tf_xla_persistent_cache_directory", "--tf_xla_auto_jit=0"
@@ -109,7 +118,7 @@ def test_the_first_process_keeps_its_program_in_a_private_folder(first):
     seen, cache = first
     [folder] = cache.iterdir()
     assert folder.name.startswith(f"tensorflow-{version('tensorflow')}-")
-    assert folder.stat().st_mode & 0o777 == 0o700 or os.name == "nt"
+    assert folder.stat().st_mode & 0o777 == 0o700
     [name] = entries(cache)
     assert name.startswith("xla_compile_cache__")
     assert seen["first_warnings"] == seen["again_warnings"] == []
@@ -119,7 +128,7 @@ def test_the_first_process_keeps_its_program_in_a_private_folder(first):
 def test_the_first_process_leaves_nothing_else(first):
     seen, cache = first
     assert seen["flags"] == OTHER_FLAG
-    assert seen["descriptors"] in ([], [str(next(cache.iterdir()).resolve())])
+    assert seen["descriptors"] == [str(next(cache.iterdir()).resolve())]
     assert seen["left"] == []
 
 
@@ -176,10 +185,45 @@ def test_a_directory_given_to_tensorflow_by_the_user_is_used_in_its_place(expect
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """Let this process seem not to have told TensorFlow of a directory."""
+    """Let this process seem not to have told TensorFlow of a directory.
+
+    Yields what it does at its end.
+    """
+    at_end = []
     monkeypatch.setenv(VARIABLE, "")
     monkeypatch.delenv(FLAGS, raising=False)
-    monkeypatch.setattr(_disk_cache, "_cache", _disk_cache._Cache())
+    monkeypatch.setattr(_disk_cache, "_settled", None)
+    monkeypatch.setattr(_disk_cache, "_told", None)
+    monkeypatch.setattr(atexit, "register", at_end.append)
+    yield at_end
+    for function in reversed(at_end):
+        function()
+    if _disk_cache._told is not None:
+        os.close(_disk_cache._told)
+
+
+class Told:
+    """Stands for TensorFlow, which reads where programs are to be kept once.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it was told to keep them.
+    """
+
+    def __init__(self, monkeypatch, cache):
+        monkeypatch.setenv(VARIABLE, str(cache))
+
+    def __call__(self):
+        if not hasattr(self, "folder"):
+            self.folder = Path(os.environ[FLAGS].partition(f"{OWN_FLAG}=")[2])
+        self.keep("trial")
+
+    def keep(self, name):
+        (self.folder / f"xla_compile_cache__{name}").write_text(name)
+
+    def start(self):
+        return _disk_cache.run_first(SimpleNamespace(__version__="1.0"), self)
 
 
 def test_until_the_first_fit_it_can_be_set_again(fresh, tmp_path):
@@ -190,13 +234,38 @@ def test_until_the_first_fit_it_can_be_set_again(fresh, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_after_a_fit_another_directory_is_an_error_and_the_same_one_is_not(fresh, tmp_path):
-    skdense.set_cache_dir(tmp_path)
-    _disk_cache._cache.is_settled = True
+def test_a_home_of_nobody_is_an_error_when_it_is_set(fresh):
+    with pytest.raises(ValueError, match=r"user who exists. Got .*'~nosuchuser/x'. Write"):
+        skdense.set_cache_dir("~nosuchuser/x")
+    assert not os.environ[VARIABLE]
+
+
+def test_after_a_fit_another_directory_is_an_error_and_the_same_one_is_not(
+    fresh, monkeypatch, tmp_path
+):
+    assert Told(monkeypatch, tmp_path).start() is None
     skdense.set_cache_dir(tmp_path)
     with pytest.raises(RuntimeError, match=rf"before the first fit.*Got .*other.*{VARIABLE}"):
         skdense.set_cache_dir(tmp_path / "other")
     assert os.environ[VARIABLE] == str(tmp_path.resolve())
+
+
+def test_after_a_first_operation_that_failed_the_next_one_is_told_the_same(
+    fresh, monkeypatch, tmp_path
+):
+    told = Told(monkeypatch, tmp_path / "cache")
+    monkeypatch.setenv(FLAGS, OTHER_FLAG)
+
+    def fail():
+        told()
+        raise RuntimeError("no memory on the GPU")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        _disk_cache.run_first(SimpleNamespace(__version__="1.0"), fail)
+    assert os.environ[FLAGS] == OTHER_FLAG
+    assert told.start() is None
+    told.keep("program")
+    assert list(entries(tmp_path / "cache")) == ["xla_compile_cache__program"]
 
 
 @pytest.mark.slow
@@ -233,46 +302,170 @@ def be_where_none_can_be(cache, monkeypatch):
     monkeypatch.setenv(VARIABLE, "/proc/nowhere/cache")
 
 
+def be_a_loop(cache, monkeypatch):
+    cache.symlink_to(cache)
+
+
+def be_within_a_loop(cache, monkeypatch):
+    cache.symlink_to(cache)
+    monkeypatch.setenv(VARIABLE, str(cache / "cache"))
+
+
+def be_at_home_with_nobody(cache, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "~nosuchuser/cache")
+
+
 def be_open_to_others(cache, monkeypatch):
+    cache.mkdir()
+    cache.chmod(0o777)
+
+
+def be_open_to_a_group(cache, monkeypatch):
+    cache.mkdir()
+    cache.chmod(0o770)
+
+
+def make_folder(cache):
     folder = cache / _disk_cache._folder_name("1.0")
     folder.mkdir(parents=True)
-    folder.chmod(0o777)
+    return folder
+
+
+def have_a_folder_open_to_others(cache, monkeypatch):
+    make_folder(cache).chmod(0o777)
+
+
+def have_a_folder_of_another_user(cache, monkeypatch):
+    user = make_folder(cache).stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+
+
+def have_a_folder_elsewhere(cache, monkeypatch):
+    folder = make_folder(cache)
+    folder.rename(cache / "elsewhere")
+    folder.symlink_to("elsewhere")
+
+
+def have_an_unreadable_folder(cache, monkeypatch):
+    make_folder(cache).chmod(0)
+    if os.geteuid() == 0:  # whom rights do not stop
+        os.seteuid(65_534)
+
+
+def be_read_only(cache, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
 
 
 def be_full(cache, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100_000))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="rights and paths are others there")
-@pytest.mark.parametrize(
-    ("fail", "reason"),
-    [
-        (be_a_file, "File exists"),
-        (be_where_none_can_be, "nowhere"),
-        (be_open_to_others, "others may write to it"),
-        (be_full, "no space left"),
-    ],
-    ids=["a_file", "uncreatable", "open_to_others", "full"],
-)
-def test_a_directory_that_cannot_be_used_is_a_warning(fail, reason, fresh, monkeypatch, tmp_path):
+def lack_room_for_temporary_files(cache, monkeypatch):
+    def disk_usage(path):
+        return SimpleNamespace(free=2**30 if path.startswith("/proc/self/fd") else 0)
+
+    monkeypatch.setattr(shutil, "disk_usage", disk_usage)
+
+
+FAULTS = {
+    be_a_file: "File exists",
+    be_where_none_can_be: "nowhere",
+    be_a_loop: "File exists|symbolic links",
+    be_within_a_loop: "symbolic links",
+    be_at_home_with_nobody: "nosuchuser",
+    be_open_to_others: "no sticky bit",
+    be_open_to_a_group: "no sticky bit",
+    have_a_folder_open_to_others: "open to others",
+    have_a_folder_of_another_user: "another user's",
+    have_a_folder_elsewhere: "Not a directory|symbolic links",
+    have_an_unreadable_folder: "Permission denied",
+    be_read_only: "not writable",
+    be_full: "no space left",
+    lack_room_for_temporary_files: "no space left for temporary files",
+}
+
+
+@pytest.mark.parametrize("fail", FAULTS, ids=lambda fail: fail.__name__)
+def test_a_directory_that_cannot_be_used_is_a_warning(fail, fresh, monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
-    fail(tmp_path / "cache", monkeypatch)
-    has_run = []
+    monkeypatch.chdir(tmp_path)
+    user, has_run = os.geteuid(), []
     tensorflow = SimpleNamespace(__version__="1.0")
-    _disk_cache.run_first(tensorflow, lambda: has_run.append(os.environ.get(FLAGS)))
+    try:
+        fail(tmp_path / "cache", monkeypatch)
+        complaint = _disk_cache.run_first(tensorflow, lambda: has_run.append(os.getenv(FLAGS)))
+    finally:
+        os.seteuid(user)
     assert has_run == [None]
-    message = rf"not kept in {os.environ[VARIABLE]!r} \({VARIABLE}\).*Got: .*{reason}.*compiles"
-    with pytest.warns(UserWarning, match=message):
-        _disk_cache.report()
-    assert not list(tmp_path.glob("**/trial-*"))
+    message = rf"not kept in {os.environ[VARIABLE]!r} \({VARIABLE}\).*Got: .*({FAULTS[fail]})"
+    assert re.search(message, complaint)
+    assert complaint.endswith("This process compiles its own.")
+    assert not (tmp_path / "~nosuchuser").exists()
+
+
+def be_relative(cache, monkeypatch):
+    monkeypatch.chdir(cache.parent)
+    monkeypatch.setenv(VARIABLE, cache.name)
+
+
+def be_a_symlink(cache, monkeypatch):
+    (cache.parent / "elsewhere").mkdir()
+    cache.symlink_to("elsewhere")
+
+
+def be_a_dangling_symlink(cache, monkeypatch):
+    cache.symlink_to("elsewhere")
+
+
+def be_open_to_all_with_the_sticky_bit(cache, monkeypatch):
+    cache.mkdir()
+    cache.chmod(0o1777)
+
+
+@pytest.mark.parametrize(
+    "be",
+    [be_relative, be_a_symlink, be_a_dangling_symlink, be_open_to_all_with_the_sticky_bit],
+    ids=lambda be: be.__name__,
+)
+def test_a_directory_of_any_kind_is_used(be, fresh, monkeypatch, tmp_path):
+    told = Told(monkeypatch, tmp_path / "cache")
+    be(tmp_path / "cache", monkeypatch)
+    assert told.start() is None
+    told.keep("program")
+    assert list(entries(tmp_path / "cache")) == ["xla_compile_cache__program"]
+    [folder] = (tmp_path / "cache").iterdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("what", ["base", "folder"])
+def test_a_folder_swapped_while_tensorflow_starts_is_the_one_that_was_checked(
+    what, fresh, monkeypatch, tmp_path
+):
+    cache, moved = tmp_path / "cache", tmp_path / "moved"
+    told = Told(monkeypatch, cache)
+
+    def swap():
+        told()
+        path = cache if what == "base" else next(cache.iterdir())
+        path.rename(moved)
+        path.write_text("not a directory")
+
+    assert _disk_cache.run_first(SimpleNamespace(__version__="1.0"), swap) is None
+    told.keep("program")
+    [program] = moved.glob("**/xla*")
+    assert program.read_text() == "program"
 
 
 @pytest.mark.slow
-def test_a_fit_without_the_directory_gives_the_same_bits(expected, tmp_path):
-    be_a_file(tmp_path / "cache", None)
-    seen = run(FIT + "; fit('again')", tmp_path, **{VARIABLE: str(tmp_path / "cache")})
+@pytest.mark.parametrize(
+    "fail", [be_a_file, be_a_loop, be_at_home_with_nobody], ids=lambda fail: fail.__name__
+)
+def test_a_fit_without_the_directory_gives_the_same_bits(fail, expected, monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    fail(tmp_path / "cache", monkeypatch)
+    seen = run(FIT + "; fit('again')", tmp_path, **{VARIABLE: os.environ[VARIABLE]})
     [warning] = seen["first_warnings"]
-    assert "File exists" in warning
+    assert re.search(FAULTS[fail], warning)
     assert seen["again_warnings"] == []
     assert seen["first"] == seen["again"] == expected
     assert seen["left"] == []
@@ -289,20 +482,22 @@ DAMAGES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_programs_are_replaced(name, cache, expected, tmp_path):
+def test_a_damaged_program_is_a_warning_and_all_programs_stay(name, cache, expected, tmp_path):
     [path] = cache.glob("*/*")
+    path.with_name("xla_compile_cache__of_another_process").write_text("")
     path.write_bytes(DAMAGES[name](path.read_bytes()))
-    damaged = path.read_bytes()
-    seen = run(FIT, tmp_path, **{VARIABLE: str(cache)})
-    assert seen["first_warnings"] == []
-    assert seen["first"] == expected
-    [(content, _)] = entries(cache).values()
-    assert content != damaged
+    before = entries(cache)
+    seen = run(FIT + "; fit('again')", tmp_path, **{VARIABLE: str(cache)})
+    [warning] = seen["first_warnings"]
+    assert "TensorFlow failed there" in warning
+    assert "delete the directory" in warning
+    assert seen["again_warnings"] == []
+    assert seen["first"] == seen["again"] == expected
+    assert entries(cache) == before
     assert seen["left"] == []
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs descriptors with paths")
 def test_a_directory_deleted_between_fits_is_a_warning(expected, tmp_path):
     code = """
 skdense.set_cache_dir(cache)
@@ -355,3 +550,97 @@ seen["is_same"] = sorted(cache.glob("*/*")) == before
     assert seen["error"] == "InvalidArgumentError"
     assert seen["is_same"]
     assert not seen["left"]
+
+
+@pytest.fixture(scope="module")
+def errors():
+    return skdense._tensorflow.load()[0].errors
+
+
+def test_memory_that_runs_out_is_not_the_directorys_fault(fresh, errors, monkeypatch, tmp_path):
+    told = Told(monkeypatch, tmp_path)
+    assert told.start() is None
+    told.keep("of another process")
+    before = entries(tmp_path)
+    n_runs = 0
+
+    def run_out_of_memory_once():
+        nonlocal n_runs
+        n_runs += 1
+        if n_runs == 1:
+            raise errors.ResourceExhaustedError(None, None, "Out of memory allocating 8 bytes")
+
+    with pytest.raises(errors.ResourceExhaustedError, match="Out of memory"):
+        _disk_cache.compile_anyway(run_out_of_memory_once, SimpleNamespace(errors=errors))
+    assert n_runs == 1
+    assert entries(tmp_path) == before
+    told.keep("program")
+    assert len(entries(tmp_path)) == 2
+
+
+def test_a_disk_that_runs_full_is_a_warning(fresh, errors, monkeypatch, tmp_path):
+    told = Told(monkeypatch, tmp_path)
+    assert told.start() is None
+    fds = len(os.listdir("/proc/self/fd"))
+
+    def keep_where_there_is_space():
+        if os.path.samefile(told.folder, next(tmp_path.iterdir())):
+            message = f"{told.folder}/xla; No space left on device"
+            raise errors.ResourceExhaustedError(None, None, message)
+        told.keep("program")
+        return 1
+
+    tensorflow = SimpleNamespace(errors=errors)
+    with pytest.warns(UserWarning, match=rf"not kept in {str(tmp_path)!r}.*Got: .*No space left"):
+        assert _disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
+    assert _disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
+    assert not entries(tmp_path)
+    elsewhere = told.folder.resolve()
+    fresh.pop()()
+    assert not elsewhere.exists()
+    assert len(os.listdir("/proc/self/fd")) == fds
+
+
+def test_an_error_is_the_same_where_there_is_nowhere_to_turn_to(
+    fresh, errors, monkeypatch, tmp_path
+):
+    told = Told(monkeypatch, tmp_path)
+    assert told.start() is None
+    be_full(None, monkeypatch)
+
+    def fail():
+        raise errors.NotFoundError(None, None, f"{told.folder}; No such file or directory")
+
+    with pytest.raises(errors.NotFoundError, match="No such file"):
+        _disk_cache.compile_anyway(fail, SimpleNamespace(errors=errors))
+
+
+def test_threads_in_which_the_directory_fails_at_once_all_go_on(
+    fresh, errors, monkeypatch, tmp_path
+):
+    told = Told(monkeypatch, tmp_path / "cache")
+    assert told.start() is None
+    shutil.rmtree(tmp_path / "cache")
+    n_threads = 8
+    all_have_started = threading.Barrier(n_threads)
+
+    def compile_in(thread):
+        has_waited = False
+
+        def keep():
+            nonlocal has_waited
+            if not has_waited:
+                has_waited = True
+                all_have_started.wait()
+                raise errors.NotFoundError(None, None, f"{told.folder}; No such file")
+            told.keep(thread)
+            return thread
+
+        return _disk_cache.compile_anyway(keep, SimpleNamespace(errors=errors))
+
+    threads = [str(i) for i in range(n_threads)]
+    pool = ThreadPoolExecutor(n_threads)
+    with pytest.warns(UserWarning, match="No such file") as warned:
+        assert list(pool.map(compile_in, threads)) == threads
+    pool.shutdown()
+    assert len(warned) == n_threads
