@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from .. import _tensorflow
 from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
-from .batches import batch_lengths, plan_epochs, require_convertible, take_rows
+from .batches import require_convertible
 from .callbacks import callback_model
 from .initializers import starting_weights
 from .interrupts import held_interrupts
+from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
 from .stand_in import ModelStandIn
-from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
+from .task import Draw, OptimizerState, TrainingResult, TrainingTask
 from .watching import Watch
-
-Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 ENGINE = "keras"
 
@@ -34,34 +33,50 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     require_convertible(task.X, task.dtype)
     if task.validation is not None:
         require_convertible(task.validation.X, task.dtype)
-    model = _model(task)
     watch = Watch(task, ENGINE)
-    scorer = _scorer(task, model)
-    bridge = [_bridge(task, model)] if task.callbacks else []
     try:
-        with _no_retracing_warnings(), held_interrupts() as let_go:
-            model.fit(
-                _dataset(task, lambda: _batches(task)),
-                validation_data=_validation_dataset(task),
-                initial_epoch=task.epoch_numbers.start,
-                epochs=task.epoch_numbers.stop,
-                steps_per_epoch=task.steps_per_epoch,
-                shuffle=False,  # the data set has its order from the plan of each epoch
-                verbose=0,
-                callbacks=[scorer, *bridge, _watcher(model, watch, scorer, let_go)],
-            )
-    except KeyboardInterrupt:
-        if not task.survives_interrupt or watch.n_epochs == 0:
+        with held_interrupts() as let_go:
+            model = _model(task)
+            bridge = _bridge(task, model) if task.callbacks else None
+            let_go()
+            _fit(task, model, watch, bridge, let_go)
+            last = get_weights(model, starting_weights(task))
+            steps = int(model.optimizer.iterations.numpy())
+            return watch.result(last, OptimizerState(_owner(model), steps, _slots(model)))
+    except KeyboardInterrupt as interrupt:
+        has_failed = interrupt.__cause__ is not None
+        if has_failed or not task.survives_interrupt or watch.n_epochs == 0:
             raise
-        assert watch.last_weights is not None
+        return _interrupted(model, watch, bridge)
+
+
+def _fit(
+    task: TrainingTask, model: Any, watch: Watch, bridge: Any, let_go: Callable[[], None]
+) -> None:
+    scorer = _scorer(task, model)
+    watcher = _watcher(model, watch, scorer, let_go)
+    with _no_retracing_warnings(), training_data(task) as data, validation_data(task) as held_out:
+        model.fit(
+            data,
+            validation_data=held_out,
+            initial_epoch=task.epoch_numbers.start,
+            epochs=task.epoch_numbers.stop,
+            steps_per_epoch=task.steps_per_epoch,
+            shuffle=False,  # the data set has its order from the plan of each epoch
+            verbose=0,
+            callbacks=[scorer, *([bridge] if bridge else []), watcher],
+        )
+
+
+def _interrupted(model: Any, watch: Watch, bridge: Any) -> TrainingResult:
+    """Sum up a training that Ctrl-C ended, as it was after its last whole epoch."""
+    assert watch.last_weights is not None
+    with held_interrupts():
         set_weights(model, watch.last_weights)
         if bridge:
-            bridge[0].on_train_end({})
+            bridge.on_train_end({})
         last = get_weights(model, watch.last_weights)
         return watch.result(last, None, was_interrupted=True)
-    optimizer = OptimizerState(_owner(model), int(model.optimizer.iterations), _slots(model))
-    last = get_weights(model, starting_weights(task))
-    return watch.result(last, optimizer)
 
 
 def _model(task: TrainingTask) -> Any:
@@ -238,44 +253,3 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
             model.stop_training |= view.stop_training
 
     return Bridge(list(task.callbacks), add_history=True)
-
-
-def _dataset(task: TrainingTask, batches: Callable[[], Iterator[Batch]]) -> Any:
-    tf, _ = _tensorflow.load()
-    shapes = [(None, task.network.n_inputs), (None, task.y.shape[1]), (None,)]
-    signature = tuple(tf.TensorSpec(shape, task.dtype) for shape in shapes)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
-
-
-def _validation_dataset(task: TrainingTask) -> Any:
-    data = task.validation
-    if data is None:
-        return None
-    starts = range(0, data.X.shape[0], task.batch_size)
-
-    def batches() -> Iterator[Batch]:
-        for start in starts:
-            stop = min(start + task.batch_size, data.X.shape[0])
-            yield _batch(task, data, np.arange(start, stop))
-
-    tf, _ = _tensorflow.load()
-    # Without it, Keras warns at the end of every pass.
-    return _dataset(task, batches).apply(tf.data.experimental.assert_cardinality(len(starts)))
-
-
-def _batches(task: TrainingTask) -> Iterator[Batch]:
-    """Yield rows, targets and weights of every batch of every epoch."""
-    lengths = batch_lengths(task)
-    for epoch in task.epoch_numbers:
-        plan = plan_epochs(task, range(epoch, epoch + 1))
-        for rows, length in zip(plan.rows, lengths, strict=True):
-            yield _batch(task, task, rows[:length])
-
-
-def _batch(
-    task: TrainingTask, data: TrainingTask | ValidationData, rows: NDArray[np.intp]
-) -> Batch:
-    X = np.empty((len(rows), task.network.n_inputs), task.dtype)
-    take_rows(data.X, rows, X)
-    weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-    return X, data.y[rows].astype(task.dtype), weights.astype(task.dtype)
