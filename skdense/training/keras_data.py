@@ -21,6 +21,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # rows, targets and wei
 # of a data set until the process ends; one of each fit would keep all that the fit was given.
 _readers: dict[int, Callable[[int], Batch]] = {}
 _reader_numbers = itertools.count()
+_MOST_BATCHES = 2**63 - 1
 
 
 @contextlib.contextmanager
@@ -28,7 +29,7 @@ def training_data(task: TrainingTask) -> Iterator[Any]:
     """Yield the data set of all batches of all epochs."""
     tf, _ = _tensorflow.load()
     with _reader(_training_reader(task)) as number:
-        yield _dataset(number, tf.data.Dataset.counter(), task.dtype)
+        yield _dataset(number, tf.data.Dataset.range(_MOST_BATCHES), task.dtype)
 
 
 @contextlib.contextmanager

@@ -82,13 +82,14 @@ def _interrupted(model: Any, watch: Watch, bridge: Any) -> TrainingResult:
 def _model(task: TrainingTask) -> Any:
     """Build the model where the task starts."""
     seed = int(task.generator(Draw.KERAS_DROPOUT).integers(2**30))
-    model = build_model(
+    layers = build_model(
         task.network,
         starting_weights(task),
         dtype=task.dtype,
         kernel_regularizer=_penalty(task),
         seed=seed,
     )
+    model = _forgettable(layers)
     # Without XLA: compiling takes longer than it saves, and an oracle shares no compiler.
     model.compile(
         task.optimizer.keras.build(),
@@ -103,6 +104,26 @@ def _model(task: TrainingTask) -> Any:
         for variable, array in zip(_slot_variables(model), state.slots[0], strict=True):
             variable.assign(array)
     return model
+
+
+def _forgettable(model: Any) -> Any:
+    """Return a model of the same layers, of whose training TensorFlow keeps no trace.
+
+    Keras sums gradients over replicas, by a function with a gradient of its own, which TensorFlow
+    keeps until the process ends, with the whole traced step: 2 to 3 MB for each fit.
+    """
+    tf, keras = _tensorflow.load()
+
+    class Model(keras.Sequential):  # type: ignore[name-defined]
+        def train_step(self, data: Any) -> Any:
+            step = super().train_step
+            if tf.distribute.has_strategy():  # a user's, perhaps of several replicas
+                return step(data)
+            replica = tf.distribute.get_replica_context()
+            return replica.merge_call(lambda strategy: step(data))
+
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")
+    return Model([inputs, *model.layers], name=model.name)
 
 
 def _owner(model: Any) -> tuple[str, ...]:
