@@ -46,6 +46,7 @@ def read_model(model: Any) -> tuple[Network, Weights]:
     if not model.built or len(model.input_shape) != 2:
         shape = model.input_shape if model.built else "none; call model.build((None, n_features))"
         raise ValueError(f"model must take rows of features, of shape (None, n). Got {shape}.")
+    _tensorflow.require_eager()
     layers = list(model.layers)
     units = layers.pop() if layers and isinstance(layers[-1], keras.layers.Rescaling) else None
     pairs = [pair for layer in layers for pair in _stages(layer, keras)]

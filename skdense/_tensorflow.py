@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _disk_cache
 from ._garbage import collected_later
+from ._held_interrupts import held_interrupts
 
 _lock = threading.Lock()
 _is_loaded = False
@@ -44,7 +45,6 @@ def load() -> tuple[Any, Any]:
         In a child forked after its parent loaded TensorFlow (whose threads the fork did not
         copy, so that the first operation would hang), or if Keras uses another backend.
     """
-    global _is_loaded
     if _loaded_before_fork:
         raise RuntimeError(
             "Training, and Keras models, need a process not forked from one with TensorFlow, "
@@ -55,12 +55,29 @@ def load() -> tuple[Any, Any]:
         )
     with _lock:
         if not _is_loaded:
-            is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
-            with contextlib.nullcontext() if is_imported else _silent_start_up():
-                _start(is_imported)
-            _is_loaded = True
-            _disk_cache.report()
+            with held_interrupts():  # half of TensorFlow imported would be broken for good
+                _load_first()
     return sys.modules["tensorflow"], sys.modules["keras"]
+
+
+def require_eager() -> None:
+    """Raise RuntimeError where operations do not run at once but build a graph."""
+    tf, _ = load()
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "skdense needs TensorFlow to run its operations at once. Got a call inside of a "
+            "tf.Graph or of a tf.function, or after tf.compat.v1.disable_eager_execution(), where "
+            "operations only build a graph. Call it outside."
+        )
+
+
+def _load_first() -> None:
+    global _is_loaded
+    is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
+    with contextlib.nullcontext() if is_imported else _silent_start_up():
+        _start(is_imported)
+    _is_loaded = True
+    _disk_cache.report()
 
 
 def _start(is_imported: bool) -> None:

@@ -21,8 +21,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import KerasDenseRegressor
+from skdense._held_interrupts import held_interrupts
 from skdense.training import program, trace_count
-from skdense.training.interrupts import held_interrupts
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))

@@ -12,7 +12,7 @@ PACKAGE = Path(skdense.__file__).parent
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
     {"_warnings"},
-    {"_disk_cache", "_garbage", "_sparse", "_standardizing"},
+    {"_disk_cache", "_garbage", "_held_interrupts", "_sparse", "_standardizing"},
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
@@ -20,7 +20,6 @@ LEVELS = [
     {
         "training.early_stopping",
         "training.forward",
-        "training.interrupts",
         "training.losses",
         "training.naming",
         "training.optimizers",

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
+from .._held_interrupts import held_interrupts
 from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
 from .batches import require_convertible
 from .callbacks import callback_model
 from .initializers import starting_weights
-from .interrupts import held_interrupts
 from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric

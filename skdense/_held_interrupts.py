@@ -1,4 +1,4 @@
-"""Ctrl-C held back until a training can be left."""
+"""Ctrl-C held back until what goes on can be left."""
 
 from __future__ import annotations
 
