@@ -33,6 +33,7 @@ LEVELS = [
     {
         "training.callbacks",
         "training.evaluation",
+        "training.gradients",
         "training.initializers",
         "training.keras_data",
         "training.watching",
