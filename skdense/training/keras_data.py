@@ -21,7 +21,7 @@ Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # rows, targets and wei
 # of a data set until the process ends; one of each fit would keep all that the fit was given.
 _readers: dict[int, Callable[[int], Batch]] = {}
 _reader_numbers = itertools.count()
-_MOST_BATCHES = 2**63 - 1
+_ENDLESS = 2**63 - 1
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def training_data(task: TrainingTask) -> Iterator[Any]:
     """Yield the data set of all batches of all epochs."""
     tf, _ = _tensorflow.load()
     with _reader(_training_reader(task)) as number:
-        yield _dataset(number, tf.data.Dataset.range(_MOST_BATCHES), task.dtype)
+        yield _dataset(number, tf.data.Dataset.range(_ENDLESS), task)
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def validation_data(task: TrainingTask) -> Iterator[Any]:
         return _batch(task, data, rows)
 
     with _reader(read) as number:
-        yield _dataset(number, tf.data.Dataset.range(-(-n_rows // size)), task.dtype)
+        yield _dataset(number, tf.data.Dataset.range(-(-n_rows // size)), task)
 
 
 @contextlib.contextmanager
@@ -61,10 +61,17 @@ def _reader(read: Callable[[int], Batch]) -> Iterator[int]:
         del _readers[number]
 
 
-def _dataset(reader: int, numbers: Any, dtype: str) -> Any:
+def _dataset(reader: int, numbers: Any, task: TrainingTask) -> Any:
     tf, _ = _tensorflow.load()
-    readers = tf.data.Dataset.from_tensors(tf.constant(reader, tf.int64)).repeat()
-    return tf.data.Dataset.zip((readers, numbers)).map(_read_function(dtype))
+    widths = task.network.n_inputs, task.y.shape[1]
+
+    def batch(number: Any) -> Any:
+        X, y, weights = _read_function(task.dtype)(tf.constant(reader, tf.int64), number)
+        for part, width in zip((X, y), widths, strict=True):
+            part.set_shape([None, width])
+        return X, y, weights
+
+    return numbers.map(tf.function(batch, autograph=False))
 
 
 @lru_cache
@@ -77,8 +84,7 @@ def _read_function(dtype: str) -> Any:
 
     def read_batch(reader: Any, number: Any) -> Any:
         X, y, weights = tf.numpy_function(read, [reader, number], [dtype] * 3)
-        for part, rank in (X, 2), (y, 2), (weights, 1):
-            part.set_shape([None] * rank)
+        weights.set_shape([None])
         return X, y, weights
 
     return tf.function(read_batch, autograph=False)
