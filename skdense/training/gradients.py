@@ -30,7 +30,7 @@ def require_gradients(task: TrainingTask) -> None:
     Tried out once, before anything is trained, for all but Keras' own: functions such as ``sign``
     have a gradient of 0 everywhere.
     """
-    for name, activation, n_units in _activations(task.network):
+    for name, activation, n_units in dict.fromkeys(_activations(task.network)):
         if activation in NUMPY_ACTIVATIONS:
             continue
         function = activation_function(activation)
