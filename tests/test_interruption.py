@@ -403,8 +403,8 @@ def test_a_signal_waits_until_tensorflow_is_imported(monkeypatch):
     monkeypatch.setattr(_tensorflow, "_start", start)
     with pytest.raises(KeyboardInterrupt):
         _tensorflow.load()
-    _tensorflow.load()
     assert imported == ["all"]
+    assert _tensorflow._is_loaded
 
 
 # --- a real signal -----------------------------------------------------------------------
