@@ -41,6 +41,7 @@ from ._saving import save_estimator
 from ._sklearn_callbacks import CallbackSupport, ReportedFit
 from ._targets import Target
 from ._task import make_task, precision_to_read, resolve_optimizer, resolve_output
+from ._tensorflow import require_eager
 from ._validation import check_prediction_data, warn_about_scale
 from .training import (
     Draw,
@@ -167,6 +168,7 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
         is_again: bool = False,
     ) -> bool:
         """Train on some rows, of a chunk or once again; returns whether Ctrl-C ended it."""
+        require_eager()
         mean_weight = self._memory.mean_weight if start and is_chunk else rows.mean_weight()
         rows = rows.weighing(mean_weight)
         head = self._settle_head(*resolve_output(self))

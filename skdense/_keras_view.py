@@ -74,6 +74,7 @@ def build_compiled_model(
     l2: float,
 ) -> Any:
     """Build a model with penalties on its kernels, compiled for training or evaluation."""
+    _tensorflow.require_eager()
     penalty = kernel_penalty(l1, l2)
     model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
     model.compile(optimizer=optimizer.build(), loss=keras_loss(loss))

@@ -20,6 +20,7 @@ from scipy.sparse import issparse
 from ._activations import NUMPY_ACTIVATIONS
 from ._keras_objects import Activation as ActivationFunction
 from ._keras_objects import activation_function
+from ._tensorflow import require_eager
 
 Array = NDArray[np.floating]
 StageWeights = dict[str, Array]
@@ -245,6 +246,7 @@ def scale_and_shift(weights: StageWeights) -> tuple[Array, Array]:
 def _(stage: Activation, x: Array, weights: StageWeights) -> Array:
     if isinstance(stage.function, str) and stage.function in NUMPY_ACTIVATIONS:
         return NUMPY_ACTIVATIONS[stage.function](x)
+    require_eager()
     return np.asarray(activation_function(stage.function)(x))
 
 

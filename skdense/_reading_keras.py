@@ -51,6 +51,7 @@ def read_model(model: Any) -> tuple[Network, Weights]:
         raise ValueError(f"model must take rows of features, of shape (None, n). Got {shape}.")
     if model.inputs[0].dtype not in FLOATING:
         raise ValueError(f"model must take floating-point numbers. Got {model.inputs[0].dtype}.")
+    _tensorflow.require_eager()
     layers = list(model.layers)
     units = layers.pop() if layers and type(layers[-1]) is keras.layers.Rescaling else None
     pairs = [pair for layer in layers for pair in _stages(layer, keras)]

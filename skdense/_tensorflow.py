@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _disk_cache
 from ._garbage import collected_later
+from ._held_interrupts import held_interrupts
 from ._warnings import warn_caller
 
 _lock = threading.Lock()
@@ -45,7 +46,6 @@ def load() -> tuple[Any, Any]:
         In a child forked after its parent loaded TensorFlow (whose threads the fork did not
         copy, so that the first operation would hang), or if Keras uses another backend.
     """
-    global _is_loaded
     if _loaded_before_fork:
         raise RuntimeError(
             "Training, and Keras models, need a process not forked from one with TensorFlow, "
@@ -57,13 +57,31 @@ def load() -> tuple[Any, Any]:
     complaint = None
     with _lock:
         if not _is_loaded:
-            is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
-            with contextlib.nullcontext() if is_imported else _silent_start_up():
-                complaint = _start(is_imported)
-            _is_loaded = True
+            with held_interrupts():  # half of TensorFlow imported would be broken for good
+                complaint = _load_first()
     if complaint:  # only now, since stderr was silent
         warn_caller(complaint)
     return sys.modules["tensorflow"], sys.modules["keras"]
+
+
+def require_eager() -> None:
+    """Raise RuntimeError where operations do not run at once but build a graph."""
+    tf, _ = load()
+    if not tf.executing_eagerly():
+        raise RuntimeError(
+            "skdense needs TensorFlow to run its operations at once. Got a call inside of a "
+            "tf.Graph or of a tf.function, or after tf.compat.v1.disable_eager_execution(), where "
+            "operations only build a graph. Call it outside."
+        )
+
+
+def _load_first() -> str | None:
+    global _is_loaded
+    is_imported = "keras" in sys.modules and "tensorflow" in sys.modules
+    with contextlib.nullcontext() if is_imported else _silent_start_up():
+        complaint = _start(is_imported)
+    _is_loaded = True
+    return complaint
 
 
 def _start(is_imported: bool) -> str | None:

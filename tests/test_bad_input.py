@@ -34,6 +34,7 @@ NUMBERS = X @ [2.0, -1.0, 0.5]
 CLASSES = (NUMBERS > 0).astype(int)
 WEIGHTS = np.ones(ROWS)
 TARGETS = {KerasDenseClassifier: CLASSES, KerasDenseRegressor: NUMBERS}
+CLASSES_OF = {KerasDenseClassifier: {"classes": [0, 1]}, KerasDenseRegressor: {}}
 SMALL = {"units": 4, "depth": 1, "epochs": 2, "random_state": 0}
 
 both = pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
@@ -706,6 +707,176 @@ def test_automatic_loss_needs_an_output_that_gives_probabilities(activation, sho
     network = small(KerasDenseClassifier, output_activation=activation)
     match = rf"loss='auto' needs output_activation 'auto', 'softmax'.* Got {shown}.* Name the loss"
     assert_fit_fails(network, X, CLASSES, match=match)
+
+
+# --- gradients ---------------------------------------------------------------------------
+
+
+def step(x):
+    return keras.ops.cast(x > 0, x.dtype)
+
+
+def held_back(x):
+    return tf.stop_gradient(keras.ops.tanh(x))
+
+
+def smooth_by_numpy(x):
+    return x * np.tanh(x)
+
+
+def turned(x):
+    return x if keras.ops.sum(x) > 0 else -x
+
+
+def constant(y_true, y_pred):
+    return keras.ops.mean(y_true**2, axis=-1)
+
+
+def nothing(y_true, y_pred):
+    return keras.ops.mean(y_true - 0 * y_pred, axis=-1)
+
+
+def rounded(y_true, y_pred):
+    return keras.ops.mean((y_true - keras.ops.round(y_pred)) ** 2, axis=-1)
+
+
+def direction(y_true, y_pred):
+    return keras.ops.mean(keras.ops.sign(y_pred - y_true), axis=-1)
+
+
+def by_numpy(y_true, y_pred):
+    return np.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+FLAT_ACTIVATIONS = [keras.ops.round, keras.ops.sign, step, held_back, smooth_by_numpy, turned]
+FLAT_LOSSES = [constant, nothing, rounded, direction, by_numpy]
+
+
+def must_have_a_gradient(name, function):
+    return rf"{name} must (have a gradient|be made of operations).* Got {function.__name__}, wh"
+
+
+@both
+@engines
+@pytest.mark.parametrize("function", FLAT_ACTIVATIONS)
+def test_activations_without_a_gradient(kind, engine, function):
+    match = must_have_a_gradient("activation", function)
+    hidden = {"activation": ["tanh", function, "tanh"], "depth": 3, "l2": 0.1}
+    assert_fit_fails(small(kind, engine=engine, **hidden), X, TARGETS[kind], match=match)
+    output = {"output_activation": function, "loss": "mse"}
+    match = f"^output_{match}"
+    assert_fit_fails(small(kind, engine=engine, **output), X, TARGETS[kind], match=match)
+
+
+@both
+@engines
+@pytest.mark.parametrize("function", FLAT_LOSSES)
+def test_losses_without_a_gradient(kind, engine, function):
+    match = must_have_a_gradient("^loss", function)
+    network = small(kind, engine=engine, loss=function, l2=0.1)
+    assert_fit_fails(network, X, TARGETS[kind], match=match)
+
+
+def straight_through(x):
+    return x + tf.stop_gradient(keras.ops.round(x) - x)
+
+
+def flat_in_part(x):
+    return keras.ops.concatenate([x[:, :1], keras.ops.round(x[:, 1:])], axis=1)
+
+
+def shares(x):
+    return keras.ops.softmax(x)  # whose sum has no gradient
+
+
+def tolerant(y_true, y_pred):
+    return keras.ops.mean(keras.ops.maximum(keras.ops.abs(y_true - y_pred) - 5.0, 0), axis=-1)
+
+
+def biweight(y_true, y_pred):
+    within = keras.ops.maximum(1 - (y_true - y_pred) ** 2, 0)
+    return keras.ops.mean(1 - within**3, axis=-1)
+
+
+@engines
+@pytest.mark.parametrize("activation", [straight_through, flat_in_part, shares])
+def test_activations_flat_in_part_train(engine, activation):
+    network = small(KerasDenseRegressor, engine=engine, activation=activation, depth=2)
+    first = network.fit(X, NUMBERS).coefs_[0]
+    assert (network.set_params(epochs=4).fit(X, NUMBERS).coefs_[0] != first).any()
+
+
+@engines
+@pytest.mark.parametrize("loss", [tolerant, biweight])
+def test_losses_flat_in_part_train(engine, loss):
+    network = small(KerasDenseRegressor, engine=engine, loss=loss, standardize_target=False)
+    assert np.isfinite(network.fit(X, NUMBERS + 1000).predict(X)).all()
+
+
+def test_an_activation_that_no_layer_has_needs_no_gradient():
+    small(KerasDenseRegressor, activation=keras.ops.round, depth=0).fit(X, NUMBERS)
+
+
+# --- inside of TensorFlow's scopes -------------------------------------------------------
+
+IN_A_GRAPH = "needs TensorFlow to run its operations at once. Got a call inside of a tf.Graph"
+
+
+@both
+@engines
+def test_fits_inside_of_a_graph(kind, engine):
+    network = small(kind, engine=engine)
+    with tf.Graph().as_default():
+        assert_fit_fails(network, X, TARGETS[kind], match=IN_A_GRAPH, error=RuntimeError)
+        with pytest.raises(RuntimeError, match=IN_A_GRAPH):
+            network.partial_fit(X, TARGETS[kind], **CLASSES_OF[kind])
+
+
+def test_keras_models_inside_of_a_graph():
+    network = small(KerasDenseRegressor).fit(X, NUMBERS)
+    model = network.to_keras()
+    with tf.Graph().as_default():
+        assert_array_equal(network.predict(X), network.predict(X))
+        with pytest.raises(RuntimeError, match=IN_A_GRAPH):
+            network.to_keras()
+        with pytest.raises(RuntimeError, match=IN_A_GRAPH):
+            KerasDenseRegressor.from_keras(model)
+
+
+def test_predictions_of_own_activations_inside_of_a_graph():
+    network = small(KerasDenseRegressor, activation=straight_through).fit(X, NUMBERS)
+    with tf.Graph().as_default(), pytest.raises(RuntimeError, match=IN_A_GRAPH):
+        network.predict(X)
+
+
+@engines
+def test_fits_inside_of_a_traced_function(engine):
+    network = small(KerasDenseRegressor, engine=engine)
+
+    @tf.function(autograph=False)
+    def fit():
+        network.fit(X, NUMBERS)
+
+    with pytest.raises(RuntimeError, match=IN_A_GRAPH):
+        fit()
+
+
+SCOPES = {
+    "device": lambda: tf.device("/CPU:0"),
+    "strategy": lambda: tf.distribute.MirroredStrategy(["/CPU:0"]).scope(),
+    "tape": tf.GradientTape,
+    "names": lambda: tf.name_scope("own"),
+}
+
+
+@engines
+@pytest.mark.parametrize("name", SCOPES)
+def test_other_scopes_change_nothing(name, engine):
+    network = small(KerasDenseRegressor, engine=engine)
+    outside = network.fit(X, NUMBERS).predict(X)
+    with SCOPES[name]():
+        network.fit(X, NUMBERS)
+    assert_array_equal(network.predict(X), outside)
 
 
 # --- predicting --------------------------------------------------------------------------

@@ -20,9 +20,9 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdense import KerasDenseRegressor
-from skdense.training import program, trace_count
-from skdense.training.interrupts import held_interrupts
+from skdense import KerasDenseRegressor, _tensorflow
+from skdense._held_interrupts import held_interrupts
+from skdense.training import keras_engine, program, trace_count
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))
@@ -321,9 +321,10 @@ def test_a_second_signal_is_not_held():
     assert reached == ["first"]
 
 
-def test_an_error_of_the_block_stays_what_it_is():
-    with pytest.raises(ZeroDivisionError):
+def test_a_held_signal_comes_where_the_block_ends_by_an_error():
+    with pytest.raises(KeyboardInterrupt) as caught:
         interrupt_and_fail()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -344,6 +345,66 @@ def test_threads_hold_nothing():
         let_go = thread.submit(stack.enter_context, held_interrupts()).result()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         let_go()
+
+
+def swallowed_signal():
+    """Have Ctrl-C where a KeyboardInterrupt gets lost, as it does amid operations of TensorFlow."""
+    with contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def after_signal(function):
+    def run(*args, **kwargs):
+        swallowed_signal()
+        return function(*args, **kwargs)
+
+    return run
+
+
+@pytest.mark.parametrize("step", ["build_model", "callback_model"])
+def test_a_signal_while_the_keras_engine_builds_models_is_not_lost(step, monkeypatch):
+    monkeypatch.setattr(keras_engine, step, after_signal(getattr(keras_engine, step)))
+    network = clone(NETWORK).set_params(engine="keras", callbacks=ctrl_c_in(99))
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(X, Y)
+    assert not hasattr(network, "history_")
+
+
+def test_a_signal_while_the_keras_engine_sums_up_keeps_all_epochs(monkeypatch):
+    whole = fitted(NETWORK, engine="keras")
+    monkeypatch.setattr(keras_engine, "_slots", after_signal(keras_engine._slots))
+    network = interrupted(NETWORK, engine="keras")
+    assert network.history_ == whole.history_
+    assert_array_equal(network.predict(X), whole.predict(X))
+
+
+def test_a_signal_before_a_callback_fails_is_not_lost():
+    def interrupt_and_fail(epoch, logs):
+        if epoch == 2:
+            swallowed_signal()
+            raise ZeroDivisionError
+
+    failing = keras.callbacks.LambdaCallback(on_epoch_end=interrupt_and_fail)
+    network = clone(NETWORK).set_params(engine="keras", callbacks=failing)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        network.fit(X, Y)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert not hasattr(network, "history_")
+
+
+def test_a_signal_waits_until_tensorflow_is_imported(monkeypatch):
+    imported = []
+
+    def start(is_imported):
+        signal.raise_signal(signal.SIGINT)
+        imported.append("all")
+
+    monkeypatch.setattr(_tensorflow, "_is_loaded", False)
+    monkeypatch.setattr(_tensorflow, "_start", start)
+    with pytest.raises(KeyboardInterrupt):
+        _tensorflow.load()
+    assert imported == ["all"]
+    assert _tensorflow._is_loaded
 
 
 # --- a real signal -----------------------------------------------------------------------

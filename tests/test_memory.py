@@ -4,6 +4,7 @@ Run as a script, this measures one case: a process of its own for each, which be
 fit of the same architecture.
 """
 
+import gc
 import json
 import subprocess
 import sys
@@ -15,12 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tensorflow as tf
 from scipy.sparse import csr_array
 
 from skdense import KerasDenseClassifier
+from skdense.training import TrainingTask
 
 N_FEATURES, MEGABYTE = 100, 1_000_000
 MANY, FEWER, TINY = 1_000_000, 500_000, 3_000  # rows
@@ -87,6 +91,26 @@ CASES = {
     "validated_memory_map": Case(lambda folder: memory_map(folder, MANY), HELD_OUT, VALIDATION),
     "validated_sparse": Case(lambda folder: sparse_rows(), 0, VALIDATION),
 }
+
+
+@pytest.mark.parametrize("validation_fraction", [None, 0.25])
+def test_fits_by_keras_leave_nothing(validation_fraction):
+    rng = np.random.default_rng(0)
+    X, y = rng.random((40, 3)), np.arange(40) % 2
+    network = KerasDenseClassifier(
+        units=4, epochs=2, engine="keras", validation_fraction=validation_fraction, random_state=0
+    )
+
+    def left():
+        kinds = tf.Graph, keras.Model, TrainingTask
+        gc.collect()
+        return [sum(issubclass(type(each), kind) for each in gc.get_objects()) for kind in kinds]
+
+    network.fit(X, y)
+    before = left()
+    for _ in range(3):
+        network.fit(X, y)
+    assert left() == before
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ PACKAGE = Path(skdense.__file__).parent
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
     {"_warnings"},
-    {"_disk_cache", "_garbage", "_sparse", "_standardizing"},
+    {"_disk_cache", "_garbage", "_held_interrupts", "_sparse", "_standardizing"},
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
     {"_network"},
@@ -20,7 +20,6 @@ LEVELS = [
     {
         "training.early_stopping",
         "training.forward",
-        "training.interrupts",
         "training.losses",
         "training.naming",
         "training.optimizers",
@@ -31,7 +30,14 @@ LEVELS = [
     {"training.borrowing", "training.metrics", "training.packing"},
     {"training.task"},
     {"training.batches", "training.program", "training.schedules"},
-    {"training.callbacks", "training.evaluation", "training.initializers", "training.watching"},
+    {
+        "training.callbacks",
+        "training.evaluation",
+        "training.gradients",
+        "training.initializers",
+        "training.keras_data",
+        "training.watching",
+    },
     {"training.keras_engine", "training.networks", "training.room"},
     {"training.loop"},
     {"training.engines"},

@@ -5,6 +5,7 @@ from .._warnings import SlowEngineWarning
 from .early_stopping import EarlyStopping
 from .engines import train
 from .evaluation import row_values
+from .gradients import gradient_function
 from .losses import per_row_function
 from .metrics import Accuracy, Metric, metric_function
 from .optimizers import OptimizerSettings, optimizer_settings
@@ -56,4 +57,5 @@ def clear_cache() -> None:
     clear_programs()
     per_row_function.cache_clear()
     row_values.cache_clear()
+    gradient_function.cache_clear()
     activation_function.cache_clear()

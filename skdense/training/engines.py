@@ -13,6 +13,7 @@ from .._warnings import SlowEngineWarning, warn_caller
 from .batches import take_rows
 from .borrowing import borrowed
 from .callbacks import why_not_between_epochs
+from .gradients import require_gradients
 from .initializers import starting_weights
 from .keras_engine import train_with_keras
 from .loop import train_compiled
@@ -51,6 +52,7 @@ def _train(tasks: list[TrainingTask]) -> list[TrainingResult]:
     for task in tasks:
         columns = task.y.shape[1], task.network.n_outputs
         require_per_row(task.metrics, *columns, partial(_trial, task))
+        require_gradients(task)
     results: dict[int, TrainingResult] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for number, task in enumerate(tasks):

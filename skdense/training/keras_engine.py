@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _tensorflow
+from .._held_interrupts import held_interrupts
 from .._keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._network import Weights
-from .batches import batch_lengths, plan_epochs, require_convertible, take_rows
+from .batches import require_convertible
 from .callbacks import callback_model
 from .initializers import starting_weights
-from .interrupts import held_interrupts
+from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
 from .stand_in import ModelStandIn
-from .task import Draw, OptimizerState, TrainingResult, TrainingTask, ValidationData
+from .task import Draw, OptimizerState, TrainingResult, TrainingTask
 from .watching import Watch
-
-Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 ENGINE = "keras"
 
@@ -34,46 +33,61 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     require_convertible(task.X, task.dtype)
     if task.validation is not None:
         require_convertible(task.validation.X, task.dtype)
-    model = _model(task)
     watch = Watch(task, ENGINE, lambda epoch: scorer.rate)
-    scorer = _scorer(task, model)
-    bridge = [_bridge(task, model)] if task.callbacks else []
     try:
-        with _no_retracing_warnings(), held_interrupts() as let_go:
-            model.fit(
-                _dataset(task, lambda: _batches(task)),
-                validation_data=_validation_dataset(task),
-                initial_epoch=task.epoch_numbers.start,
-                epochs=task.epoch_numbers.stop,
-                steps_per_epoch=task.steps_per_epoch,
-                shuffle=False,  # the data set has its order from the plan of each epoch
-                verbose=0,
-                callbacks=[scorer, *bridge, _watcher(model, watch, scorer, let_go)],
-            )
-    except KeyboardInterrupt:
-        if not task.survives_interrupt or watch.n_epochs == 0:
+        with held_interrupts() as let_go:
+            model = _model(task)
+            scorer = _scorer(task, model)
+            bridge = _bridge(task, model) if task.callbacks else None
+            watcher = _watcher(model, watch, scorer, let_go)
+            let_go()
+            _fit(task, model, [scorer, *([bridge] if bridge else []), watcher])
+            last = get_weights(model, starting_weights(task))
+            steps = int(model.optimizer.iterations.numpy())
+            return watch.result(last, OptimizerState(_owner(model), steps, _slots(model)))
+    except KeyboardInterrupt as interrupt:
+        has_failed = interrupt.__cause__ is not None
+        if has_failed or not task.survives_interrupt or watch.n_epochs == 0:
             raise
-        assert watch.last_weights is not None
+        return _interrupted(model, watch, bridge)
+
+
+def _fit(task: TrainingTask, model: Any, callbacks: list[Any]) -> None:
+    with _no_retracing_warnings(), training_data(task) as data, validation_data(task) as held_out:
+        model.fit(
+            data,
+            validation_data=held_out,
+            initial_epoch=task.epoch_numbers.start,
+            epochs=task.epoch_numbers.stop,
+            steps_per_epoch=task.steps_per_epoch,
+            shuffle=False,  # the data set has its order from the plan of each epoch
+            verbose=0,
+            callbacks=callbacks,
+        )
+
+
+def _interrupted(model: Any, watch: Watch, bridge: Any) -> TrainingResult:
+    """Sum up a training that Ctrl-C ended, as it was after its last whole epoch."""
+    assert watch.last_weights is not None
+    with held_interrupts():
         set_weights(model, watch.last_weights)
         if bridge:
-            bridge[0].on_train_end({})
+            bridge.on_train_end({})
         last = get_weights(model, watch.last_weights)
         return watch.result(last, None, was_interrupted=True)
-    optimizer = OptimizerState(_owner(model), int(model.optimizer.iterations), _slots(model))
-    last = get_weights(model, starting_weights(task))
-    return watch.result(last, optimizer)
 
 
 def _model(task: TrainingTask) -> Any:
     """Build the model where the task starts."""
     seed = int(task.generator(Draw.KERAS_DROPOUT).integers(2**30))
-    model = build_model(
+    layers = build_model(
         task.network,
         starting_weights(task),
         dtype=task.dtype,
         kernel_regularizer=_penalty(task),
         seed=seed,
     )
+    model = _forgettable(layers)
     # Without XLA: compiling takes longer than it saves, and an oracle shares no compiler.
     model.compile(
         task.optimizer.keras.build(),
@@ -88,6 +102,26 @@ def _model(task: TrainingTask) -> Any:
         for variable, array in zip(_slot_variables(model), state.slots[0], strict=True):
             variable.assign(array)
     return model
+
+
+def _forgettable(model: Any) -> Any:
+    """Return a model of the same layers, of whose training TensorFlow keeps no trace.
+
+    Keras sums gradients over replicas, by a function with a gradient of its own, which TensorFlow
+    keeps until the process ends, with the whole traced step: 2 to 3 MB for each fit.
+    """
+    tf, keras = _tensorflow.load()
+
+    class Model(keras.Sequential):  # type: ignore[name-defined]
+        def train_step(self, data: Any) -> Any:
+            step = super().train_step
+            if tf.distribute.has_strategy():  # a user's, perhaps of several replicas
+                return step(data)
+            replica = tf.distribute.get_replica_context()
+            return replica.merge_call(lambda strategy: step(data))
+
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype, name="features")
+    return Model([inputs, *model.layers], name=model.name)
 
 
 def _owner(model: Any) -> tuple[str, ...]:
@@ -240,44 +274,3 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
             model.stop_training |= view.stop_training
 
     return Bridge(list(task.callbacks), add_history=True)
-
-
-def _dataset(task: TrainingTask, batches: Callable[[], Iterator[Batch]]) -> Any:
-    tf, _ = _tensorflow.load()
-    shapes = [(None, task.network.n_inputs), (None, task.y.shape[1]), (None,)]
-    signature = tuple(tf.TensorSpec(shape, task.dtype) for shape in shapes)
-    return tf.data.Dataset.from_generator(batches, output_signature=signature)
-
-
-def _validation_dataset(task: TrainingTask) -> Any:
-    data = task.validation
-    if data is None:
-        return None
-    starts = range(0, data.X.shape[0], task.batch_size)
-
-    def batches() -> Iterator[Batch]:
-        for start in starts:
-            stop = min(start + task.batch_size, data.X.shape[0])
-            yield _batch(task, data, np.arange(start, stop))
-
-    tf, _ = _tensorflow.load()
-    # Without it, Keras warns at the end of every pass.
-    return _dataset(task, batches).apply(tf.data.experimental.assert_cardinality(len(starts)))
-
-
-def _batches(task: TrainingTask) -> Iterator[Batch]:
-    """Yield rows, targets and weights of every batch of every epoch."""
-    lengths = batch_lengths(task)
-    for epoch in task.epoch_numbers:
-        plan = plan_epochs(task, range(epoch, epoch + 1))
-        for rows, length in zip(plan.rows, lengths, strict=True):
-            yield _batch(task, task, rows[:length])
-
-
-def _batch(
-    task: TrainingTask, data: TrainingTask | ValidationData, rows: NDArray[np.intp]
-) -> Batch:
-    X = np.empty((len(rows), task.network.n_inputs), task.dtype)
-    take_rows(data.X, rows, X)
-    weights = np.ones(len(rows)) if data.sample_weight is None else data.sample_weight[rows]
-    return X, data.y[rows].astype(task.dtype), weights.astype(task.dtype)

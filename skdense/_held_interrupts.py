@@ -1,4 +1,4 @@
-"""Ctrl-C held back until a training can be left."""
+"""Ctrl-C held back until what goes on can be left."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import FrameType
 def held_interrupts() -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C back until the function that this yields is called, or the block ends.
 
+    Where the block ends by another exception, that is the cause of the KeyboardInterrupt.
     Amid an operation of TensorFlow the exception got lost in 1 of 100 fits, or crashed the
     process. A second Ctrl-C is not held back. Outside of the main thread, and where somebody
     handles the signal in another way, nothing changes.
@@ -37,6 +38,10 @@ def held_interrupts() -> Iterator[Callable[[], None]]:
     signal.signal(signal.SIGINT, hold)
     try:
         yield let_go
+    except Exception as error:
+        if arrived:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         signal.signal(signal.SIGINT, usual)
     let_go()
