@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -38,7 +37,8 @@ from ._parameters import CONSTRAINTS, checked_parameters, draw_seed
 from ._pickling import picklable_state, read_stored, unpickled_state, waits
 from ._rows import Rows, hold_out
 from ._saving import save_estimator
-from ._sklearn_callbacks import CallbackSupport, ReportedFit
+from ._sklearn_bases import BaseEstimator, CallbackSupportMixin
+from ._sklearn_callbacks import ReportedFit
 from ._targets import Target
 from ._task import make_task, precision_to_read, resolve_optimizer, resolve_output
 from ._tensorflow import require_eager
@@ -55,7 +55,7 @@ from .training import (
 Array = NDArray[Any]
 
 
-class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
+class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the dense networks; a subclass says what y is and what the outputs mean."""
 
     _network: Network
@@ -64,6 +64,12 @@ class KerasDenseBase(CallbackSupport, BaseEstimator, metaclass=ABCMeta):
     _memory: Memory
     _fit_parameters: dict[str, Any]  # as they were; set_params may change the estimator's
     _labels: Labels | None = None  # of a classifier
+    # Parameters, which the constructors of the estimators set.
+    epochs: int
+    random_state: Any
+    refit_full: bool
+    scoring: Any
+    warm_start: bool
     history_: dict[str, list[float]]
     n_iter_: int
     best_epoch_: int

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
 from ._adopting import adopted, labels_of_outputs, sorted_by_class
@@ -21,6 +20,7 @@ from ._keras_objects import Activation
 from ._labels import Labels, is_table, labels_of_stream, require_all_classes
 from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
+from ._sklearn_bases import ClassifierMixin
 from ._sklearn_callbacks import with_callbacks
 from ._targets import ClassTarget, LabelsTarget, class_target, labels_target
 from ._task import precision_of_chunk, resolve_output
@@ -207,7 +207,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         learning_rate: Any = None,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 100,
         shuffle: bool = True,
         early_stopping: bool = False,
@@ -216,13 +216,13 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         patience: int = 10,
         min_delta: float = 0.0,
         refit_full: bool = False,
-        class_weight: str | dict[Any, float] | None = None,
+        class_weight: Literal["balanced"] | dict[Any, float] | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
-        dtype: str = "auto",
-        verbose: int = 0,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        verbose: Literal[0, 1, 2] = 0,
         random_state: Any = None,
-        engine: str = "auto",
+        engine: Literal["auto", "compiled", "keras"] = "auto",
     ) -> None:
         self.units = units
         self.depth = depth

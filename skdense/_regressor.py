@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
 from ._adopting import adopted
@@ -19,6 +18,7 @@ from ._heads import Head, regression_head
 from ._keras_objects import Activation
 from ._parameters import checked_parameters
 from ._rows import Rows, rows_with_weight
+from ._sklearn_bases import RegressorMixin
 from ._sklearn_callbacks import with_callbacks
 from ._targets import RegressionTarget, regression_target
 from ._task import precision_of_chunk
@@ -204,7 +204,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         learning_rate: Any = None,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         epochs: int = 100,
         shuffle: bool = True,
         early_stopping: bool = False,
@@ -216,10 +216,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         standardize_target: bool = True,
         warm_start: bool = False,
         callbacks: Any = None,
-        dtype: str = "auto",
-        verbose: int = 0,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        verbose: Literal[0, 1, 2] = 0,
         random_state: Any = None,
-        engine: str = "auto",
+        engine: Literal["auto", "compiled", "keras"] = "auto",
     ) -> None:
         self.units = units
         self.depth = depth

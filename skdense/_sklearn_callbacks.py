@@ -14,12 +14,6 @@ except ImportError:
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-_Mixin: Any = sklearn_callback.CallbackSupportMixin if sklearn_callback else object
-
-
-class CallbackSupport(_Mixin):
-    """The mixin of `set_callbacks`, which earlier releases of scikit-learn do not have."""
-
 
 def with_callbacks(method: Method) -> Method:
     """Have scikit-learn take down its callbacks after a fit, however that ends."""
@@ -42,7 +36,7 @@ class ReportedFit:
     """
 
     def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
-        self._estimator = estimator
+        self._estimator = self._twin = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._fit: Any = None
@@ -62,8 +56,17 @@ class ReportedFit:
         self._epoch.call_on_fit_task_begin(**self._given)
 
     def is_of(self, twin: Any) -> None:
-        """Show callbacks this copy of the estimator, which is the one that is being fitted."""
-        self._given["estimator"] = twin
+        """Take note of the copy of the estimator that is being fitted in its place.
+
+        Callbacks know the estimator by its identity, and are told what the copy has otherwise.
+        """
+        self._twin = twin
+
+    def _reconstruction(self) -> dict[str, Any]:
+        """Return what makes a copy of the estimator one of its twin; None for what that lacks."""
+        old, new = vars(self._estimator), vars(self._twin)
+        lacking = dict.fromkeys(old.keys() - new.keys())
+        return lacking | {n: v for n, v in new.items() if n not in old or v is not old[n]}
 
     def goes_on_from(self, history: dict[str, list[float]]) -> None:
         """Take note of the history that this fit adds to."""
@@ -74,7 +77,7 @@ class ReportedFit:
     ) -> bool:
         """Report the end of an epoch; returns whether a callback wants to stop."""
         history = joined(self._history, history)
-        fitted = {
+        fitted = self._reconstruction() | {
             "_weights": weights,
             "history_": history,
             "n_iter_": len(history["loss"]),
@@ -85,4 +88,5 @@ class ReportedFit:
 
     def fit_ended(self) -> None:
         if self._fit is not None:
-            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
+            fitted = self._reconstruction()
+            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=fitted)

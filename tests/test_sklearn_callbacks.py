@@ -185,6 +185,15 @@ def test_names_of_columns_bring_no_warnings(scoring):
 
 
 @needs_callbacks
+def test_a_further_fit_without_names_of_columns_brings_no_warnings():
+    network = clone(CLASS_NETWORK).fit(pd.DataFrame(X, columns=list("abc")), CLASSES)
+    monitor = ScoringMonitor(scoring="accuracy")
+    network.set_callbacks(monitor).fit(X, CLASSES)
+    assert len(epoch_scores(monitor, "accuracy")) == network.n_iter_
+    assert not hasattr(network, "feature_names_in_")
+
+
+@needs_callbacks
 @engines
 def test_a_callback_stops_the_training(engine):
     recorder = Recorder(stop_after=2)

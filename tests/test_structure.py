@@ -11,7 +11,7 @@ PACKAGE = Path(skdense.__file__).parent
 
 # Imports point to the left, never to the right or sideways within a level.
 LEVELS = [
-    {"_warnings"},
+    {"_sklearn_bases", "_warnings"},
     {"_disk_cache", "_garbage", "_held_interrupts", "_sparse", "_standardizing"},
     {"_tensorflow"},
     {"_activations", "_keras_objects"},
