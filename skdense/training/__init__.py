@@ -47,7 +47,7 @@ def clear_cache() -> None:
     """Forget all compiled training programs.
 
     The next fit of each architecture compiles again. Python objects are freed; XLA itself
-    keeps about 4.5 MB for each program until the process ends.
+    keeps 8 to 14 MB for each program until the process ends.
 
     Examples
     --------

@@ -165,7 +165,7 @@ def _has_room_for_code() -> bool:
     return used + _ROOM_FOR_CODE < most
 
 
-# XLA keeps about 4.5 MB for each program for good, whether or not it is cached here.
+# XLA keeps 8 to 14 MB for each program for good, whether or not it is cached here.
 _cached_program = lru_cache(maxsize=512)(Program)
 
 
