@@ -687,11 +687,12 @@ def test_keys_whose_hashes_meet_by_chance_are_kept(path):
     assert skdense.load(path).class_weight == given
 
 
-def test_a_depth_without_end_takes_no_memory(saved):
+def test_a_depth_without_end_is_refused_before_it_takes_memory(saved):
     document, arrays = contents(saved)
     document["parameters"]["depth"] = 10**15
     write(saved, document, arrays)
-    assert skdense.load(saved).depth == 10**15
+    with pytest.raises(ValueError, match="depth"):
+        skdense.load(saved)
 
 
 @pytest.mark.parametrize("bit", range(8))
