@@ -252,7 +252,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
         Another thread may fit anew between two of them.
         """
-        check_is_fitted(self)
+        if "_weights" not in self.__dict__:
+            check_is_fitted(self)
         if waits(self.__dict__, "_network"):
             read_stored(self.__dict__, "_network")  # once, not for each snapshot
         return copy.copy(self)

@@ -83,12 +83,17 @@ def check_training_data(
 
 def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
     """Validate X against what the estimator was fitted on."""
+    if isinstance(X, np.ndarray) and X.dtype in (np.float32, np.float64):
+        return _validated(estimator, X)  # at once, as often for a single row
     require_no_dates(X, "X")
     X = require_sound_indices(X, "X")
     with _readable("X must be an array of numbers."):
-        return validate_data(
-            estimator, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False
-        )
+        return _validated(estimator, X)
+
+
+def _validated(estimator: BaseEstimator, X: Any) -> Any:
+    dtypes = [np.float64, np.float32]
+    return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
 
 
 @contextlib.contextmanager
