@@ -40,9 +40,7 @@ def remember_copies(value: Any, memo: dict[int, Any]) -> None:
     for part in _objects(value):
         if id(part) not in memo:
             if _is_by_configuration(part):
-                described = configuration(part)
-                name = {key: value for key, value in part.get_config().items() if key == "name"}
-                memo[id(part)] = described.with_arguments(**name).build() if described else part
+                memo[id(part)] = _rebuilt_or_shared(part)
             else:
                 _copy_or_share(part, memo)
 
@@ -80,6 +78,14 @@ def _is_by_configuration(value: Any) -> bool:
         return False
     _, keras = _tensorflow.load()
     return isinstance(value, keras.losses.Loss | keras.layers.Layer | keras.optimizers.Optimizer)
+
+
+def _rebuilt_or_shared(part: Any) -> Any:
+    described = configuration(part)
+    if described is None:
+        return part
+    name = {key: value for key, value in part.get_config().items() if key == "name"}
+    return described.with_arguments(**name).build()
 
 
 def _copy_or_share(value: Any, memo: dict[int, Any]) -> None:

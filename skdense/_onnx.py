@@ -60,7 +60,7 @@ def to_onnx(model: Any, X: Any) -> Any:
             "to_onnx needs skl2onnx, which is not installed. Run: pip install 'skdense[onnx]'"
         ) from error
     check_is_fitted(model)
-    model = copy.copy(model)  # which no other thread fits anew meanwhile
+    model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     _register(skl2onnx)
     options = {KerasDenseClassifier: {"zipmap": False}}
     types = _input_types(X)

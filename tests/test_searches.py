@@ -391,6 +391,16 @@ def test_clone_keeps_keras_objects(name, preprocessing, penguins):
     assert_array_equal(first.predict_proba(X), second.predict_proba(X))
 
 
+class Undescribed(keras.losses.MeanSquaredError):
+    def get_config(self):
+        raise NotImplementedError
+
+
+def test_clone_shares_keras_objects_without_a_configuration():
+    loss = Undescribed()
+    assert clone(KerasDenseClassifier(loss=loss)).loss is loss
+
+
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_parameters_are_set_through_the_pipeline(estimator, preprocessing):
     pipeline = Pipeline([("preprocessing", preprocessing), ("network", estimator())])
