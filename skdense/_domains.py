@@ -229,11 +229,4 @@ def _require_hidden_layers(units: Any, depth: Any, activation: Any, dropout: Any
         require(all(isinstance(item, str | KerasObject) for item in activation), "activation")
         activation = ["linear"] * len(activation)
     given = activation if isinstance(activation, list) else "linear"
-    lengths = [len(item) for item in (units, given, dropout) if _is_sequence(item)]
-    # Not written out by a depth that may be anything.
-    require(not lengths or depth is None or depth <= max(lengths), "depth")
-    resolve_hidden_layers(units, depth if lengths else 1, given, dropout)
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
+    resolve_hidden_layers(units, depth, given, dropout)
