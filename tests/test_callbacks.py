@@ -19,6 +19,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor, SlowEngineWarning
 from skdense.training import trace_count
+from skdense.training.program import Program
 
 # Keras' callbacks turn TensorFlow's variables into arrays in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -467,6 +468,92 @@ def test_callbacks_that_only_look_change_no_bits_and_compile_once():
     for own, other in zip(flat_weights(looked_at), flat_weights(silent), strict=True):
         assert_array_equal(own, other)
     assert looked_at.history_ == silent.history_
+
+
+class LooksOnce(callbacks.Callback):
+    """Notes the model's weights and the optimizer's steps, at one place of one epoch."""
+
+    def __init__(self, hook, epoch, stops=False):
+        super().__init__()
+        self.epoch, self.place, self.stops = -1, (hook, epoch), stops
+
+    def _come_by(self, hook):
+        if (hook, self.epoch) == self.place:
+            if self.stops:
+                self.model.stop_training = True
+            else:
+                self.weights = self.model.get_weights()
+                self.n_steps = int(self.model.optimizer.iterations)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self._come_by("on_epoch_begin")
+
+    def on_test_begin(self, logs=None):
+        self._come_by("on_test_begin")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._come_by("on_epoch_end")
+
+
+LONG = {"epochs": 12, "validation_fraction": 0.25}
+
+
+@pytest.mark.parametrize(
+    ("hook", "validation_fraction"),
+    [
+        *((hook, 0.25) for hook in ("on_epoch_begin", "on_test_begin", "on_epoch_end")),
+        *((hook, None) for hook in ("on_epoch_begin", "on_epoch_end")),
+    ],
+)
+@pytest.mark.parametrize("epoch", [0, 1, 5, 11])
+def test_a_late_look_at_the_model_sees_its_epoch_and_changes_no_bits(
+    hook, epoch, validation_fraction
+):
+    looks, changes = LooksOnce(hook, epoch), LONG | {"validation_fraction": validation_fraction}
+    looked_at = fitted(NUMBER_NETWORK, **changes, callbacks=looks)
+    silent = fitted(NUMBER_NETWORK, **changes)
+    assert looked_at.history_ == silent.history_
+    for own, other in zip(flat_weights(looked_at), flat_weights(silent), strict=True):
+        assert_array_equal(own, other)
+    n_epochs = epoch + (hook != "on_epoch_begin")
+    rows_trained_on = ROWS if validation_fraction is None else ROWS * 3 // 4
+    assert looks.n_steps == n_epochs * -(-rows_trained_on // 16)
+    if n_epochs:
+        stopped = fitted(
+            NUMBER_NETWORK, **changes, callbacks=LooksOnce("on_epoch_end", n_epochs - 1, stops=True)
+        )
+        for seen, own in zip(looks.weights, flat_weights(stopped), strict=True):
+            assert_allclose(seen, own, rtol=1e-6)
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 4, 9])
+def test_a_training_that_a_callback_stops_goes_on_from_there(epoch):
+    network = clone(NUMBER_NETWORK).set_params(**LONG, warm_start=True, engine="compiled")
+    network.set_params(callbacks=LooksOnce("on_epoch_end", epoch, stops=True)).fit(X, NUMBERS)
+    assert network.n_iter_ == epoch + 1
+    network.set_params(callbacks=None, epochs=12 - network.n_iter_)
+    network.fit(X, NUMBERS)
+    through = fitted(NUMBER_NETWORK, **LONG)
+    assert network.history_ == through.history_
+    for own, other in zip(flat_weights(network), flat_weights(through), strict=True):
+        assert_array_equal(own, other)
+
+
+def test_epochs_run_ahead_of_callbacks_that_only_read_logs(monkeypatch):
+    calls = []
+    run = Program.__call__
+
+    def counted(self, *arguments):
+        calls.append(self)
+        return run(self, *arguments)
+
+    monkeypatch.setattr(Program, "__call__", counted)
+    fitted(NUMBER_NETWORK, callbacks=callbacks.Callback(), **LONG | {"epochs": 200})
+    assert len(calls) < 50
+    calls.clear()
+    fitted(NUMBER_NETWORK, callbacks=LooksOnce("on_epoch_begin", 0), **LONG)
+    assert len(calls) == 12
 
 
 # --- which need Keras --------------------------------------------------------------------

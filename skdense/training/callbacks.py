@@ -108,25 +108,32 @@ class _SeenModel:
     """
 
     def __init__(
-        self, task: TrainingTask, weights: Weights, optimizer: Callable[[], OptimizerState]
+        self, task: TrainingTask, present: Callable[[], tuple[Weights, OptimizerState]]
     ) -> None:
-        self._task, self._weights, self._optimizer = task, weights, optimizer
+        self._task, self._present = task, present
         self._model: Any = None
+        self._shown: Weights = ()
         self._first_rate: Any = None
         self.stand_in = ModelStandIn(self._look)
 
+    @property
+    def is_built(self) -> bool:
+        """Whether a callback has ever looked."""
+        return self._model is not None
+
     def _look(self) -> Any:
         if self._model is None:
+            self._shown, optimizer = self._present()
             self._model = self._built()
             self._first_rate = self._configured_rate
-            self._write()
+            self._write(optimizer)
         return self._model
 
     def _built(self) -> Any:
         task = self._task
         model = build_model(
             task.network,
-            self._weights,
+            self._shown,
             dtype=task.dtype,
             kernel_regularizer=kernel_penalty(task.l1, task.l2),
             seed=task.seed,
@@ -135,15 +142,25 @@ class _SeenModel:
         model.optimizer.build(model.trainable_variables)
         return callback_model(task, model)
 
-    def show(self, weights: Weights) -> None:
-        """Show the present state of the training, of these weights."""
-        self._weights = weights
+    def update(self) -> None:
+        """Show the present state of the training, once somebody has looked."""
         if self._model is not None:
-            self._write()
+            self._shown, optimizer = self._present()
+            self._write(optimizer)
 
-    def _write(self) -> None:
-        set_weights(self._model, self._weights)
-        optimizer, rule = self._optimizer(), self._task.optimizer.rule
+    def show(self, weights: Weights) -> None:
+        """Show these weights beside the present state of the optimizer."""
+        present = self._present
+
+        def shown() -> tuple[Weights, OptimizerState]:
+            return weights, present()[1]
+
+        self._present = shown
+        self.update()
+
+    def _write(self, optimizer: OptimizerState) -> None:
+        set_weights(self._model, self._shown)
+        rule = self._task.optimizer.rule
         assert rule is not None
         copy_slots_to_keras(rule, optimizer.n_steps, optimizer.slots, self._model.optimizer)
 
@@ -151,11 +168,11 @@ class _SeenModel:
         """Return the model's weights if a callback has changed them."""
         if self._model is None:
             return None
-        weights = get_weights(self._model, self._weights)
-        pairs = zip(weights, self._weights, strict=True)
+        weights = get_weights(self._model, self._shown)
+        pairs = zip(weights, self._shown, strict=True)
         if all(np.array_equal(new[name], old[name]) for new, old in pairs for name in old):
             return None
-        self._weights = weights
+        self._shown = weights
         return weights
 
     @property
@@ -176,10 +193,8 @@ class EpochCallbacks:
     Parameters
     ----------
     task : TrainingTask
-    weights : Weights
-        At the start.
-    optimizer : callable
-        Returns the optimizer's state of the moment.
+    present : callable
+        Returns weights and optimizer as they are for those who look.
 
     Attributes
     ----------
@@ -188,11 +203,11 @@ class EpochCallbacks:
     """
 
     def __init__(
-        self, task: TrainingTask, weights: Weights, optimizer: Callable[[], OptimizerState]
+        self, task: TrainingTask, present: Callable[[], tuple[Weights, OptimizerState]]
     ) -> None:
         _, keras = _tensorflow.load()
         self._task = task
-        self.model = _SeenModel(task, weights, optimizer)
+        self.model = _SeenModel(task, present)
         self._logs: dict[str, float] = {}
         recorder = keras.callbacks.LambdaCallback(on_epoch_end=self._record)
         self._list = keras.callbacks.CallbackList(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -9,8 +10,12 @@ from .._network import Weights
 from .callbacks import EpochCallbacks
 from .evaluation import Evaluation
 from .networks import ENGINE, Networks
-from .task import TrainingResult, TrainingTask
+from .task import OptimizerState, TrainingResult, TrainingTask
 from .watching import Watch
+
+# How long to run ahead of callbacks that may change what follows: a hundred calls of the program,
+# so that these weigh little, and no wait that somebody would notice.
+_SECONDS_AHEAD = 0.1
 
 
 def train_compiled(tasks: list[TrainingTask]) -> list[TrainingResult]:
@@ -60,9 +65,10 @@ def _blocks(epochs: range, size: int) -> Iterator[range]:
 class _WatchedTraining:
     """One network's training with all that looks at it after each epoch.
 
-    Epochs still run several in one call of the program where nothing can change between them:
-    each leaves a snapshot of its weights, and early stopping cannot come before its patience has
-    run out.
+    A call of the program takes longer than a short epoch. So epochs run ahead of those who look,
+    several in one call, each leaving a snapshot of its weights. Who wants to change what follows,
+    or to see more than a snapshot holds, makes the training go back to where they are: by running
+    again what led there, which gives the same bits.
     """
 
     def __init__(self, task: TrainingTask) -> None:
@@ -70,11 +76,11 @@ class _WatchedTraining:
         self._networks = Networks([task])
         self._watch = Watch(task, ENGINE, self._networks.rate_in)
         self._evaluate = Evaluation(task) if task.validation else None
-        self._callbacks: EpochCallbacks | None = None
-        if task.callbacks:
-            self._callbacks = EpochCallbacks(
-                task, self._networks.weights(), self._networks.optimizer_state
-            )
+        self._seen = task.epoch_numbers.start  # the first epoch that nobody has looked at
+        self._ran = range(self._seen, self._seen)  # in the last call
+        self._n_ahead = 1
+        self._logs: dict[str, list[float]] = {}
+        self._callbacks = EpochCallbacks(task, self._present) if task.callbacks else None
 
     def run(self) -> TrainingResult:
         if self._callbacks:
@@ -88,45 +94,58 @@ class _WatchedTraining:
             last = self._watch.last_weights
             result = self._watch.result(last, None, was_interrupted=True)
         else:
-            optimizer = self._networks.optimizer_state()
-            result = self._watch.result(self._networks.weights(), optimizer)
+            result = self._watch.result(*self._present())
         return self._callbacks.train_ended(result) if self._callbacks else result
 
     def _run_epochs(self) -> None:
-        epochs = self._task.epoch_numbers
-        while epochs:
-            block = epochs[: self._block_size()]
-            if self._run_block(block):
+        for epoch in self._task.epoch_numbers:
+            self._begin(epoch)
+            if epoch not in self._ran:
+                self._run_ahead(epoch)
+            self._seen = epoch + 1
+            if self._look_at(epoch):
                 return
-            epochs = epochs[len(block) :]
 
-    def _block_size(self) -> int:
-        if self._task.steers_between_epochs:
-            return 1
-        size = self._networks.epochs_per_call
-        if self._task.validation:
-            size = max(1, min(size, self._networks.spec.n_snapshots))
-        before_stop = self._watch.epochs_before_stop
-        return size if before_stop is None else min(size, before_stop)
-
-    def _run_block(self, epochs: range) -> bool:
-        """Run some epochs, then look at each; returns whether the last one ends the training."""
+    def _begin(self, epoch: int) -> None:
         if self._task.listener:
             self._task.listener.epoch_begins()
         if self._callbacks:
-            self._callbacks.epoch_begun(epochs[0])
+            self._callbacks.epoch_begun(epoch)
             self._follow_callbacks()
-        [history] = self._networks.run(epochs)
-        self._watch.epochs_ran(len(epochs))
-        for number, epoch in enumerate(epochs):
-            logs = {name: values[number] for name, values in history.items()}
-            if self._look_at(epoch, logs, self._networks.epoch_weights(number)):
-                return True
-        return False
 
-    def _look_at(self, epoch: int, logs: dict[str, float], weights: Weights) -> bool:
+    def _run_ahead(self, epoch: int) -> None:
+        """Run some epochs from this one on."""
+        self._ran = range(epoch, min(epoch + self._block_size(), self._task.epoch_numbers.stop))
+        started = time.perf_counter()
+        [self._logs] = self._networks.run(self._ran)
+        is_short = time.perf_counter() - started < _SECONDS_AHEAD / 2
+        self._n_ahead = 2 * len(self._ran) if is_short else max(1, len(self._ran) // 2)
+        self._watch.epochs_ran(len(self._ran))
+
+    def _block_size(self) -> int:
+        size = self._networks.epochs_per_call
+        if self._task.needs_snapshots:
+            size = max(1, min(size, self._networks.spec.n_snapshots))
+        if self._callbacks and self._callbacks.model.is_built:
+            return 1
+        if self._task.steers_between_epochs:
+            size = min(size, self._n_ahead)
+        before_stop = self._watch.epochs_before_stop
+        return size if before_stop is None else min(size, before_stop)
+
+    def _present(self) -> tuple[Weights, OptimizerState]:
+        """Go back to the last epoch that was looked at; returns its weights and optimizer."""
+        self._ran = range(self._ran.start, self._seen)
+        self._networks.go_back_to(self._ran)
+        return self._networks.weights(), self._networks.optimizer_state()
+
+    def _look_at(self, epoch: int) -> bool:
+        """Look at an epoch that ran; returns whether it ends the training."""
+        number = self._ran.index(epoch)
+        logs = {name: values[number] for name, values in self._logs.items()}
+        weights = self._networks.epoch_weights(number)
         if self._callbacks:
-            self._callbacks.model.show(weights)
+            self._callbacks.model.update()
         logs |= self._validated(weights)
         stops = False
         if self._callbacks:

@@ -71,7 +71,7 @@ def optimizer_owner(task: TrainingTask) -> tuple[str, ...]:
 
 def _n_snapshots(task: TrainingTask, n_members: int) -> int:
     """Return how many epochs of one call leave their weights; 0 where a call ends with each."""
-    if not task.validation or task.steers_between_epochs:
+    if not task.needs_snapshots:
         return 0
     number = snapshots_per_chunk(task, n_members)
     return number if number > 1 else 0
@@ -106,6 +106,8 @@ class Networks:
         self.rate: float | KerasObject | None = None
         self._numbers = _numbers(tasks)
         self._first_step = self._n_steps = int(self.state.step)
+        self._before = self.state, self._n_steps
+        self._ran = range(0)
         self._rate_of_run: float | KerasObject | None = None
         self._snapshots: Any = None
         self._memory: deque[Chunk] = deque()
@@ -115,8 +117,20 @@ class Networks:
 
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
+        self._before = self.state, self._n_steps
         [(_, logs)] = self.run_each([epochs])
+        self._ran = epochs
+        self._snapshots = self._snapshots.numpy()
         return logs
+
+    def go_back_to(self, epochs: range) -> None:
+        """Undo the last ones of the epochs that `run` ran, by running the first ones again."""
+        if len(epochs) == len(self._ran):
+            return
+        self.state, self._n_steps = self._before
+        if epochs:
+            self.run(epochs)
+        self._ran = epochs
 
     def run_each(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
         """Run blocks of epochs as `run` does, gathering the next chunk while one runs.
@@ -180,7 +194,7 @@ class Networks:
         """Return a single member's weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
             return self.weights()
-        return tuple(unflatten(self._snapshots.numpy()[number, 0].copy(), self.state.weights))
+        return tuple(unflatten(self._snapshots[number, 0].copy(), self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
         return tuple(

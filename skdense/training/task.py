@@ -189,6 +189,11 @@ class TrainingTask:
         return bool(self.validation or self.verbose or self.steers_between_epochs)
 
     @property
+    def needs_snapshots(self) -> bool:
+        """Whether anything looks at the weights of each epoch."""
+        return bool(self.validation or self.steers_between_epochs)
+
+    @property
     def steers_between_epochs(self) -> bool:
         """Whether anything may change the training after each epoch."""
         return bool(self.callbacks or self.listener)
