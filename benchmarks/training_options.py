@@ -28,7 +28,7 @@ from _timing import Contestant, leave_as_is, paired_ratio, take_turns
 from _workloads import joined
 
 from skdense import KerasDenseClassifier, clear_cache
-from skdense.training import trace_count
+from skdense._training.program import trace_count
 
 SILENT = "silent"
 MOST_WATCHED = 1.25  # of a silent fit's time

@@ -4,15 +4,16 @@ Importing this package is light: TensorFlow loads at the first fit, and predicti
 it.
 """
 
-from ._classifier import KerasDenseClassifier
-from ._disk_cache import set_cache_dir
-from ._error_analysis_display import ErrorAnalysisDisplay
+from ._backend.disk_cache import set_cache_dir
+from ._backend.warnings import SlowEngineWarning
+from ._displays.error_analysis import ErrorAnalysisDisplay
+from ._displays.training_history import TrainingHistoryDisplay
+from ._estimators.classifier import KerasDenseClassifier
+from ._estimators.regressor import KerasDenseRegressor
+from ._load import load
 from ._onnx import to_onnx
-from ._persistence import load
-from ._regressor import KerasDenseRegressor
-from ._training_history_display import TrainingHistoryDisplay
-from ._validation import FeatureScaleWarning
-from .training import SlowEngineWarning, clear_cache
+from ._problem.data_checks import FeatureScaleWarning
+from ._training.caches import clear_cache
 
 __version__ = "0.1.0"
 

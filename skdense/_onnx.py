@@ -9,11 +9,12 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._classifier import KerasDenseClassifier
-from ._network import Activation
-from ._onnx_graph import Node, Operators, activation_graph, network_graph
-from ._regressor import KerasDenseRegressor
-from ._targets import ClassTarget, threshold
+from ._estimators.classifier import KerasDenseClassifier
+from ._estimators.regressor import KerasDenseRegressor
+from ._networks.onnx_activations import apply_activation
+from ._networks.onnx_graph import network_graph
+from ._networks.onnx_operators import Node, Operators
+from ._problem.targets import ClassTarget, threshold
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -194,7 +195,7 @@ def _proto_type(dtype: Any) -> int:
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
-    outputs = activation_graph(ops, regressor._network.output, logits)
+    outputs = apply_activation(ops, regressor._network.output.function, logits)
     target, dtype = regressor._target, ops.dtype
     if target.needs_float64:
         dtype = np.float64
@@ -208,7 +209,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add what `predict` and `predict_proba` do; see `ClassTarget` and `LabelsTarget`."""
     classifier = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
-    outputs = activation_graph(ops, classifier._network.output, logits)
+    outputs = apply_activation(ops, classifier._network.output.function, logits)
     target = classifier._target
     decision = logits if target.decides_on_logits else outputs
     label = _label(ops, classifier, decision)
@@ -254,7 +255,7 @@ def _of_each(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
 
 
 def _log_sigmoid(ops: Operators, logits: Node) -> Node:
-    return activation_graph(ops, Activation("log_sigmoid"), logits)
+    return apply_activation(ops, "log_sigmoid", logits)
 
 
 def _scores(ops: Operators, link: str, outputs: Node) -> Node:

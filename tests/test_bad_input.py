@@ -24,9 +24,9 @@ from skdense import (
     KerasDenseClassifier,
     KerasDenseRegressor,
     SlowEngineWarning,
-    _tensorflow,
 )
-from skdense._validation import warn_about_scale
+from skdense._backend import loading as _tensorflow
+from skdense._problem.data_checks import warn_about_scale
 
 ROWS = 24
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -1049,7 +1049,7 @@ def interrupt_in_the_first_epoch(monkeypatch):
         raise KeyboardInterrupt("in training")
 
     # What either engine does with an epoch's loss before the epoch counts as done.
-    monkeypatch.setattr("skdense.training.watching.Watch._follow_loss", interrupt)
+    monkeypatch.setattr("skdense._training.watching.Watch._follow_loss", interrupt)
 
 
 @both
@@ -1088,7 +1088,7 @@ def test_where_memory_runs_out_the_sizes_are_named(error, monkeypatch):
     def out_of_memory(tasks):
         raise error
 
-    monkeypatch.setattr("skdense.training.engines.train_compiled", out_of_memory)
+    monkeypatch.setattr("skdense._training.engines.train_compiled", out_of_memory)
     match = r"Got units=\[\d+\].* batch_size=\d+ .* more than there was\. Lower"
     assert_fit_fails(small(KerasDenseRegressor), X, NUMBERS, match=match, error=MemoryError)
 

@@ -18,8 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor, SlowEngineWarning
-from skdense.training import trace_count
-from skdense.training.program import Program
+from skdense._training.program import Program, trace_count
 
 # Keras' callbacks turn TensorFlow's variables into arrays in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -778,7 +777,7 @@ def test_a_callback_that_looks_at_no_model_has_none_built(monkeypatch):
     def build(*arguments, **keywords):
         raise AssertionError("a model was built")
 
-    monkeypatch.setattr("skdense.training.callbacks.build_model", build)
+    monkeypatch.setattr("skdense._training.callbacks.build_model", build)
     recorder = Recorder()
     clone(NUMBER_NETWORK).set_params(engine="compiled", callbacks=recorder).fit(X, NUMBERS)
     assert len(recorder.epochs) == 4

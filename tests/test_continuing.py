@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense.training import trace_count
+from skdense._training.program import trace_count
 
 optimizers = keras.optimizers
 

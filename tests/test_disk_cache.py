@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 import skdense
-from skdense import KerasDenseClassifier, _disk_cache
+from skdense import KerasDenseClassifier
+from skdense._backend import disk_cache as _disk_cache
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir(), reason="programs are kept on disk on Linux only"
@@ -554,7 +555,7 @@ seen["is_same"] = sorted(cache.glob("*/*")) == before
 
 @pytest.fixture(scope="module")
 def errors():
-    return skdense._tensorflow.load()[0].errors
+    return skdense._backend.loading.load()[0].errors
 
 
 def test_memory_that_runs_out_is_not_the_directorys_fault(fresh, errors, monkeypatch, tmp_path):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from skdense.training.early_stopping import EarlyStopping
+from skdense._training.early_stopping import EarlyStopping
 
 NAN, INF = float("nan"), float("inf")
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor, SlowEngineWarning
-from skdense._activations import NUMPY_ACTIVATIONS
+from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 schedules = keras.optimizers.schedules
 
@@ -206,7 +206,7 @@ def test_many_chunks_an_epoch_and_many_epochs_a_chunk_are_the_same(table, monkey
     X, y = table
     network = KerasDenseRegressor(units=8, epochs=5, batch_size=8, dropout=0.3, random_state=0)
     one_chunk = network.fit(X, y).predict(X)
-    monkeypatch.setattr("skdense.training.batches._MOST_STEPS", 3)
+    monkeypatch.setattr("skdense._training.batches._MOST_STEPS", 3)
     many_chunks = network.fit(X, y).predict(X)
     np.testing.assert_array_equal(many_chunks, one_chunk)
 

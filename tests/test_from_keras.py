@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._activations import NUMPY_ACTIVATIONS
-from skdense._network import Activation
+from skdense._networks.network import Activation
+from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 # Of Keras, when it saves on NumPy 2.
 pytestmark = pytest.mark.filterwarnings(

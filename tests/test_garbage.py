@@ -5,8 +5,8 @@ import gc
 import pytest
 
 from skdense import KerasDenseRegressor
-from skdense._garbage import collected_later
-from skdense.training import program
+from skdense._backend.garbage import collected_later
+from skdense._training import program
 
 
 def test_garbage_is_collected_later():

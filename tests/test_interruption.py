@@ -20,9 +20,11 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdense import KerasDenseRegressor, _tensorflow
-from skdense._held_interrupts import held_interrupts
-from skdense.training import keras_engine, program, trace_count
+from skdense import KerasDenseRegressor
+from skdense._backend import loading as _tensorflow
+from skdense._backend.held_interrupts import held_interrupts
+from skdense._training import keras_engine, program
+from skdense._training.program import trace_count
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))
@@ -96,7 +98,7 @@ def interrupt_call(monkeypatch, number):
 
 def one_epoch_a_call(monkeypatch):
     for bound in ("_MOST_STEPS", "_FEW_STEPS"):
-        monkeypatch.setattr(f"skdense.training.batches.{bound}", 64 // 16)
+        monkeypatch.setattr(f"skdense._training.batches.{bound}", 64 // 16)
 
 
 @engines

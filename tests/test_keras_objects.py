@@ -9,8 +9,8 @@ import tensorflow as tf
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._keras_objects import LossObject, as_activation, loss_name
-from skdense.training import trace_count
+from skdense._backend.keras_objects import LossObject, as_activation, loss_name
+from skdense._training.program import trace_count
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 Y = X[:, 0] + 0.1
@@ -151,7 +151,7 @@ def test_a_float64_memory_map_trains_without_being_read_as_a_whole(tmp_path, mon
     np.save(path, np.tile(X, (5, 1)))
     mapped = np.load(path, mmap_mode="r")
     seen = []
-    monkeypatch.setattr("skdense._base.train", lambda tasks: seen.append(tasks) or 1 / 0)
+    monkeypatch.setattr("skdense._estimators.base.train", lambda tasks: seen.append(tasks) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         small().fit(mapped, np.tile(Y, 5))
     [[task]] = seen

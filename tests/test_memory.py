@@ -25,7 +25,7 @@ import tensorflow as tf
 from scipy.sparse import csr_array
 
 from skdense import KerasDenseClassifier
-from skdense.training import TrainingTask
+from skdense._training.task import TrainingTask
 
 N_FEATURES, MEGABYTE = 100, 1_000_000
 MANY, FEWER, TINY = 1_000_000, 500_000, 3_000  # rows

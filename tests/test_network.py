@@ -6,9 +6,9 @@ import pytest
 import scipy.sparse
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense import _network as network_module
-from skdense._activations import NUMPY_ACTIVATIONS
-from skdense._keras_objects import activation_function
+from skdense._backend.keras_objects import activation_function
+from skdense._networks import network as network_module
+from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))

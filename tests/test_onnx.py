@@ -21,7 +21,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._activations import NUMPY_ACTIVATIONS
+from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((90, 4)).astype(np.float32)

@@ -5,22 +5,36 @@ import pytest
 import tensorflow as tf
 
 from skdense import KerasDenseRegressor
-from skdense.training.packing import Packing, flat, moving_statistics, trainable, unflatten
+from skdense._networks.network import Network
+from skdense._networks.stages import Activation, Dense, Normalization
+from skdense._networks.stages.stage import Kind
+from skdense._training.packing import Packing, flat, unflatten
 
 N_MEMBERS = 2
-# Kernel, bias and so on of each stage, without the member axis; one of 1,600 numbers lies alone.
-SMALL = [{"kernel": (3, 4), "bias": (4,)}, {}, {"kernel": (4, 2), "bias": (2,)}]
-LARGE = [{"kernel": (40, 40), "bias": (40,)}, {}, {"kernel": (40, 1), "bias": (1,)}]
-NORMALIZED = [
-    {"kernel": (3, 4), "bias": (4,)},
-    {"gamma": (4,), "beta": (4,), "moving_mean": (4,), "moving_variance": (4,)},
-    {"kernel": (40, 40), "bias": (40,)},
-]
-SIZE_ONE = [{"kernel": (1, 1), "bias": (1,)}]
-ALONE = [{"kernel": (40, 40)}, {"kernel": (40, 3)}, {"kernel": (50, 40)}]
+LINEAR = Activation("linear")
+
+
+class Matrix(Dense):
+    """A dense layer without a bias."""
+
+    @property
+    def weight_specs(self):
+        return {"kernel": super().weight_specs["kernel"]}
+
+
+def network_of(*stages):
+    return Network(stages[0].n_inputs, stages, LINEAR)
+
+
+# A kernel of 1,600 numbers lies alone.
+SMALL = network_of(Dense(3, 4), LINEAR, Dense(4, 2))
+LARGE = network_of(Dense(40, 40), LINEAR, Dense(40, 1))
+NORMALIZED = network_of(Dense(3, 4), Normalization(4), Dense(40, 40))
+SIZE_ONE = network_of(Dense(1, 1))
+ALONE = network_of(Matrix(40, 40), Matrix(40, 30), Matrix(50, 40))
 
 networks = pytest.mark.parametrize(
-    ("shapes", "groups"),
+    ("network", "groups"),
     [
         (SMALL, ((0, 1, 2, 3),)),
         (LARGE, ((0,), (1, 2, 3))),
@@ -32,12 +46,15 @@ networks = pytest.mark.parametrize(
 )
 
 
-def drawn(shapes):
-    """Return weights of these shapes for each member, no two numbers alike."""
+def drawn(network):
+    """Return weights for each member, no two numbers alike."""
     rng = np.random.default_rng(0)
     return [
-        {name: tf.constant(rng.random((N_MEMBERS, *shape))) for name, shape in stage.items()}
-        for stage in shapes
+        {
+            name: tf.constant(rng.random((N_MEMBERS, *spec.shape)))
+            for name, spec in stage.weight_specs.items()
+        }
+        for stage in network.stages
     ]
 
 
@@ -47,35 +64,38 @@ def assert_equal(ours, theirs):
 
 
 @networks
-def test_small_weights_lie_together_and_large_ones_alone(shapes, groups):
-    weights = drawn(shapes)
-    packing = Packing.of(weights)
-    packed = packing.pack(trainable(weights))
+def test_small_weights_lie_together_and_large_ones_alone(network, groups):
+    weights = drawn(network)
+    packing = Packing.of(network, weights)
+    packed = packing.pack(network.trained(weights))
     assert packing.groups == groups
     assert sum(int(tf.size(tensor)) for tensor in packed) == sum(
-        int(tf.size(w)) for w in trainable(weights)
+        int(tf.size(w)) for w in network.trained(weights)
     )
-    assert_equal(packing.unpack(packed), trainable(weights))
+    assert_equal(packing.unpack(packed), network.trained(weights))
 
 
 @networks
-def test_weights_come_back_with_their_names_and_statistics(shapes, groups):
-    weights = drawn(shapes)
-    packing = Packing.of(weights)
-    packed = packing.pack(trainable(weights))
-    unpacked = packing.unpack_weights(packed, moving_statistics(weights))
-    assert [list(stage) for stage in unpacked] == [list(stage) for stage in shapes]
+def test_weights_come_back_with_their_names_and_statistics(network, groups):
+    weights = drawn(network)
+    packing = Packing.of(network, weights)
+    packed = packing.pack(network.trained(weights))
+    unpacked = packing.unpack_weights(packed, network.of_kind(weights, Kind.MOVING))
+    assert [list(stage) for stage in unpacked] == [
+        list(stage.weight_specs) for stage in network.stages
+    ]
     for ours, theirs in zip(unpacked, weights, strict=True):
         assert_equal(ours.values(), theirs.values())
 
 
 @networks
-def test_one_number_per_member_stands_for_its_group(shapes, groups):
-    weights = drawn(shapes)
-    packing = Packing.of(weights)
+def test_one_number_per_member_stands_for_its_group(network, groups):
+    weights = drawn(network)
+    packing = Packing.of(network, weights)
     per_member = np.array([0.25, 0.5])
     numbers = [
-        tf.constant(per_member.reshape(-1, *[1] * (len(w.shape) - 1))) for w in trainable(weights)
+        tf.constant(per_member.reshape(-1, *[1] * (len(w.shape) - 1)))
+        for w in network.trained(weights)
     ]
     packed = packing.pack(numbers)
     for tensor in packed:
@@ -85,9 +105,9 @@ def test_one_number_per_member_stands_for_its_group(shapes, groups):
 
 @networks
 @pytest.mark.parametrize("n_slots", [0, 1, 3])
-def test_slots_are_packed_like_their_weights(n_slots, shapes, groups):
-    weights = trainable(drawn(shapes))
-    packing = Packing.of(drawn(shapes))
+def test_slots_are_packed_like_their_weights(n_slots, network, groups):
+    weights = network.trained(drawn(network))
+    packing = Packing.of(network, drawn(network))
     slots = [tuple(w + number for number in range(n_slots)) for w in weights]
     packed = packing.pack_slots(slots)
     assert [len(own) for own in packed] == [n_slots] * len(groups)
@@ -96,8 +116,8 @@ def test_slots_are_packed_like_their_weights(n_slots, shapes, groups):
 
 
 @networks
-def test_a_members_vector_becomes_its_weights(shapes, groups):
-    weights = drawn(shapes)
+def test_a_members_vector_becomes_its_weights(network, groups):
+    weights = drawn(network)
     vectors = flat(tf.nest.flatten(weights)).numpy()
     for member, vector in enumerate(vectors):
         for ours, theirs in zip(unflatten(vector, weights), weights, strict=True):

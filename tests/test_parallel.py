@@ -20,8 +20,9 @@ from sklearn.model_selection import GridSearchCV
 
 import skdense
 from skdense import KerasDenseClassifier
-from skdense.training import networks, program, trace_count
-from skdense.training.prefetching import one_ahead
+from skdense._training import networks, program
+from skdense._training.prefetching import one_ahead
+from skdense._training.program import trace_count
 
 X = np.random.default_rng(0).standard_normal((90, 4))
 CLASSES = (X[:, 0] > 0).astype(int)
@@ -156,13 +157,13 @@ def test_while_a_fit_is_under_way_the_estimator_is_as_before(engine, method):
 def test_a_prediction_during_which_a_fit_ends_is_the_one_from_before(method, monkeypatch):
     network = clone(NETWORK).fit(X, CLASSES)
     before = getattr(network, method)(X)
-    forward = skdense._base.forward
+    forward = skdense._estimators.base.forward
 
     def fitted_anew_meanwhile(*arguments, **keywords):
         network.set_params(units=7).fit(X[:, :2], WORDS)
         return forward(*arguments, **keywords)
 
-    monkeypatch.setattr("skdense._base.forward", fitted_anew_meanwhile)
+    monkeypatch.setattr("skdense._estimators.base.forward", fitted_anew_meanwhile)
     assert_array_equal(getattr(network, method)(X), before)
     assert network.n_features_in_ == 2
 

@@ -14,7 +14,8 @@ from scipy.sparse import csc_array, csr_array
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._parameters import CONSTRAINTS, resolve_batch_size, resolve_dtype
+from skdense._problem.constraints import CONSTRAINTS
+from skdense._problem.parameters import resolve_batch_size, resolve_dtype
 
 ROWS = 24
 X = np.random.default_rng(0).normal(size=(ROWS, 3))

@@ -19,7 +19,8 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 import skdense
-from skdense import KerasDenseClassifier, KerasDenseRegressor, _archive
+from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense._files import archive as _archive
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))
@@ -168,7 +169,7 @@ def test_files_are_small_and_readable(saved):
     with zipfile.ZipFile(saved) as archive:
         assert archive.namelist()[0] == "skdense.json"
         text = archive.read("skdense.json").decode()
-    assert text.startswith('{\n "format": 1,')
+    assert text.startswith('{\n "format": 2,')
     assert json.loads(text)["libraries"].keys() >= {"skdense", "tensorflow", "numpy"}
 
 
@@ -406,8 +407,8 @@ def npy(array, **header):
 
 def test_newer_formats_ask_for_an_upgrade(saved):
     document, arrays = contents(saved)
-    write(saved, document | {"format": 2}, arrays)
-    refused(saved, "format 2, and this release reads up to 1; upgrade skdense")
+    write(saved, document | {"format": 3}, arrays)
+    refused(saved, "format 3, and this release reads up to 2; upgrade skdense")
 
 
 @pytest.mark.parametrize("number", [None, 0, "1", True, 1.0, [1]])
@@ -827,4 +828,4 @@ def test_what_would_not_load_is_not_saved(path):
 
 
 def test_the_constants_are_what_the_documentation_says():
-    assert _archive.FORMAT == 1
+    assert _archive.FORMAT == 2

@@ -10,9 +10,12 @@ from sklearn.base import clone
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._network import HiddenLayer, build_network
-from skdense.training import TrainingTask, optimizer_settings, trace_count, train
-from skdense.training.batches import steps_per_chunk
+from skdense._networks.network import HiddenLayer, build_network
+from skdense._training.batches import steps_per_chunk
+from skdense._training.engines import train
+from skdense._training.optimizers import optimizer_settings
+from skdense._training.program import trace_count
+from skdense._training.task import TrainingTask
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((90, 6))
@@ -93,14 +96,14 @@ def test_without_room_for_more_code_keras_trains(monkeypatch):
     network = KerasDenseClassifier(units=5, depth=1, epochs=3, random_state=0)
     expected = network.fit(X, CLASSES).predict_proba(X)
     skdense.clear_cache()
-    monkeypatch.setattr("skdense.training.program._has_room_for_code", lambda: False)
+    monkeypatch.setattr("skdense._training.program._has_room_for_code", lambda: False)
     with pytest.warns(skdense.SlowEngineWarning, match="vm.max_map_count"):
         network.fit(X, CLASSES)
     assert network.engine_ == "keras"
     np.testing.assert_allclose(network.predict_proba(X), expected, rtol=1e-4)
     monkeypatch.undo()
     assert network.fit(X, CLASSES).engine_ == "compiled"
-    monkeypatch.setattr("skdense.training.program._has_room_for_code", lambda: False)
+    monkeypatch.setattr("skdense._training.program._has_room_for_code", lambda: False)
     assert network.fit(X, CLASSES).engine_ == "compiled"  # as its program is there
 
 

@@ -17,9 +17,9 @@ from scipy.special import expit, softmax
 from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._continuing import joined
-from skdense._labels import Labels
-from skdense._rows import hold_out, rows_with_weight
+from skdense._problem.labels import Labels
+from skdense._problem.rows import hold_out, rows_with_weight
+from skdense._problem.warm_start import joined
 
 # The same cases in every run, which write nothing to disk. The first of a kind compile.
 REPEATABLE = settings(

@@ -24,7 +24,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense.training import trace_count
+from skdense._training.program import trace_count
 
 SETTINGS = {"units": 8, "depth": 1, "epochs": 20, "learning_rate": 0.03, "random_state": 0}
 FOLDS = StratifiedKFold(3, shuffle=True, random_state=0)

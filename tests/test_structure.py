@@ -1,6 +1,7 @@
 """The architecture, held by tests: what imports what, and what is exported."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,56 +10,20 @@ import skdense
 
 PACKAGE = Path(skdense.__file__).parent
 
-# Imports point to the left, never to the right or sideways within a level.
-LEVELS = [
-    {"_sklearn_bases", "_warnings"},
-    {"_disk_cache", "_garbage", "_held_interrupts", "_sparse", "_standardizing"},
-    {"_tensorflow"},
-    {"_activations", "_keras_objects"},
-    {"_network"},
-    {"_comparing", "_html", "_keras_view", "_onnx_graph", "_reading_keras"},
-    {
-        "training.early_stopping",
-        "training.forward",
-        "training.losses",
-        "training.naming",
-        "training.optimizers",
-        "training.prefetching",
-        "training.progress",
-        "training.stand_in",
-    },
-    {"training.borrowing", "training.metrics", "training.packing"},
-    {"training.task"},
-    {"training.batches", "training.program", "training.schedules"},
-    {
-        "training.callbacks",
-        "training.evaluation",
-        "training.gradients",
-        "training.initializers",
-        "training.keras_data",
-        "training.watching",
-    },
-    {"training.keras_engine", "training.networks", "training.room"},
-    {"training.loop"},
-    {"training.engines"},
-    {"training"},
-    {"_heads", "_interruption", "_labels", "_parameters", "_validation"},
-    {"_adopting", "_agreement", "_class_weights", "_rows", "_targets"},
-    {"_continuing", "_scoring"},
-    {"_archive", "_copying", "_document", "_domains", "_pickling", "_sklearn_callbacks"},
-    {"_wholeness"},
-    {"_saving"},
-    {"_task"},
-    {"_base"},
-    {"_classifier", "_regressor"},
-    {"_histories", "_onnx", "_panels", "_persistence", "_samples"},
-    {"_sample_panels", "_training_history_display"},
-    {"_error_analysis_display"},
+# Imports point to the left, never to the right. Within a room they make no circles.
+ROOMS = [
+    {"_backend"},
+    {"_networks"},
+    {"_training"},
+    {"_problem"},
+    {"_files"},
+    {"_estimators"},
+    {"_displays", "_load", "_onnx"},
     {""},
 ]
 PRIVATE = {
-    ("_parameters", "sklearn.utils._param_validation"),
-    ("_tensorflow", "tensorflow.python.framework"),
+    ("_backend.loading", "tensorflow.python.framework"),
+    ("_problem.constraints", "sklearn.utils._param_validation"),
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -68,8 +33,12 @@ MODULES = {
 }
 
 
+def room(module):
+    return module.partition(".")[0]
+
+
 def level(module):
-    return next(number for number, modules in enumerate(LEVELS) if module in modules)
+    return next(number for number, rooms in enumerate(ROOMS) if room(module) in rooms)
 
 
 def imports(path):
@@ -89,16 +58,38 @@ def imports(path):
                 yield node, f"skdense.{inner}" if inner in MODULES else start
 
 
-def test_every_module_has_its_level():
-    assert set(MODULES) == set().union(*LEVELS)
+def imported_modules(module):
+    """Return the modules of this package that one imports."""
+    names = [name for _, name in imports(MODULES[module]) if room(name) == "skdense"]
+    return {name.removeprefix("skdense").removeprefix(".") for name in names}
+
+
+def test_every_module_is_in_a_room():
+    assert {room(module) for module in MODULES} == set().union(*ROOMS)
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_one_way(module):
-    for _, name in imports(MODULES[module]):
-        if name.partition(".")[0] == "skdense":
-            imported = name.removeprefix("skdense").removeprefix(".")
-            assert level(imported) < level(module), f"{module} imports {imported}"
+    for imported in imported_modules(module):
+        is_beside = room(imported) == room(module) and "." in module
+        assert is_beside or level(imported) < level(module), f"{module} imports {imported}"
+
+
+def test_imports_make_no_circles():
+    graph = {module: imported_modules(module) for module in MODULES}
+    assert tuple(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("room", sorted(set().union(*ROOMS)))
+def test_each_room_says_what_lives_there(room):
+    path = PACKAGE / room / "__init__.py"
+    if path.exists():
+        assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_modules_are_short(module):
+    assert len(MODULES[module].read_text().splitlines()) < 400
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -108,9 +99,9 @@ def test_heavy_imports_stay_inside_functions(module):
         if package in {"tensorflow", "keras", "matplotlib", "pandas"}:
             assert node.col_offset > 0, f"{module} imports {name} at its top"
         if package in {"tensorflow", "keras"}:
-            assert module == "_tensorflow", f"{module} imports {name} itself"
+            assert module == "_backend.loading", f"{module} imports {name} itself"
         if package == "sklearn":
-            assert not module.startswith("training")
+            assert room(module) not in {"_backend", "_networks", "_training"}
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -136,7 +127,7 @@ def test_exported_names():
         "set_cache_dir",
         "to_onnx",
     }
-    public = {name for name in vars(skdense) if not name.startswith("_")} - {"training"}
+    public = {name for name in vars(skdense) if not name.startswith("_")}
     assert public == set(skdense.__all__)
     for name in skdense.__all__:
         assert getattr(skdense, name).__doc__

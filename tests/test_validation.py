@@ -31,7 +31,7 @@ from skdense import (
     KerasDenseRegressor,
     SlowEngineWarning,
 )
-from skdense.training import trace_count
+from skdense._training.program import trace_count
 
 # float32 data, so that its dtype does not hang on the number of rows. Classes of 60, 20 and 10.
 RNG = np.random.default_rng(0)
@@ -487,7 +487,7 @@ def test_epochs_run_several_or_one_at_a_time_are_the_same(monkeypatch, patience)
     network = small(KerasDenseClassifier, **STOPPING | {"patience": patience})
     several = clone(network).fit(X, CLASSES)
     # As many steps as one epoch of 81 rows has.
-    monkeypatch.setattr("skdense.training.batches._MOST_STEPS", 6)
+    monkeypatch.setattr("skdense._training.batches._MOST_STEPS", 6)
     single = clone(network).fit(X, CLASSES)
     assert several.history_ == single.history_
     assert_same_weights(several, single)

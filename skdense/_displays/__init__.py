@@ -1,0 +1,1 @@
+"""Pictures of trainings and of errors, drawn with matplotlib."""

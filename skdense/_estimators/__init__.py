@@ -1,0 +1,1 @@
+"""The estimators, and what scikit-learn expects of them."""

@@ -1,0 +1,530 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Tags
+
+from .._backend.keras_objects import ActivationFunction
+from .._problem.class_weights import class_weights, weigh
+from .._problem.constraints import checked_parameters
+from .._problem.cross_checks import check_stream_agreement
+from .._problem.data_checks import check_training_data, check_weights
+from .._problem.labels import Labels, is_table, labels_of_stream, require_all_classes
+from .._problem.output_layer import (
+    Head,
+    classification_head,
+    labels_head,
+    sees_two_classes_by_one_unit,
+)
+from .._problem.rows import Rows, rows_with_weight
+from .._problem.targets import ClassTarget, LabelsTarget, class_target, labels_target
+from .._problem.tasks import precision_of_chunk, resolve_output
+from .base import KerasDenseBase
+from .copies import replaced_at_once
+from .from_keras import adopted, labels_of_outputs, sorted_by_class
+from .sklearn_bases import ClassifierMixin
+from .sklearn_callbacks import with_callbacks
+
+Array = NDArray[Any]
+
+
+class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
+    """Dense neural network for classification, trained by Keras.
+
+    Parameters
+    ----------
+    units : int or sequence of int, default=128
+        Width of every hidden layer, or one width per hidden layer.
+    depth : int or None, default=None
+        Number of hidden layers. None means 2, or the length of `units` if that is a
+        sequence, which a number must not contradict. 0 is a linear model.
+    activation : str, callable, or sequence of them, default="relu"
+        Keras name or callable of the hidden layers' activation, or one per hidden layer.
+    dropout : float or sequence of float, default=0.0
+        Rate of dropout after each hidden layer, or one per hidden layer; below 1.
+    batch_normalization : bool, default=False
+        Whether each hidden layer is normalised before its activation.
+    kernel_initializer : str, callable or keras.initializers.Initializer, \
+            default="glorot_uniform"
+        How the kernels start. A name or an initializer without a seed takes its seed from
+        `random_state`.
+    l1, l2 : float, default=0.0
+        Penalties on every kernel, the last one too, added to the loss as
+        ``keras.regularizers.L1L2`` defines them.
+    output_activation : str or callable, default="auto"
+        Activation of the output layer. "auto" is one sigmoid unit for two classes and softmax
+        for more, or what a given `loss` needs. "softmax" gives one unit per class also for
+        two classes.
+    loss : str, callable or keras.losses.Loss, default="auto"
+        Keras name, loss object, or function of (y_true, y_pred). "auto" is cross-entropy.
+        Sparse losses get class indices, (n, 1); others get one column of 0 and 1 for two
+        classes seen by one unit, and one column per class otherwise.
+    metrics : str, callable, list of them, or None, default=None
+        Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
+        functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
+        an epoch as Keras does, whatever the rows weigh.
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Keras name, or an optimizer, which is only read: each fit starts a fresh one.
+    learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
+            default=None
+        None keeps the optimizer's own.
+    weight_decay : float or None, default=None
+        As in Keras' optimizers. None keeps the optimizer's own.
+    clipnorm : float or None, default=None
+        Bound on the norm of each weight's gradient. None keeps the optimizer's own clipping.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
+        8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
+    epochs : int, default=100
+        Passes over the data.
+    shuffle : bool, default=True
+        Whether each epoch visits the rows in a new order, drawn from `random_state`.
+    early_stopping : bool, default=False
+        Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
+    validation_fraction : float or None, default=None
+        Share of the rows that is held out and watched, shuffled and in the proportions of the
+        classes, or of the combinations of labels where these repeat. None means 0.1 with
+        `early_stopping` and none without. A number without `early_stopping` records the
+        validation history and trains all epochs. Arguments `X_val` and `y_val` of `fit` take its
+        place.
+    scoring : str, callable or None, default="loss"
+        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
+        is the `score` of the estimator. Scores are recorded as "val_score".
+    patience : int, default=10
+        Epochs in a row without an improvement by more than `min_delta`, at which to stop.
+    min_delta : float, default=0.0
+        Improvement of the watched score that counts.
+    refit_full : bool, default=False
+        Whether, after early stopping, to train anew on all rows, those of `X_val` included, for
+        `best_epoch_` epochs. `history_` and `n_iter_` stay those of the watched training, and
+        callbacks see only that one.
+    class_weight : {"balanced"}, dict or None, default=None
+        Weights of the classes, which multiply sample weights, also on validation rows. "balanced"
+        is ``n_samples / (n_classes * count)``, counting rows by their weight; with several
+        labels, of each label, multiplied. Labels that a dict leaves out weigh 1. It may name labels
+        that y lacks, as a fold may, where it names all that y has.
+    warm_start : bool, default=False
+        Whether another `fit` goes on where the last one stopped: with the weights of its last
+        epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
+        rate, penalties, dropout rates and the like may change between the fits, the layers and the
+        loss may not; another optimizer or engine begins its state anew. The best score so far
+        counts on while the same rows are watched; patience that ran out starts over.
+    callbacks : keras.callbacks.Callback, list of them, or None, default=None
+        Used as they are given, and handed back without the model, so that what they recorded
+        is theirs; fits in other threads that share one wait for each other. `clone` copies them,
+        and shares what has no copy, such as a progress bar. A learning rate that they changed
+        starts over at the next fit. Their `model` is built when one first looks at it. Callbacks
+        that act on batches, SwapEMAWeights and BackupAndRestore need the Keras engine. Under
+        `early_stopping` the best weights are kept, whatever callbacks restore at the end.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
+        in one batch. Predictions come in the dtype of X.
+    verbose : {0, 1, 2}, default=0
+        Silent, a progress bar over the epochs, or one line per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, row order and dropout. Fits with the same int give the same
+        bits on one machine. None draws from NumPy's global random state, as everywhere in
+        scikit-learn. An instance is drawn from by each fit, also by one that fails later.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        What trains: the compiled program, or ``keras.Model.fit``, many times slower. "auto"
+        falls back on Keras, with a warning, where the compiled program does not cover the
+        optimizer or the loss; "compiled" is an error there.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The class labels, sorted; with several labels the numbers of their columns.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+    n_outputs_ : int
+        Number of units in the output layer.
+    n_iter_ : int
+        Number of epochs run, those of earlier fits included that this one went on from; the
+        length of every list in `history_`. After `refit_full`, of the watched training.
+    best_epoch_ : int
+        Counted from 1. The epoch of the best watched score, whose weights are kept under early
+        stopping, and for how many epochs `refit_full` trained; without validation the last one.
+    validation_indices_ : ndarray of shape (n_held_out,)
+        Rows of X that were held out by `validation_fraction`.
+    history_ : dict of str to list of float
+        Under Keras' names, one value per epoch: "loss", the training loss with penalties,
+        the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
+        `scoring` is a scorer, and what callbacks add, such as "learning_rate".
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Kernel of each dense layer.
+    intercepts_ : list of ndarray of shape (n_units,)
+        Bias of each dense layer.
+    engine_ : {"compiled", "keras"}
+        Which engine ran.
+
+    See Also
+    --------
+    KerasDenseRegressor : The same for numbers as targets.
+
+    Notes
+    -----
+    Training minimises, over batches, the sum of sample weight times loss divided by the number
+    of rows, Keras' default reduction. Sample weights are first scaled to a mean of 1 over the
+    rows of positive weight.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdense import KerasDenseClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = KerasDenseClassifier(units=16, learning_rate=0.01, random_state=0)
+    >>> make_pipeline(StandardScaler(), network).fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    classes_: Array
+    _labels: Labels
+    _target: ClassTarget | LabelsTarget
+    _class_weights: Array | None
+
+    def __init__(
+        self,
+        *,
+        units: int | Sequence[int] = 128,
+        depth: int | None = None,
+        activation: str | Callable[..., Any] | Sequence[Any] = "relu",
+        dropout: float | Sequence[float] = 0.0,
+        batch_normalization: bool = False,
+        kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        output_activation: str | Callable[..., Any] = "auto",
+        loss: str | Callable[..., Any] = "auto",
+        metrics: Any = None,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        epochs: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float | None = None,
+        scoring: str | Callable[..., float] | None = "loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        refit_full: bool = False,
+        class_weight: Literal["balanced"] | dict[Any, float] | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        verbose: Literal[0, 1, 2] = 0,
+        random_state: Any = None,
+        engine: Literal["auto", "compiled", "keras"] = "auto",
+    ) -> None:
+        self.units = units
+        self.depth = depth
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_normalization = batch_normalization
+        self.kernel_initializer = kernel_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.output_activation = output_activation
+        self.loss = loss
+        self.metrics = metrics
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.patience = patience
+        self.min_delta = min_delta
+        self.refit_full = refit_full
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.dtype = dtype
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+            Inputs, at a scale near 1; see ``sklearn.preprocessing.StandardScaler``.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels: strings, integers or booleans. Or an indicator matrix of 0 and 1, for
+            rows that have several labels or none.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
+            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
+            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+        y_val : array-like, default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters, and as soon as the training loss is NaN or
+            infinite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
+            Inside of a search, the interruption ends the search.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        scikit-learn's callbacks take no part in it; Keras' see each call as a training.
+
+        The first call on an unfitted estimator starts a network; its automatic batch size and
+        dtype, and the unit of sample weights, hold for all later calls. A fitted estimator goes
+        on exactly from where it is. For that every one keeps the state of its optimizer, with Adam
+        twice the size of the weights, in memory, pickles and files. Where early stopping put an
+        earlier epoch back, the optimizer begins anew from there.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        classes : array-like of shape (n_classes,) or None, default=None
+            All classes that are ever to come. Needed in the first call, unless y is an indicator
+            matrix.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters. The estimator is then as it was before.
+        """
+        check_stream_agreement(checked_parameters(self))
+        with replaced_at_once(self) as twin:
+            is_first = not twin.__sklearn_is_fitted__()
+            labels = labels_of_stream(classes, y, None if is_first else twin._labels)
+            precision = precision_of_chunk(twin, X, sample_weight)
+            rows = twin._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
+            twin._partial_fit(rows)
+        return self
+
+    @classmethod
+    def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
+        """Make a fitted classifier of a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Sequential
+            Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
+            activations; no classes derived from these, and no quantized layers. If
+            compiled, its loss says what the outputs are, and further training begins with a fresh
+            optimizer like its own.
+        classes : array-like of shape (n_classes,) or None, default=None
+            Labels in the order of the outputs; a single output is for the second one. None
+            numbers them. `classes_` are sorted, as always, and the outputs with them.
+        multi_label : bool, default=False
+            Whether each output is for a label of its own, of which a row may have several.
+
+        Returns
+        -------
+        KerasDenseClassifier
+            With the parameters that describe the model, and an empty `history_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is none of these, has layers of another kind or weights that are not
+            finite, which the message names, or gives other outputs than what was read, on a few
+            rows of random numbers.
+
+        Notes
+        -----
+        Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
+        needs layers in this estimator's order (dense, normalization, activation, dropout), and
+        has momentum and epsilon of normalization, and penalties, as this estimator has them. It
+        trains all layers, also those that were frozen, and knows no constraints.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skdense import KerasDenseClassifier
+        >>> layers = [keras.Input((4,)), keras.layers.Dense(3, "softmax")]
+        >>> network = KerasDenseClassifier.from_keras(keras.Sequential(layers), classes=list("abc"))
+        >>> network.predict_proba([[0.0, 0.0, 0.0, 0.0]])
+        array([[0.33333333, 0.33333333, 0.33333333]])
+        """
+        found = adopted(model)
+        self = cls(**found.parameters)
+        if multi_label:
+            self._labels, weights = labels_of_outputs(found, classes), found.weights
+        else:
+            self._labels, weights = sorted_by_class(found, classes)
+        self.classes_, self._class_weights = self._labels.values, None
+        head = self._settle_head(*resolve_output(self))
+        n_units = found.network.n_outputs
+        make = labels_target if multi_label else partial(class_target, len(self.classes_))
+        return self._take_network(found.network, weights, make(n_units, head))
+
+    def predict(self, X: Any) -> Array:
+        """Predict the class of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of ``classes_``, or an indicator matrix as in `fit`.
+        """
+        fitted = self._snapshot()
+        decision = fitted.decision_function(X)
+        return fitted._labels.decode(fitted._target.choose(decision))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of ``classes_`` and the dtype of X. Rows sum to 1, except for several
+            labels, where each has a probability of its own.
+        """
+        fitted = self._snapshot()
+        outputs = fitted._outputs(X, activate=not fitted._target.answers_from_logits)
+        return fitted._target.probabilities(outputs)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Predict the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits finite
+            also where the probability is too small for that dtype.
+        """
+        fitted = self._snapshot()
+        probabilities = fitted.predict_proba(X)
+        is_small = probabilities < np.finfo(probabilities.dtype).tiny
+        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
+            logarithms = np.log(probabilities)
+        if is_small.any() and fitted._target.has_logarithms:
+            outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
+            logarithms[is_small] = fitted._target.log_probabilities(outputs)[is_small]
+        return logarithms
+
+    def decision_function(self, X: Any) -> Array:
+        """Return what classes are decided by: logits where the network has some.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes) or \
+                (n_samples, n_labels)
+            For two classes positive where ``classes_[1]`` is predicted, and never smaller where
+            its probability is greater: the difference of the logarithms of both probabilities
+            where the output is softmax, sigmoid or logits; of other heads with two units the
+            difference of their scores divided by the larger one. For three or more classes
+            the logits of softmax and sigmoid, else the outputs themselves, the greatest being that
+            of the class predicted. For several labels each one's logit, or output less the
+            threshold, positive where it is predicted.
+        """
+        fitted = self._snapshot()
+        outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
+        return fitted._target.decide(outputs)
+
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        precision: str,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
+        labels: Labels | None = None,
+    ) -> Rows:
+        checks = {"multi_output": is_table(y), "ensure_min_samples": least}
+        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
+        if reset:
+            self._labels = labels or Labels.of(y)
+            self.classes_ = self._labels.values
+        codes = self._labels.encode(y, f"y{suffix}")
+        weights = check_weights(sample_weight, X, suffix)
+        if not suffix:
+            self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
+        weights = weigh(weights, codes, self._class_weights)
+        return rows_with_weight(X, codes, weights, suffix)
+
+    def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
+        # Classes that weigh nothing are none to a new network, and no surprise to another.
+        require_all_classes(self._labels, rows.targets if is_new else rows.y, is_new=is_new)
+
+    def _make_target(self, rows: Rows, head: Head) -> ClassTarget | LabelsTarget:
+        n_classes = len(self.classes_)
+        if self._labels.is_multilabel:
+            return labels_target(n_classes, head)
+        one_unit = n_classes == 2 and sees_two_classes_by_one_unit(head.activation, head.loss)
+        return class_target(n_classes, 1 if one_unit else n_classes, head)
+
+    def _settle_head(self, output_activation: ActivationFunction, loss: Any) -> Head:
+        if self._labels.is_multilabel:
+            return labels_head(output_activation, loss)
+        return classification_head(len(self.classes_), output_activation, loss)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,159 @@
+"""A trained Keras model taken into an estimator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._backend.keras_objects import KerasObject
+from .._networks.comparison import require_same_outputs
+from .._networks.keras_reading import read_model
+from .._networks.network import HiddenLayer, Network, Weights, build_network, rearrange
+from .._networks.stages import Activation, Dense, Dropout, Normalization, Stage
+from .._problem.labels import Labels, distinct
+from .._problem.output_layer import ROWWISE_ACTIVATIONS
+
+
+@dataclass(frozen=True, eq=False)
+class Adopted:
+    """What a Keras model is to an estimator.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        Constructor parameters that describe it.
+    network : Network
+    weights : one dict of arrays per stage of the network
+    """
+
+    parameters: dict[str, Any]
+    network: Network
+    weights: Weights
+
+
+def adopted(model: Any) -> Adopted:
+    """Read a trained model.
+
+    Where its layers come in the order that these parameters stand for, it can be trained on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a model that is no dense network, or computes something else than its layers say.
+    """
+    network, weights = read_model(model)
+    layers = _hidden_layers(network.stages)
+    normalizes = any(isinstance(stage, Normalization) for stage in network.stages)
+    parameters = {
+        "units": tuple(layer.units for layer in layers),
+        "activation": tuple(_as_given(layer.activation) for layer in layers),
+        "dropout": tuple(layer.dropout for layer in layers),
+        "batch_normalization": normalizes,
+        "output_activation": _as_given(network.output.function),
+    }
+    usual = build_network(
+        network.n_inputs, layers, network.n_outputs, network.output.function, normalizes
+    )
+    if _without_linear(usual) == _without_linear(network):
+        network, weights = usual, rearrange(weights, usual)
+    require_same_outputs(model, network, weights)
+    return Adopted(parameters | _compiled_with(model), network, weights)
+
+
+def _compiled_with(model: Any) -> dict[str, Any]:
+    if not model.compiled:
+        return {}
+    if not (isinstance(model.loss, str) or callable(model.loss)):
+        raise ValueError(f"model must have one loss, or not be compiled. Got loss={model.loss!r}.")
+    # A fresh one, since Keras cannot copy an optimizer that has trained.
+    return {"loss": model.loss, "optimizer": KerasObject.of(model.optimizer).build()}
+
+
+def _hidden_layers(stages: tuple[Stage, ...]) -> list[HiddenLayer]:
+    """Say of each dense layer but the last what follows it, in whatever order."""
+    dense = [(n, stage) for n, stage in enumerate(stages) if isinstance(stage, Dense)]
+    layers = []
+    for (start, layer), (stop, _) in pairwise(dense):
+        others = stages[start:stop]
+        functions = [stage.function for stage in others if isinstance(stage, Activation)]
+        rates = [stage.rate for stage in others if isinstance(stage, Dropout)]
+        layers.append(HiddenLayer(layer.n_units, [*functions, "linear"][0], [*rates, 0.0][0]))
+    return layers
+
+
+def _without_linear(network: Network) -> list[Stage]:
+    return [stage for stage in network.stages if stage != Activation("linear")]
+
+
+def _as_given(activation: Any) -> Any:
+    return activation.build() if isinstance(activation, KerasObject) else activation
+
+
+def labels_of_outputs(found: Adopted, classes: Any) -> Labels:
+    """Return labels of which a row may have several, one for each output.
+
+    Raises
+    ------
+    ValueError
+        If classes are given, which only columns are here.
+    """
+    if classes is not None:
+        raise ValueError(
+            "classes must be None with multi_label=True, where labels are columns of an indicator "
+            f"matrix. Got {classes!r}."
+        )
+    return Labels(np.arange(found.network.n_outputs), is_multilabel=True)
+
+
+def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
+    """Return labels, sorted as scikit-learn has them, and weights with outputs in their order.
+
+    Parameters
+    ----------
+    found : Adopted
+    classes : array-like of shape (n_classes,) or None
+        In the order of the outputs; of a single one, the class that it speaks for comes second.
+        None numbers them.
+
+    Raises
+    ------
+    ValueError
+        If the classes are not as many as the outputs tell apart, not distinct, in no order, or
+        no labels.
+    """
+    n_outputs = found.network.n_outputs
+    n_classes = max(2, n_outputs)
+    if n_outputs == 1 and found.network.output.function in ROWWISE_ACTIVATIONS:
+        raise ValueError(
+            "model must have an output for each class under an activation that they share. Got "
+            f"one output under {found.network.output.function!r}, which is always the same."
+        )
+    given = np.arange(n_classes) if classes is None else classes
+    is_one_for_each = np.asarray(given, dtype=object).shape == (n_classes,)
+    values = distinct(given, "classes") if is_one_for_each else np.array([])
+    if len(values) < n_classes:
+        raise ValueError(
+            f"classes must be {n_classes} different labels, in an array that has the order of the "
+            f"{n_outputs} output(s) of the model. Got {classes!r}."
+        )
+    order = np.unique(np.asarray(given), return_index=True)[1]
+    labels = Labels(values, is_multilabel=False)
+    if (order == np.arange(n_classes)).all():
+        return labels, found.weights
+    return labels, (*found.weights[:-1], _reordered(found, order))
+
+
+def _reordered(found: Adopted, order: Any) -> dict[str, Any]:
+    kernel, bias = found.weights[-1]["kernel"], found.weights[-1]["bias"]
+    if found.network.n_outputs > 1:
+        return {"kernel": kernel[:, order], "bias": bias[order]}
+    if found.network.output.function not in ("sigmoid", "tanh", "linear"):
+        raise ValueError(
+            "classes of a model with a single output must be sorted, unless its activation is "
+            "sigmoid, tanh or linear. Got an output of "
+            f"{found.network.output.function!r}."
+        )
+    return {"kernel": -kernel, "bias": -bias}  # speaks for the other class

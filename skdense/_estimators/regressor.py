@@ -1,0 +1,426 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils import Tags
+
+from .._backend.keras_objects import ActivationFunction
+from .._problem.constraints import checked_parameters
+from .._problem.cross_checks import check_stream_agreement
+from .._problem.data_checks import (
+    check_numbers,
+    check_training_data,
+    check_weights,
+    require_no_dates,
+)
+from .._problem.output_layer import Head, regression_head
+from .._problem.rows import Rows, rows_with_weight
+from .._problem.targets import RegressionTarget, regression_target
+from .._problem.tasks import precision_of_chunk
+from .base import KerasDenseBase
+from .copies import replaced_at_once
+from .from_keras import adopted
+from .sklearn_bases import RegressorMixin
+from .sklearn_callbacks import with_callbacks
+
+Array = NDArray[Any]
+
+
+class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
+    """Dense neural network for regression, trained by Keras.
+
+    Parameters
+    ----------
+    units : int or sequence of int, default=128
+        Width of every hidden layer, or one width per hidden layer.
+    depth : int or None, default=None
+        Number of hidden layers. None means 2, or the length of `units` if that is a
+        sequence, which a number must not contradict. 0 is a linear model.
+    activation : str, callable, or sequence of them, default="relu"
+        Keras name or callable of the hidden layers' activation, or one per hidden layer.
+    dropout : float or sequence of float, default=0.0
+        Rate of dropout after each hidden layer, or one per hidden layer; below 1.
+    batch_normalization : bool, default=False
+        Whether each hidden layer is normalised before its activation.
+    kernel_initializer : str, callable or keras.initializers.Initializer, \
+            default="glorot_uniform"
+        How the kernels start. A name or an initializer without a seed takes its seed from
+        `random_state`.
+    l1, l2 : float, default=0.0
+        Penalties on every kernel, the last one too, added to the loss as
+        ``keras.regularizers.L1L2`` defines them.
+    output_activation : str or callable, default="auto"
+        Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
+    loss : str, callable or keras.losses.Loss, default="auto"
+        Keras name, loss object, or function of (y_true, y_pred). "auto" is the squared error.
+    metrics : str, callable, list of them, or None, default=None
+        Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
+        functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
+        an epoch as Keras does, whatever the rows weigh; in
+        standardised units where the target is standardised.
+    optimizer : str or keras.optimizers.Optimizer, default="adam"
+        Keras name, or an optimizer, which is only read: each fit starts a fresh one.
+    learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
+            default=None
+        None keeps the optimizer's own.
+    weight_decay : float or None, default=None
+        As in Keras' optimizers. None keeps the optimizer's own.
+    clipnorm : float or None, default=None
+        Bound on the norm of each weight's gradient. None keeps the optimizer's own clipping.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
+        8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
+    epochs : int, default=100
+        Passes over the data.
+    shuffle : bool, default=True
+        Whether each epoch visits the rows in a new order, drawn from `random_state`.
+    early_stopping : bool, default=False
+        Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
+    validation_fraction : float or None, default=None
+        Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
+        and none without. A number without `early_stopping` records the validation history and
+        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place.
+    scoring : str, callable or None, default="loss"
+        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
+        is the `score` of the estimator. Scores are recorded as "val_score".
+    patience : int, default=10
+        Epochs in a row without an improvement by more than `min_delta`, at which to stop.
+    min_delta : float, default=0.0
+        Improvement of the watched score that counts; of a loss, in
+        standardised units where the target is standardised.
+    refit_full : bool, default=False
+        Whether, after early stopping, to train anew on all rows, those of `X_val` included, for
+        `best_epoch_` epochs. `history_` and `n_iter_` stay those of the watched training, and
+        callbacks see only that one.
+    standardize_target : bool, default=True
+        Whether to learn (y - mean) / standard deviation, which needs no other learning rate
+        for dollars than for millions. Done with a linear output and squared error, absolute
+        error, Huber or log-cosh loss; the delta of Huber then counts in standard deviations
+        of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in the
+        target's own units.
+    warm_start : bool, default=False
+        Whether another `fit` goes on where the last one stopped: with the weights of its last
+        epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
+        rate, penalties, dropout rates and the like may change between the fits, the layers and the
+        loss may not; another optimizer or engine begins its state anew. The best score so far
+        counts on while the same rows are watched; patience that ran out starts over.
+    callbacks : keras.callbacks.Callback, list of them, or None, default=None
+        Used as they are given, and handed back without the model, so that what they recorded
+        is theirs; fits in other threads that share one wait for each other. `clone` copies them,
+        and shares what has no copy, such as a progress bar. A learning rate that they changed
+        starts over at the next fit. Their `model` is built when one first looks at it. Callbacks
+        that act on batches, SwapEMAWeights and BackupAndRestore need the Keras engine. Under
+        `early_stopping` the best weights are kept, whatever callbacks restore at the end.
+    dtype : {"auto", "float32", "float64"}, default="auto"
+        Precision of training. "auto" is float32, but float64 for float64 data whose rows fit
+        in one batch. Predictions come in the dtype of X, or in float64 where float32 cannot
+        hold y.
+    verbose : {0, 1, 2}, default=0
+        Silent, a progress bar over the epochs, or one line per epoch.
+    random_state : int, RandomState instance or None, default=None
+        Seeds initial weights, row order and dropout. Fits with the same int give the same
+        bits on one machine. None draws from NumPy's global random state, as everywhere in
+        scikit-learn. An instance is drawn from by each fit, also by one that fails later.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        What trains: the compiled program, or ``keras.Model.fit``, many times slower. "auto"
+        falls back on Keras, with a warning, where the compiled program does not cover the
+        optimizer or the loss; "compiled" is an error there.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had names that are all strings.
+    n_outputs_ : int
+        Number of units in the output layer.
+    n_iter_ : int
+        Number of epochs run, those of earlier fits included that this one went on from; the
+        length of every list in `history_`. After `refit_full`, of the watched training.
+    best_epoch_ : int
+        Counted from 1. The epoch of the best watched score, whose weights are kept under early
+        stopping, and for how many epochs `refit_full` trained; without validation the last one.
+    validation_indices_ : ndarray of shape (n_held_out,)
+        Rows of X that were held out by `validation_fraction`.
+    history_ : dict of str to list of float
+        Under Keras' names, one value per epoch: "loss", the training loss with penalties,
+        the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
+        `scoring` is a scorer, and what callbacks add, such as "learning_rate". Losses and
+        metrics are in standardised units where the target is standardised.
+    loss_curve_ : list of float
+        ``history_["loss"]``.
+    coefs_ : list of ndarray of shape (n_inputs, n_units)
+        Kernel of each dense layer, in the target's own units.
+    intercepts_ : list of ndarray of shape (n_units,)
+        Bias of each dense layer, in the target's own units.
+    engine_ : {"compiled", "keras"}
+        Which engine ran.
+
+    See Also
+    --------
+    KerasDenseClassifier : The same for classes as targets.
+
+    Notes
+    -----
+    Training minimises, over batches, the sum of sample weight times loss divided by the number
+    of rows, Keras' default reduction. Sample weights are first scaled to a mean of 1 over the
+    rows of positive weight.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdense import KerasDenseRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> network = KerasDenseRegressor(units=16, learning_rate=0.01, random_state=0)
+    >>> make_pipeline(StandardScaler(), network).fit(X, y).score(X, y) > 0.5
+    True
+    """
+
+    _target: RegressionTarget
+
+    def __init__(
+        self,
+        *,
+        units: int | Sequence[int] = 128,
+        depth: int | None = None,
+        activation: str | Callable[..., Any] | Sequence[Any] = "relu",
+        dropout: float | Sequence[float] = 0.0,
+        batch_normalization: bool = False,
+        kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
+        l1: float = 0.0,
+        l2: float = 0.0,
+        output_activation: str | Callable[..., Any] = "auto",
+        loss: str | Callable[..., Any] = "auto",
+        metrics: Any = None,
+        optimizer: Any = "adam",
+        learning_rate: Any = None,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        batch_size: int | Literal["auto"] = "auto",
+        epochs: int = 100,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float | None = None,
+        scoring: str | Callable[..., float] | None = "loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        refit_full: bool = False,
+        standardize_target: bool = True,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        dtype: Literal["auto", "float32", "float64"] = "auto",
+        verbose: Literal[0, 1, 2] = 0,
+        random_state: Any = None,
+        engine: Literal["auto", "compiled", "keras"] = "auto",
+    ) -> None:
+        self.units = units
+        self.depth = depth
+        self.activation = activation
+        self.dropout = dropout
+        self.batch_normalization = batch_normalization
+        self.kernel_initializer = kernel_initializer
+        self.l1 = l1
+        self.l2 = l2
+        self.output_activation = output_activation
+        self.loss = loss
+        self.metrics = metrics
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.scoring = scoring
+        self.patience = patience
+        self.min_delta = min_delta
+        self.refit_full = refit_full
+        self.standardize_target = standardize_target
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.dtype = dtype
+        self.verbose = verbose
+        self.random_state = random_state
+        self.engine = engine
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+            Inputs, at a scale near 1; see ``sklearn.preprocessing.StandardScaler``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
+            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
+            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+        y_val : array-like, default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters, and as soon as the training loss is NaN or
+            infinite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
+            Inside of a search, the interruption ends the search.
+        """
+        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch on a chunk of the data.
+
+        scikit-learn's callbacks take no part in it; Keras' see each call as a training.
+
+        The first call on an unfitted estimator starts a network; its mean and scale of the
+        target, automatic batch size and dtype, and the unit of sample weights, hold for all later
+        calls. A fitted estimator goes on exactly from where it is. For that every one keeps the
+        state of its optimizer, with Adam twice the size of the weights, in memory, pickles and
+        files. Where early stopping put an earlier epoch back, the optimizer begins anew from there.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters. The estimator is then as it was before.
+        """
+        check_stream_agreement(checked_parameters(self))
+        with replaced_at_once(self) as twin:
+            is_first = not twin.__sklearn_is_fitted__()
+            precision = precision_of_chunk(twin, X, sample_weight)
+            twin._partial_fit(twin._read(X, y, sample_weight, precision, reset=is_first))
+        return self
+
+    @classmethod
+    def from_keras(cls, model: Any) -> Self:
+        """Make a fitted regressor of a trained Keras model.
+
+        Parameters
+        ----------
+        model : keras.Sequential
+            Of Dense, Dropout, Activation and BatchNormalization layers, and layers that are
+            activations; no classes derived from these, and no quantized layers. If
+            compiled, further training has its loss, and begins with a fresh optimizer like its own.
+
+        Returns
+        -------
+        KerasDenseRegressor
+            With the parameters that describe the model, and an empty `history_`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the model is none of these, has layers of another kind or weights that are not
+            finite, which the message names, or gives other outputs than what was read, on a few
+            rows of random numbers.
+
+        Notes
+        -----
+        Predictions are the model's. A training that goes on, by `warm_start` or `partial_fit`,
+        needs layers in this estimator's order (dense, normalization, activation, dropout), and
+        has momentum and epsilon of normalization, and penalties, as this estimator has them. It
+        trains all layers, also those that were frozen, and knows no constraints.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from skdense import KerasDenseRegressor
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> KerasDenseRegressor.from_keras(model).predict([[0.0, 0.0]])
+        array([0.])
+        """
+        found = adopted(model)
+        self = cls(**found.parameters, standardize_target=False)
+        n_outputs = found.network.n_outputs
+        target = RegressionTarget(np.zeros(n_outputs), np.ones(n_outputs), is_1d=n_outputs == 1)
+        return self._take_network(found.network, found.weights, target)
+
+    def predict(self, X: Any) -> Array:
+        """Predict the target of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Like the y of `fit`, in the dtype of X, or in float64 where float32 cannot hold y:
+            where it rounds by more than a thousandth of y's standard deviation, or overflows.
+        """
+        fitted = self._snapshot()
+        return fitted._target.decode(fitted._outputs(X))
+
+    def _read(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        precision: str,
+        *,
+        reset: bool,
+        least: int = 1,
+        suffix: str = "",
+    ) -> Rows:
+        checks = {"multi_output": True, "ensure_min_samples": least}
+        if issparse(y):
+            raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
+        require_no_dates(y, f"y{suffix}")
+        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
+        y = check_numbers(y, f"y{suffix}")
+        weights = check_weights(sample_weight, X, suffix)
+        return rows_with_weight(X, y, weights, suffix)
+
+    def _make_target(self, rows: Rows, head: Head) -> RegressionTarget:
+        return regression_target(rows.targets, rows.weights, head, self.standardize_target)
+
+    def _settle_head(self, output_activation: ActivationFunction, loss: Any) -> Head:
+        return regression_head(output_activation, loss)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,239 @@
+"""What each parameter, attribute and field of a file may be by itself.
+
+Names and configurations that only Keras can judge wait until they are used, since loading needs no
+TensorFlow, except for activations without which there is no prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from .._backend.keras_objects import KerasObject
+from .._networks.network import Network
+from .._networks.stages import Activation, Stage
+from .._problem.constraints import as_float, require_domains
+from .._problem.hidden_layers import require_elementwise, resolve_hidden_layers
+from .._problem.labels import Labels
+from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
+from .._problem.validation_score import require_known_scoring
+from .._problem.warm_start import Memory
+from .._training.early_stopping import EarlyStopping
+from .._training.task import OptimizerState, TrainingState
+
+Check = Callable[[Any], bool]
+
+# Steps and epochs that a float64 can still count.
+_MOST_STEPS = 2**53
+# Where the objects come from that parameters may be.
+_MODULES = {
+    "activation": "keras.layers",
+    "output_activation": "keras.layers",
+    "kernel_initializer": "keras.initializers",
+    "loss": "keras.losses",
+    "optimizer": "keras.optimizers",
+    "learning_rate": "keras.optimizers.schedules",
+}
+
+
+def _is(*kinds: type) -> Check:
+    return lambda value: type(value) in kinds
+
+
+def _whole(least: int, most: int = _MOST_STEPS) -> Check:
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def _number(least: float, most: float = inf) -> Check:
+    return lambda value: isinstance(value, float) and least <= value <= most
+
+
+def _one_of(*names: str) -> Check:
+    return lambda value: type(value) is str and value in names
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _all_are(kind: type[list[Any]] | type[tuple[Any, ...]], check: Check) -> Check:
+    return lambda value: isinstance(value, kind) and all(map(check, value))
+
+
+def is_float(value: Any) -> bool:
+    return isinstance(value, float)  # NaN and infinities are scores too
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype in (np.float32, np.float64)
+
+
+def _is_activation(function: Any) -> bool:
+    if not isinstance(function, str | KerasObject):
+        return False
+    require_elementwise("activation", function, function)  # a ValueError unless it is one
+    return True
+
+
+def _are_weights(weights: Iterable[Any]) -> bool:
+    return all(0 <= as_float(weight) < inf for weight in weights)
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _are_labels(values: Any) -> bool:
+    """Say whether these are what `Labels` holds: of one kind that compares, sorted, distinct."""
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or not len(values):
+        return False
+    items = values.tolist()  # a ValueError for what is no text
+    if values.dtype == object and not _are_texts(items):
+        return False
+    if values.dtype.kind == "f" and not all(item.is_integer() for item in items):
+        return False
+    is_known = values.dtype.kind in "biufUMmO"
+    return is_known and bool((values == values).all() and (values[1:] > values[:-1]).all())
+
+
+def _is_stage(value: Any) -> bool:
+    return isinstance(value, Stage)
+
+
+_WEIGHTS = _all_are(tuple, _is(dict))
+LINKS = ("binary logits", "margins", "scores")
+_LINKS_OF_CLASSES = (*LINKS, "probabilities", "log-probabilities", "logits")
+
+_FIELDS: dict[type, dict[str, Check]] = {
+    Activation: {"function": _is_activation},
+    Network: {
+        "n_inputs": _whole(1),
+        "stages": _all_are(tuple, _is_stage),
+        "output": _is(Activation),
+    },
+    ClassTarget: {
+        "n_classes": _whole(2),
+        "n_units": _whole(1),
+        "is_sparse": _is(bool),
+        "link": _one_of(*_LINKS_OF_CLASSES),
+        "decides_on_logits": _is(bool),
+    },
+    LabelsTarget: {
+        "n_units": _whole(1),
+        "link": _one_of(*LINKS),
+        "decides_on_logits": _is(bool),
+    },
+    RegressionTarget: {"mean": is_array, "scale": is_array, "is_1d": _is(bool)},
+    Labels: {"values": _are_labels, "is_multilabel": _is(bool)},
+    Memory: {
+        "seed": _whole(0, np.iinfo(np.int32).max),
+        "batch_size": _optional(_whole(1, np.iinfo(np.int64).max)),
+        "dtype": _one_of("float32", "float64"),
+        "mean_weight": _number(np.finfo(float).tiny, np.finfo(float).max),
+        "watched": _is(str),
+        "state": _optional(_is(TrainingState)),
+    },
+    TrainingState: {
+        "weights": _WEIGHTS,
+        "n_epochs": _whole(0),
+        "optimizer": _optional(_is(OptimizerState)),
+        "stopping": _optional(_is(EarlyStopping)),
+        "best_weights": _optional(_WEIGHTS),
+    },
+    OptimizerState: {
+        "owner": _all_are(tuple, _is(str)),
+        "n_steps": _whole(0),
+        "slots": _all_are(list, _is(tuple)),
+    },
+    EarlyStopping: {
+        "greater_is_better": _is(bool),
+        "patience": _optional(_whole(1, np.iinfo(np.int64).max)),
+        "min_delta": _number(0),
+        "best_score": is_float,
+        "best_epoch": _whole(0),
+        "n_stalled": _whole(0),
+        "_to_beat": is_float,
+    },
+}
+
+# Of parameters that may be any object, what a file holds.
+_PARAMETERS: dict[str, Check] = {
+    "callbacks": lambda value: value is None or value in ([], ()),
+    "class_weight": lambda value: not isinstance(value, dict) or _are_weights(value.values()),
+    "metrics": lambda value: value is None or isinstance(value, str) or _are_texts(value),
+    "optimizer": lambda value: isinstance(value, str | KerasObject),
+}
+_OF_LAYERS = ("units", "depth", "activation", "dropout")
+
+# Of what training left.
+ATTRIBUTES: dict[str, Check] = {
+    "_fit_parameters": _is(dict),
+    "_memory": _is(Memory),
+    "_network": _is(Network),
+    "_weights": _WEIGHTS,
+    "best_epoch_": _whole(0),
+    "engine_": _one_of("compiled", "keras"),
+    "history_": _is(dict),
+    "n_features_in_": _whole(1),
+    "n_iter_": _whole(0),
+    "n_outputs_": _whole(1),
+}
+ATTRIBUTES_OF_KINDS: dict[str, dict[str, Check]] = {
+    "KerasDenseClassifier": {
+        "_class_weights": _optional(is_array),
+        "_labels": _is(Labels),
+        "_target": _is(ClassTarget, LabelsTarget),
+        "classes_": _are_labels,
+    },
+    "KerasDenseRegressor": {"_target": _is(RegressionTarget)},
+}
+OPTIONAL_ATTRIBUTES: dict[str, Check] = {
+    "feature_names_in_": lambda names: names.dtype == object,
+    "validation_indices_": lambda index: index.dtype.kind == "i" and index.ndim == 1,
+}
+
+
+def require(is_as_written: bool, name: str) -> None:
+    if not is_as_written:
+        raise ValueError(f"{name} does not fit the rest")
+
+
+def require_fields(record: Any) -> None:
+    """Raise ValueError unless fields of a record, and of all within it, may be what they are."""
+    if isinstance(record, tuple | list):
+        for item in record:
+            require_fields(item)
+    elif is_dataclass(record) and type(record) in _FIELDS:
+        checks = _FIELDS[type(record)]
+        for name in (field.name for field in fields(record)):
+            value = getattr(record, name)
+            require(checks[name](value), f"{name} of {type(record).__name__}")
+            require_fields(value)
+
+
+def require_parameters(parameters: dict[str, Any], owner: str) -> None:
+    """Raise an error unless described parameters are each in its domain, and what files hold."""
+    plain = {
+        name: value
+        for name, value in parameters.items()
+        if not (isinstance(value, KerasObject) and value.module == _MODULES.get(name))
+    }
+    require_domains(plain, owner)
+    for name in parameters.keys() & _PARAMETERS.keys():
+        require(_PARAMETERS[name](parameters[name]), name)
+    _require_hidden_layers(**{name: parameters[name] for name in _OF_LAYERS})
+    if "scoring" in parameters:
+        require_known_scoring(parameters["scoring"])
+
+
+def _require_hidden_layers(units: Any, depth: Any, activation: Any, dropout: Any) -> None:
+    """Raise ValueError unless these are of as many layers, whatever the activations are."""
+    if not isinstance(activation, str | KerasObject):
+        require(all(isinstance(item, str | KerasObject) for item in activation), "activation")
+        activation = ["linear"] * len(activation)
+    given = activation if isinstance(activation, list) else "linear"
+    resolve_hidden_layers(units, depth, given, dropout)

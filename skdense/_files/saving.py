@@ -1,0 +1,88 @@
+"""A fitted estimator to a file, which holds data only."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from .archive import write
+from .field_checks import require_parameters
+from .pickling import described, with_waiting
+from .values import Array, UnknownKindError, encoded
+from .whole_checks import require_whole
+
+# What training left, of what a file holds; each estimator has some of it.
+FITTED = (
+    "_class_weights",
+    "_fit_parameters",
+    "_labels",
+    "_memory",
+    "_network",
+    "_target",
+    "_weights",
+    "best_epoch_",
+    "classes_",
+    "engine_",
+    "feature_names_in_",
+    "history_",
+    "n_features_in_",
+    "n_iter_",
+    "n_outputs_",
+    "validation_indices_",
+)
+_LIBRARIES = ("skdense", "scikit-learn", "tensorflow", "keras", "numpy")
+
+
+def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
+    """Write an estimator to a file; see ``KerasDenseBase.save``."""
+    if type(estimator).__module__.partition(".")[0] != "skdense":
+        raise TypeError(
+            "save keeps KerasDenseClassifier and KerasDenseRegressor, whose files hold no code. "
+            f"Got an estimator of the class {type(estimator).__qualname__}. Pickle it."
+        )
+    arrays: list[Array] = []
+    known = with_waiting(vars(estimator))  # not through the estimator, which would build objects
+    parameters = {name: described(known[name]) for name in signature(type(estimator)).parameters}
+    fitted = {name: described(known[name]) for name in FITTED if name in known}
+    document = {
+        "estimator": type(estimator).__name__,
+        "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "parameters": _encoded(estimator, parameters, arrays),
+        "fitted": _encoded(estimator, fitted, arrays),
+    }
+    _require_loadable(type(estimator).__name__, parameters, fitted)
+    write(Path(path), document, arrays)
+
+
+def _require_loadable(kind: str, parameters: dict[str, Any], fitted: dict[str, Any]) -> None:
+    """Raise ValueError for what loading would refuse, while there still is an estimator."""
+    require_parameters(parameters, kind)
+    try:
+        if fitted:
+            require_whole(kind, fitted)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            "save keeps estimators with all that a finished fit leaves, as it leaves it. Got one "
+            f"of which {error}. Fit it again."
+        ) from error
+
+
+def _encoded(estimator: Any, values: dict[str, Any], arrays: list[Array]) -> dict[str, Any]:
+    """Return documents of attributes; TypeError names those that a file does not hold."""
+    documents, refused = {}, {}
+    for name, value in values.items():
+        try:
+            documents[name] = encoded(value, arrays)
+        except UnknownKindError:
+            refused[name] = getattr(estimator, name)
+    if refused:
+        shown = ", ".join(f"{name}={value!r}" for name, value in refused.items())
+        raise TypeError(
+            "save keeps numbers, strings and objects of Keras that its configuration describes, "
+            f"no functions, callbacks or classes of your own. Got {shown}. Use names that Keras "
+            "knows and set what only training needs to None, or pickle the estimator."
+        )
+    return documents

@@ -1,0 +1,200 @@
+"""Python values as what JSON holds, arrays apart, and back; only of kinds that are listed here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.keras_objects import KerasObject, is_safe_to_build
+from .._networks.network import Network
+from .._networks.stages import STAGES
+from .._problem.labels import Labels
+from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
+from .._problem.warm_start import Memory
+from .._training.early_stopping import EarlyStopping
+from .._training.task import OptimizerState, TrainingState
+
+Array = NDArray[Any]
+
+_RECORDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        ClassTarget,
+        EarlyStopping,
+        Labels,
+        LabelsTarget,
+        Memory,
+        Network,
+        OptimizerState,
+        RegressionTarget,
+        TrainingState,
+    )
+}
+
+
+def _record_kinds() -> dict[str, Any]:
+    return _RECORDS | STAGES
+
+
+# By chance two are rare; -1 and -2 have the same.
+_MOST_OF_ONE_HASH = 8
+
+
+class UnknownKindError(TypeError):
+    """A value is of no kind that a document holds."""
+
+
+def encoded(value: Any, arrays: list[Array]) -> Any:
+    """Return what JSON holds for a value, and append its arrays to a list.
+
+    Text, whole and finite numbers, booleans, None and lists stay what they are; all else becomes
+    a dict with one entry, of its kind and what it is made of.
+
+    Raises
+    ------
+    UnknownKindError
+        For functions and other objects.
+    """
+
+    def inner(item: Any) -> Any:
+        return encoded(item, arrays)
+
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {"float": str(value)}
+    if type(value) is list:
+        return [inner(item) for item in value]
+    if type(value) is tuple:
+        return {"tuple": [inner(item) for item in value]}
+    if type(value) is dict:
+        return {"dict": [[inner(key), inner(item)] for key, item in value.items()]}
+    if isinstance(value, np.ndarray | np.generic):
+        return _encoded_array(value, arrays, inner)
+    if isinstance(value, np.random.RandomState):
+        return {"RandomState": inner(value.get_state())}
+    if isinstance(value, KerasObject):
+        if value.user_classes or not is_safe_to_build(value.serialized):
+            raise UnknownKindError
+        return {"KerasObject": value.config}
+    if _record_kinds().get(type(value).__name__) is not type(value):
+        raise UnknownKindError
+    return {type(value).__name__: {f.name: inner(getattr(value, f.name)) for f in fields(value)}}
+
+
+def _encoded_array(
+    value: Array | np.generic, arrays: list[Array], inner: Callable[[Any], Any]
+) -> Any:
+    if value.dtype == object:
+        return {"objects": [list(value.shape), [inner(item) for item in value.ravel().tolist()]]}
+    arrays.append(np.asarray(value))
+    return {"array" if isinstance(value, np.ndarray) else "number": len(arrays) - 1}
+
+
+def decoded(value: Any, arrays: list[Array]) -> Any:
+    """Return the value that `encoded` made a document of.
+
+    Raises
+    ------
+    Exception
+        Of whatever kind, for what `encoded` does not write.
+    """
+    if isinstance(value, list):
+        return [decoded(item, arrays) for item in value]
+    if not isinstance(value, dict):
+        return value
+    [(kind, content)] = value.items()
+    if kind in _record_kinds():
+        own = {name: decoded(item, arrays) for name, item in content.items()}
+        return _record(_record_kinds()[kind], own)
+    return _DECODERS[kind](content, arrays)
+
+
+def _record(kind: Any, own: dict[str, Any]) -> Any:
+    """Make a dataclass of all its fields, those that its constructor does not take included.
+
+    A file of an earlier release may lack those that came later with a default.
+    """
+    defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    own = defaults | own
+    if own.keys() != {field.name for field in fields(kind)}:
+        raise ValueError(f"{kind.__name__} of {sorted(own)}")
+    record = object.__new__(kind)
+    record.__dict__.update(own)
+    return record
+
+
+def _array(number: Any, arrays: list[Array]) -> Array:
+    if type(number) is not int or number < 0:
+        raise ValueError(f"array {number!r}")
+    return arrays[number]
+
+
+def _objects(content: Any, arrays: list[Array]) -> Array:
+    shape, items = content
+    array = np.empty(len(items), object)
+    array[:] = [decoded(item, arrays) for item in items]
+    return array.reshape(shape)
+
+
+def _number(number: Any, arrays: list[Array]) -> Any:
+    array = _array(number, arrays)
+    if array.shape:
+        raise ValueError(f"a number of shape {array.shape}")
+    return array[()]
+
+
+def _dict(pairs: Any, arrays: list[Array]) -> dict[Any, Any]:
+    items = [(decoded(key, arrays), decoded(item, arrays)) for key, item in pairs]
+    # Keys of one hash, which anybody finds for numbers, take time by the square of their number.
+    _, counts = np.unique([hash(key) for key, _ in items], return_counts=True)
+    if counts.max(initial=0) > _MOST_OF_ONE_HASH:
+        raise ValueError(f"a dict with {counts.max()} keys of one hash")
+    found = dict(items)
+    if len(found) < len(items):
+        raise ValueError("a dict with keys that are equal")
+    return found
+
+
+def _random_state(content: Any, arrays: list[Array]) -> np.random.RandomState:
+    name, key, position, has_gauss, gauss = decoded(content, arrays)
+    is_state = (
+        name == "MT19937"
+        and (key.dtype, key.shape) == (np.uint32, (624,))
+        and key[1:].any()  # or else it draws nothing but 0
+        and type(position) is int
+        and 0 <= position <= 624  # NumPy reads the key from there, whatever lies there
+        and has_gauss in (0, 1)
+        and math.isfinite(gauss)
+    )
+    if not is_state:
+        raise ValueError("a RandomState that cannot be one")
+    state = np.random.RandomState(0)
+    state.set_state((name, key, position, has_gauss, gauss))
+    return state
+
+
+def _keras_object(config: Any, arrays: list[Array]) -> KerasObject:
+    serialized = json.loads(config)
+    is_described = isinstance(serialized, dict) and isinstance(serialized.get("config"), dict)
+    if not is_described or "class_name" not in serialized or not is_safe_to_build(serialized):
+        raise ValueError(f"an object of Keras that is not built from files: {config[:200]}")
+    return KerasObject(json.dumps(serialized, sort_keys=True))
+
+
+_DECODERS: dict[str, Callable[[Any, list[Array]], Any]] = {
+    "KerasObject": _keras_object,
+    "RandomState": _random_state,
+    "array": _array,
+    "dict": _dict,
+    "float": lambda text, arrays: float(text),
+    "number": _number,
+    "objects": _objects,
+    "tuple": lambda items, arrays: tuple(decoded(item, arrays) for item in items),
+}

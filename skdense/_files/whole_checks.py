@@ -1,0 +1,216 @@
+"""Whether what a file holds makes an estimator, lest damage come to light after it has loaded."""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from .._backend.keras_objects import KerasObject, loss_name
+from .._networks.network import Network
+from .._networks.stages import Activation, Dense, Stage
+from .._problem.output_layer import (
+    SPARSE_LOSSES,
+    Head,
+    classification_head,
+    labels_head,
+    regression_head,
+)
+from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
+from .._problem.warm_start import KEPT_PARAMETERS
+from .._training.task import OptimizerState, TrainingState
+from .field_checks import (
+    ATTRIBUTES,
+    ATTRIBUTES_OF_KINDS,
+    LINKS,
+    OPTIONAL_ATTRIBUTES,
+    is_array,
+    is_float,
+    require,
+    require_fields,
+    require_parameters,
+)
+
+# How Keras names the slots of a weight in the models that this package builds.
+_SLOT_OF_KERAS = re.compile(r"skdense_[a-z]+_(\d+)_([a-z]+)_")
+_UNNAMED_SLOT = "variable"
+
+
+def require_whole(kind: str, fitted: dict[str, Any]) -> None:
+    """Raise an error unless the attributes that training left are there and fit together.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the estimator's class.
+    fitted : dict of str to object
+        Described, not built.
+    """
+    checks = ATTRIBUTES | ATTRIBUTES_OF_KINDS[kind]
+    optional = {name: c for name, c in OPTIONAL_ATTRIBUTES.items() if name in fitted}
+    require(fitted.keys() == (checks | optional).keys(), f"{sorted(fitted)}, which it holds,")
+    for name, check in (checks | optional).items():
+        require(check(fitted[name]), name)
+        require_fields(fitted[name])
+    network, target = fitted["_network"], fitted["_target"]
+    _require_network(network)
+    _require_weights("_weights", fitted["_weights"], network)
+    require(fitted["n_features_in_"] == network.n_inputs, "n_features_in_")
+    _require_names(fitted.get("feature_names_in_"), network.n_inputs)
+    _require_target(target, fitted)
+    require(fitted["n_outputs_"] == network.n_outputs == target.n_units, "n_outputs_")
+    _require_history(fitted)
+    _require_fit_parameters(kind, fitted)
+    state = fitted["_memory"].state
+    if state is not None:
+        _require_state(state, network, fitted["n_iter_"])
+
+
+def _require_network(network: Network) -> None:
+    stages = network.stages
+    require(bool(stages) and isinstance(stages[-1], Dense), "stages")
+    require(all(stage.is_sound for stage in stages), "stages")
+    require(len(network.widths) == len(stages), "stages")
+
+
+def _require_weights(name: str, weights: Any, network: Network) -> None:
+    require(len(weights) == len(network.stages), name)
+    for stage, own in zip(network.stages, weights, strict=True):
+        is_known = all(map(is_array, own.values()))
+        shapes = {key: array.shape for key, array in own.items()} if is_known else None
+        require(shapes == _shapes(stage), f"{name} of {stage}")
+        require(stage.are_sound(own), f"{name} of {stage}")
+
+
+def _shapes(stage: Stage) -> dict[str, tuple[int, ...]]:
+    return {name: spec.shape for name, spec in stage.weight_specs.items()}
+
+
+def _require_names(names: Any, n_inputs: int) -> None:
+    is_whole = names is None or (
+        names.shape == (n_inputs,) and all(isinstance(name, str) for name in names)
+    )
+    require(is_whole, "feature_names_in_")
+
+
+def _require_target(target: Any, fitted: dict[str, Any]) -> None:
+    if isinstance(target, RegressionTarget):
+        shapes = {array.shape for array in (target.mean, target.scale)}
+        require(shapes == {(fitted["n_outputs_"],)}, "_target")
+        with np.errstate(over="ignore"):
+            has_variance = np.isfinite(target.mean + target.scale**2).all()
+        require(bool(has_variance and (target.scale > 0).all()), "_target")
+        is_linear = fitted["_network"].output == Activation("linear")
+        require(is_linear or not target.is_standardized, "_target")
+        require(target.n_units == 1 or not target.is_1d, "_target")
+        return
+    labels, classes, weights = fitted["_labels"], fitted["classes_"], fitted["_class_weights"]
+    n_classes = len(classes)
+    is_same = classes.dtype == labels.values.dtype and np.array_equal(classes, labels.values)
+    require(is_same, "classes_")
+    require(labels.is_multilabel == isinstance(target, LabelsTarget), "_labels")
+    if isinstance(target, LabelsTarget):
+        require(np.array_equal(classes, np.arange(target.n_units)), "classes_")
+        shape = (n_classes, 2)
+    else:
+        has_one_unit = n_classes == 2 and target.n_units == 1 and target.link in LINKS
+        require(n_classes == target.n_classes, "classes_")
+        require(has_one_unit or target.n_units == n_classes, "_target")
+        shape = (1, n_classes)
+    is_weight = weights is None or (weights.shape == shape and (weights >= 0).all())
+    require(bool(is_weight), "_class_weights")
+
+
+def _require_history(fitted: dict[str, Any]) -> None:
+    history, n_epochs, best = fitted["history_"], fitted["n_iter_"], fitted["best_epoch_"]
+    require("loss" in history and min(1, n_epochs) <= best <= n_epochs, "best_epoch_")
+    for name, values in history.items():
+        is_curve = type(name) is str and type(values) is list and all(map(is_float, values))
+        require(is_curve and len(values) == n_epochs, f"history of {name}")
+
+
+def _require_fit_parameters(kind: str, fitted: dict[str, Any]) -> None:
+    given, network, target = fitted["_fit_parameters"], fitted["_network"], fitted["_target"]
+    require(given.keys() == set(KEPT_PARAMETERS), "_fit_parameters")
+    own = {n: v for n, v in given.items() if v is not None or n != "standardize_target"}
+    require_parameters(own | {"dropout": 0.0}, kind)
+    head = _settled_head(given, network.output.function, target)
+    require(head.activation == network.output.function, "output_activation")
+    if isinstance(target, ClassTarget):
+        require(target.is_sparse == (loss_name(head.loss) in SPARSE_LOSSES), "_target")
+
+
+def _settled_head(given: dict[str, Any], function: Any, target: Any) -> Head:
+    """Return what the estimator settles its head to, as far as that is known without Keras."""
+    activation, loss = given["output_activation"], given["loss"]
+    if isinstance(activation, KerasObject):  # which may be the same and of another configuration
+        activation = function
+    if isinstance(target, RegressionTarget):
+        return regression_head(activation, loss)
+    is_binary = isinstance(target, LabelsTarget) or target.n_classes == 2
+    if isinstance(loss, str) and (activation, loss) == ("linear", "auto"):
+        loss = "binary_crossentropy" if is_binary else "sparse_categorical_crossentropy"
+    if isinstance(target, LabelsTarget):
+        return labels_head(activation, loss)
+    return classification_head(target.n_classes, activation, loss)
+
+
+def _require_state(state: TrainingState, network: Network, n_iter: int) -> None:
+    _require_weights("weights of the state", state.weights, network)
+    require(state.n_epochs <= n_iter, "n_epochs of the state")
+    if state.best_weights is not None:
+        _require_weights("best weights of the state", state.best_weights, network)
+        require(state.stopping is not None, "best weights of the state")
+    if state.stopping is not None:
+        require(state.stopping.best_epoch <= state.n_epochs, "best epoch of the state")
+    if state.optimizer is not None:
+        _require_optimizer(state.optimizer, network)
+
+
+def _require_optimizer(optimizer: OptimizerState, network: Network) -> None:
+    engine, _, *names = optimizer.owner
+    shapes_of_stages = [_shapes(stage) for stage in network.stages]
+    if engine == "compiled":
+        trained = network.trained(shapes_of_stages)
+        expected = [[_slot_shape(name, shape) for name in names] for shape in trained]
+        names *= len(expected)
+    else:
+        expected = [_shapes_of_keras(names, [own for own in shapes_of_stages if own])]
+    found = [array for own in optimizer.slots for array in own]
+    require([len(own) for own in optimizer.slots] == [len(own) for own in expected], "slots")
+    shapes = [shape for own in expected for shape in own]
+    for name, array, shape in zip(names, found, shapes, strict=True):
+        is_slot = isinstance(array, np.ndarray) and array.dtype.kind in "if"
+        require(is_slot and array.dtype.isnative and array.shape == shape, f"slot {name}")
+        # Whose root is taken; in float32 it may be infinite.
+        least = 0.0 if name.endswith(("velocity", "velocity_hat")) else -inf
+        require(bool((array >= least).all()), f"slot {name}")
+
+
+def _slot_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (1,) * len(shape) if name == _UNNAMED_SLOT else shape
+
+
+def _shapes_of_keras(
+    names: list[str], stages: list[dict[str, tuple[int, ...]]]
+) -> list[tuple[int, ...]]:
+    """Return the shapes of slots by the weights in their names.
+
+    Those without one are numbers, or what Adafactor keeps of the rows and of the columns of the
+    matrix that is named next.
+    """
+    found = [_SLOT_OF_KERAS.match(name) for name in names]
+    numbers = sorted({int(match[1]) for match in found if match})
+    require(len(numbers) in (0, len(stages)), "slots")
+    own = dict(zip(numbers, stages, strict=False))
+    shapes: list[tuple[int, ...]] = []
+    sides: list[tuple[int, ...]] = []
+    for match in reversed(found):
+        if match:
+            shapes.append(own[int(match[1])][match[2]])
+            sides = [(length,) for length in shapes[-1]] if len(shapes[-1]) > 1 else []
+        else:
+            shapes.append(sides.pop() if sides else ())
+    return shapes[::-1]

@@ -1,0 +1,84 @@
+"""From a file to an estimator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ._estimators.classifier import KerasDenseClassifier
+from ._estimators.regressor import KerasDenseRegressor
+from ._files.archive import DamagedFileError, read
+from ._files.field_checks import require_parameters
+from ._files.pickling import waiting
+from ._files.saving import FITTED
+from ._files.values import Array, decoded
+from ._files.whole_checks import require_whole
+
+_ESTIMATORS = {kind.__name__: kind for kind in (KerasDenseClassifier, KerasDenseRegressor)}
+
+
+def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegressor:
+    """Load an estimator from a file that its `save` wrote.
+
+    Nothing in the file is run, and TensorFlow is not loaded, unless the network has an activation
+    that only Keras computes: objects of Keras among the parameters are built when they are first
+    read. Files from anybody are safe to load; pickles are not.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    KerasDenseClassifier or KerasDenseRegressor
+        Which predicts the same, bit for bit, and trains on from where it was.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If `save` did not write it, or it is damaged, or of a newer release's format. What loads
+        can predict, train on, be saved and converted, as far as that is known without Keras.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import skdense
+    >>> network = skdense.KerasDenseRegressor(units=4, epochs=2).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> path = f"{tempfile.mkdtemp()}/network.skdense"
+    >>> network.save(path)
+    >>> bool(skdense.load(path).predict([[0.5]]) == network.predict([[0.5]]))
+    True
+    """
+    try:
+        document, arrays = read(Path(path))
+        return _estimator(document, arrays)
+    except OSError:
+        raise
+    except DamagedFileError as error:
+        reason = str(error)
+    except Exception as error:  # of any kind, of a document that makes no sense
+        reason = f"{type(error).__name__}: {error}"
+    raise ValueError(
+        f"load needs a whole file that an estimator's save wrote. Got {str(path)!r}, which is "
+        f"none: {reason[:300]}."
+    )
+
+
+def _estimator(
+    document: dict[str, Any], arrays: list[Array]
+) -> KerasDenseClassifier | KerasDenseRegressor:
+    estimator = _ESTIMATORS[document["estimator"]]()
+    parameters = {name: decoded(value, arrays) for name, value in document["parameters"].items()}
+    fitted = {name: decoded(value, arrays) for name, value in document["fitted"].items()}
+    unknown = (parameters.keys() - vars(estimator).keys()) | (fitted.keys() - set(FITTED))
+    if unknown:
+        raise DamagedFileError(f"it holds {sorted(unknown)}")
+    parameters = estimator.get_params() | parameters
+    require_parameters(parameters, document["estimator"])
+    if fitted:
+        require_whole(document["estimator"], fitted)
+    estimator.__dict__ = waiting(parameters | fitted)
+    return estimator

@@ -1,0 +1,173 @@
+"""A network as data: its stages one after the other, and its weights, a dict for each stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.keras_objects import ActivationFunction
+from .stages import Activation, Dense, Dropout, Normalization, Stage
+from .stages.stage import KernelDraw, Kind, StageWeights
+
+Array = NDArray[np.floating]
+Weights = tuple[StageWeights, ...]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Network:
+    """The architecture: stages up to the last dense layer, then the output's activation.
+
+    Attributes
+    ----------
+    n_inputs : int
+        Columns that come in.
+    stages : tuple of Stage
+    output : Activation
+    """
+
+    n_inputs: int
+    stages: tuple[Stage, ...]
+    output: Activation
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns that come out of each stage; ValueError where one gets others than it takes."""
+        widths, width = [], self.n_inputs
+        for stage in self.stages:
+            width = stage.width_out(width)
+            widths.append(width)
+        return widths
+
+    @property
+    def n_outputs(self) -> int:
+        return self.widths[-1]
+
+    @property
+    def without_dropout(self) -> Network:
+        """What prediction is made of."""
+        kept = tuple(stage for stage in self.stages if not isinstance(stage, Dropout))
+        return Network(self.n_inputs, kept, self.output)
+
+    @property
+    def dense(self) -> list[Dense]:
+        return [stage for stage in self.stages if isinstance(stage, Dense)]
+
+    @property
+    def n_weights(self) -> int:
+        """All weights, counted by numbers."""
+        specs = (spec for stage in self.stages for spec in stage.weight_specs.values())
+        return sum(math.prod(spec.shape) for spec in specs)
+
+    @property
+    def numbers(self) -> list[float]:
+        """What a training gives its stages as numbers, one after the other."""
+        return [number for stage in self.stages for number in stage.numbers]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training draws numbers in it."""
+        return any(stage.is_random for stage in self.stages)
+
+    @property
+    def fitted_stages(self) -> tuple[Stage, ...]:
+        """The stages up to the last one that has weights fitted to the training rows."""
+        is_fitted = [
+            any(spec.kind is Kind.FITTED for spec in stage.weight_specs.values())
+            for stage in self.stages
+        ]
+        return self.stages[: len(is_fitted) - is_fitted[::-1].index(True)] if any(is_fitted) else ()
+
+    def of_kind(self, weights: Sequence[dict[str, Value]], *kinds: Kind) -> list[dict[str, Value]]:
+        """Return those of each stage's weights that are of some kinds."""
+        return [
+            {n: own[n] for n, spec in stage.weight_specs.items() if spec.kind in kinds}
+            for stage, own in zip(self.stages, weights, strict=True)
+        ]
+
+    def trained(self, weights: Sequence[dict[str, Value]]) -> list[Value]:
+        """Return the weights that follow the gradient, one after the other."""
+        return [w for own in self.of_kind(weights, Kind.TRAINED) for w in own.values()]
+
+    def penalised(self, weights: Sequence[dict[str, Value]]) -> list[Value]:
+        """Return the weights that penalties are on, one after the other."""
+        return [
+            own[name]
+            for stage, own in zip(self.stages, weights, strict=True)
+            for name, spec in stage.weight_specs.items()
+            if spec.is_penalised
+        ]
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """One hidden layer as the user describes it."""
+
+    units: int
+    activation: ActivationFunction
+    dropout: float
+
+
+def build_network(
+    n_inputs: int,
+    hidden: Sequence[HiddenLayer],
+    n_outputs: int,
+    output_activation: ActivationFunction,
+    batch_normalization: bool,
+) -> Network:
+    """Lay out dense, normalization, activation and dropout of every layer as stages."""
+    stages: list[Stage] = []
+    width = n_inputs
+    for layer in hidden:
+        stages.append(Dense(width, layer.units))
+        if batch_normalization:
+            stages.append(Normalization(layer.units))
+        stages.append(Activation(layer.activation))
+        if layer.dropout > 0:
+            stages.append(Dropout(layer.dropout))
+        width = layer.units
+    stages.append(Dense(width, n_outputs))
+    return Network(n_inputs, tuple(stages), Activation(output_activation))
+
+
+def start_weights(network: Network, draw_kernel: KernelDraw) -> Weights:
+    """Return the trained and moving weights that training starts from."""
+    return tuple(stage.start(draw_kernel) for stage in network.stages)
+
+
+def fit_weights(
+    network: Network, weights: Weights, X: Array, sample_weight: Array | None
+) -> Weights:
+    """Return the weights with those that are fitted to training rows.
+
+    Each stage sees the rows as they come out of those before it, in the dtype of `X`.
+    """
+    x, fitted = X, list(cast_weights(weights, X.dtype))
+    for number, stage in enumerate(network.fitted_stages):
+        fitted[number] = fitted[number] | stage.fit(x, sample_weight)
+        x = stage.forward(x if stage.takes_sparse else x.copy(), fitted[number])
+    return tuple(fitted)
+
+
+def rearrange(weights: Weights, network: Network) -> Weights:
+    """Return the weights of the same layers as the stages of a network that drops out elsewhere."""
+    own = iter([stage for stage in weights if stage])
+    return tuple(next(own) if stage.weight_specs else {} for stage in network.stages)
+
+
+def are_finite(weights: Weights) -> bool:
+    """Say whether no number of the weights is NaN or infinite."""
+    return all(np.isfinite(array).all() for stage in weights for array in stage.values())
+
+
+def cast_weights(weights: Weights, dtype: Any) -> Weights:
+    """Return the weights in a dtype, without a copy where they have it."""
+    return tuple(
+        {name: array.astype(dtype, copy=False) for name, array in stage.items()}
+        for stage in weights
+    )

@@ -1,0 +1,39 @@
+"""Operators of ONNX, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+Node = Any  # an operator's output, or a name of an input
+
+
+class Operators:
+    """Operators of ONNX by name, with numbers among their inputs in one floating dtype.
+
+    Parameters
+    ----------
+    opset : int
+    dtype : {np.float32, np.float64}
+    """
+
+    def __init__(self, opset: int, dtype: Any) -> None:
+        self._opset, self.dtype = opset, dtype
+
+    def __getattr__(self, name: str) -> Callable[..., Node]:
+        from skl2onnx.algebra import onnx_ops
+
+        operator = getattr(onnx_ops, f"Onnx{name}")
+
+        def apply(*inputs: Any, **attributes: Any) -> Node:
+            operands = [self.dtype(x) if isinstance(x, Real) else x for x in inputs]
+            operands = [np.array([x]) if isinstance(x, np.generic) else x for x in operands]
+            return operator(*operands, op_version=self._opset, **attributes)
+
+        return apply
+
+    def between(self, x: Node, least: float, most: float) -> Node:
+        return self.Max(self.Min(x, most), least)

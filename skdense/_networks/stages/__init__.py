@@ -1,0 +1,17 @@
+"""The stages that a network is made of: each in a file of its own, with all that it means.
+
+`stage` says what that is. A new stage is a file beside these, and a name in `STAGES`.
+"""
+
+from .activation import Activation
+from .dense import Dense
+from .dropout import Dropout
+from .normalization import Normalization
+from .stage import Stage
+
+# By the names under which files hold them.
+STAGES: dict[str, type[Stage]] = {
+    kind.__name__: kind for kind in (Activation, Dense, Dropout, Normalization)
+}
+
+__all__ = ["STAGES", "Activation", "Dense", "Dropout", "Normalization", "Stage"]

@@ -1,0 +1,33 @@
+"""Names that Keras knows, and what to say of one that it does not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def names_in(module: Any, base: type | None = None) -> list[str]:
+    """Return what a module of Keras offers: subclasses of `base`, or classes and functions."""
+    offered = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
+    if base is None:
+        skipped = {"Loss", "get", "serialize", "deserialize"}
+        return sorted(n for n, value in offered.items() if callable(value) and n not in skipped)
+    return sorted(
+        name
+        for name, kind in offered.items()
+        if isinstance(kind, type) and issubclass(kind, base) and kind is not base
+    )
+
+
+def unknown_name(name: str, value: Any, known: Iterable[str]) -> ValueError:
+    return ValueError(
+        f"{name} must be a name that Keras knows, or an object of Keras. Got {value!r}."
+        f"{did_you_mean(value, known)}"
+    )
+
+
+def did_you_mean(value: Any, known: Iterable[str]) -> str:
+    """Return the end of a message, with the known names that are close to a value."""
+    close = difflib.get_close_matches(str(value), known, n=3)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -1,0 +1,121 @@
+"""Loss and metrics on held-out rows, as ``keras.Model.evaluate`` gives them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._backend.loading import load_tensorflow
+from .._networks.forward import rows_in_block
+from .._networks.network import Network, Weights
+from .._networks.traced_forward import trace_forward
+from .batches import convert_rows
+from .losses import Loss, per_row_function, shares_in_batch
+from .metrics import Metric
+from .task import TrainingTask
+
+# Validation rows up to which copies are kept as tensors from epoch to epoch. Larger ones are
+# copied a block at a time, which takes little of what multiplying by the weights does.
+_MOST_KEPT_BYTES = 2**25
+
+
+class Evaluation:
+    """Evaluates networks on the validation rows of a task.
+
+    On TensorFlow: threads of NumPy's BLAS go on spinning for a while after each product, and
+    slow down the compiled program, which runs next.
+    """
+
+    def __init__(self, task: TrainingTask) -> None:
+        tf = load_tensorflow()
+        assert task.validation is not None
+        self._task, self._X = task, task.validation.X
+        self._share = _shares(task)
+        self._blocks = _blocks(task)
+        y = task.validation.y.astype(task.dtype, copy=False)
+        self._y = [tf.constant(y[block]) for block in self._blocks]
+        n_bytes = self._X.shape[0] * task.network.n_inputs * np.dtype(task.dtype).itemsize
+        is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
+        self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
+        columns = task.y.shape[1]
+        self._row_values = row_values(task.network, task.loss, task.metrics, columns, task.dtype)
+
+    def __call__(self, weights: Weights) -> dict[str, float]:
+        """Return "val_loss", with penalties, and "val_" twins of the metrics."""
+        tf = load_tensorflow()
+        tensors = [{name: tf.constant(w[np.newaxis]) for name, w in own.items()} for own in weights]
+        X = self._kept_X or map(self._rows, self._blocks)
+        values = np.concatenate(
+            [self._row_values(tensors, *rows).numpy() for rows in zip(X, self._y, strict=True)]
+        ).astype(np.float64)
+        names = [f"val_{metric.name}" for metric in self._task.metrics]
+        means = values[:, 1:].mean(axis=0).tolist()
+        loss = float(values[:, 0] @ self._share) + _penalties(self._task, weights)
+        return {"val_loss": loss} | dict(zip(names, means, strict=True))
+
+    def _rows(self, block: slice) -> Any:
+        """Return rows of X as a tensor of shape (1, rows, features)."""
+        tf = load_tensorflow()
+        rows = self._X[block]
+        dense = rows.toarray() if issparse(rows) else rows
+        if dense.dtype != self._task.dtype:
+            dense, given = np.empty(dense.shape, self._task.dtype), dense
+            convert_rows(given, dense)
+        return tf.constant(dense[np.newaxis])
+
+
+def _blocks(task: TrainingTask) -> list[slice]:
+    assert task.validation is not None
+    n_rows = task.validation.X.shape[0]
+    size = rows_in_block(task.network, is_sparse=False)  # each is made dense
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+@lru_cache(maxsize=256)
+def row_values(
+    network: Network, loss: Loss, metrics: tuple[Metric, ...], n_target_columns: int, dtype: str
+) -> Any:
+    """Return the traced function from weights, rows and targets to loss and metrics of each row.
+
+    Of any number of rows, and not compiled: that takes longer than it saves.
+    """
+    tf = load_tensorflow()
+
+    def values(weights: Any, X: Any, y: Any) -> Any:
+        outputs, _ = trace_forward(network, weights, X)
+        functions = [per_row_function(loss), *(metric.function for metric in metrics)]
+        rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
+        return tf.stack(rows, axis=1)
+
+    weights = [
+        {name: tf.TensorSpec([1, *spec.shape], dtype) for name, spec in stage.weight_specs.items()}
+        for stage in network.stages
+    ]
+    X = tf.TensorSpec([1, None, network.n_inputs], dtype)
+    y = tf.TensorSpec([None, n_target_columns], dtype)
+    return tf.function(values, autograph=False).get_concrete_function(weights, X, y)
+
+
+def _shares(task: TrainingTask) -> np.ndarray:
+    """Return what each row's loss counts when batches are averaged by their rows."""
+    assert task.validation is not None
+    n_rows = task.validation.X.shape[0]
+    n_batches = -(-n_rows // task.batch_size)
+    lengths = np.full(n_batches, task.batch_size)
+    lengths[-1] = n_rows - (n_batches - 1) * task.batch_size
+    weights = np.zeros(n_batches * task.batch_size)
+    own = task.validation.sample_weight
+    weights[:n_rows] = 1.0 if own is None else own
+    shares = shares_in_batch(task.loss, weights.reshape(1, n_batches, -1), lengths)[0]
+    return (shares * lengths[:, np.newaxis] / n_rows).ravel()[:n_rows]
+
+
+def _penalties(task: TrainingTask, weights: Weights) -> float:
+    """Return the penalties on kernels, which Keras counts in the validation loss too."""
+    kernels = task.network.penalised(weights)
+    l1 = sum(float(np.abs(kernel).sum()) for kernel in kernels) if task.l1 > 0 else 0.0
+    l2 = sum(float(np.square(kernel).sum()) for kernel in kernels) if task.l2 > 0 else 0.0
+    return task.l1 * l1 + task.l2 * l2

@@ -1,0 +1,73 @@
+"""Initial kernels from Keras' initializers, each from a seed of its own."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.loading import load_keras
+from .._networks.network import Weights, cast_weights, fit_weights, start_weights
+from .task import Draw, TrainingTask
+
+Initializer = Any  # Keras name, keras.initializers.Initializer or class of it, or a function
+
+
+def seeded_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
+    """Return the initializer with a seed, unless it brings its own or needs none.
+
+    A name is built with the seed at once: an initializer constructed without one draws it from
+    Python's global random state.
+    """
+    keras = load_keras()
+    kind = initializer
+    if isinstance(initializer, str):
+        kind = getattr(keras.initializers, initializer, None)
+        kind = kind or keras.saving.get_registered_object(initializer)
+    if isinstance(kind, type):
+        return kind(seed=seed) if "seed" in inspect.signature(kind).parameters else kind()
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    copied: Callable[..., Any] = copy.deepcopy(initializer)
+    if initializer.get_config().get("seed", seed) is None:
+        copied.seed = seed  # type: ignore[attr-defined] # documented on RandomInitializer
+    return copied
+
+
+def draw_kernel(
+    initializer: Initializer, seed: int, shape: tuple[int, int], dtype: str
+) -> NDArray[np.floating]:
+    """Return an initial kernel."""
+    kernel = np.asarray(seeded_initializer(initializer, seed)(shape, dtype=dtype))
+    if kernel.shape != shape:
+        raise ValueError(
+            f"kernel_initializer must return an array of the shape asked for, {shape}. Got "
+            f"{kernel.shape} from {initializer!r}."
+        )
+    return kernel
+
+
+def starting_weights(task: TrainingTask) -> Weights:
+    """Return the weights that a task's training goes on from, or draw and fit them."""
+    if task.start is not None:
+        return cast_weights(task.start.weights, task.dtype)
+    generator = task.generator(Draw.KERNELS)
+
+    def draw(shape: tuple[int, int]) -> NDArray[np.floating]:
+        seed = int(generator.integers(2**31))
+        return draw_kernel(task.kernel_initializer, seed, shape, task.dtype)
+
+    weights = cast_weights(start_weights(task.network, draw), task.dtype)
+    if not task.network.fitted_stages:
+        return weights
+    return cast_weights(fit_weights(task.network, weights, *_rows(task)), task.dtype)
+
+
+def _rows(task: TrainingTask) -> tuple[Any, NDArray[np.floating] | None]:
+    """Return the rows to train on, and their weights."""
+    rows = slice(None) if task.rows is None else task.rows
+    return task.X[rows], None if task.sample_weight is None else task.sample_weight[rows]

@@ -1,0 +1,287 @@
+"""Networks on their way through the compiled program: their state, and running epochs."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.keras_objects import KerasObject
+from .._backend.loading import load_tensorflow
+from .._networks.network import Weights
+from .batches import (
+    Chunk,
+    EpochPlan,
+    batch_lengths,
+    gather,
+    new_chunk,
+    plan_epochs,
+    snapshots_per_chunk,
+    steps_per_chunk,
+)
+from .initializers import starting_weights
+from .packing import unflatten
+from .prefetching import one_ahead
+from .program import Data, Numbers, ProgramSpec, State, get_program, initial_slots
+from .schedules import learning_rates
+from .task import OptimizerState, TrainingTask
+
+ENGINE = "compiled"
+
+Logs = dict[str, list[float]]
+
+
+def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
+    """Return what the program of a task, or of so many like it, is compiled for."""
+    rule = task.optimizer.rule
+    assert rule is not None, "tasks without an update rule go to the Keras engine"
+    return ProgramSpec(
+        network=task.network,
+        loss=task.loss,
+        metrics=task.metrics,
+        rule=rule,
+        clipping=task.optimizer.clipping,
+        penalties=(task.l1 > 0, task.l2 > 0),
+        decays_weights=task.optimizer.weight_decay is not None,
+        n_members=n_members,
+        n_steps=steps_per_chunk(task, n_members),
+        n_snapshots=_n_snapshots(task, n_members),
+        batch_size=task.batch_size,
+        n_target_columns=task.y.shape[1],
+        dtype=task.dtype,
+    )
+
+
+def optimizer_owner(task: TrainingTask) -> tuple[str, ...]:
+    """Return what has to be the same for an optimizer's state to go on."""
+    rule = task.optimizer.rule
+    assert rule is not None
+    return ENGINE, task.optimizer.keras.class_name, *rule.slot_names
+
+
+def _n_snapshots(task: TrainingTask, n_members: int) -> int:
+    """Return how many epochs of one call leave their weights; 0 where a call ends with each."""
+    if not task.needs_snapshots:
+        return 0
+    number = snapshots_per_chunk(task, n_members)
+    return number if number > 1 else 0
+
+
+class _Piece(NamedTuple):
+    """What one call of the program takes of a block of epochs."""
+
+    epochs: range
+    plans: list[EpochPlan]
+    steps: slice
+    ends_block: bool
+
+
+class Networks:
+    """The networks of some tasks, which share one program.
+
+    Attributes
+    ----------
+    tasks : list of TrainingTask
+        One for each member.
+    spec : ProgramSpec
+    state : State
+    rate : float, KerasObject of a schedule, or None
+        Learning rate in place of the tasks' own.
+    """
+
+    def __init__(self, tasks: list[TrainingTask]) -> None:
+        self.tasks = tasks
+        self.spec = program_spec(tasks[0], len(tasks))
+        self.state = _initial_state(self.spec, tasks)
+        self.rate: float | KerasObject | None = None
+        self._numbers = _numbers(tasks)
+        self._first_step = self._n_steps = int(self.state.step)
+        self._before = self.state, self._n_steps
+        self._ran = range(0)
+        self._rate_of_run: float | KerasObject | None = None
+        self._snapshots: Any = None
+        self._memory: deque[Chunk] = deque()
+
+    def run(self, epochs: range) -> list[Logs]:
+        """Run some epochs; returns loss and metrics of each epoch, for each member.
+
+        Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
+        """
+        self._before = self.state, self._n_steps
+        [(_, logs)] = self.run_each([epochs])
+        self._ran = epochs
+        self._snapshots = self._snapshots.numpy()
+        return logs
+
+    def go_back_to(self, epochs: range) -> None:
+        """Undo the last ones of the epochs that `run` ran, by running the first ones again."""
+        if len(epochs) == len(self._ran):
+            return
+        self.state, self._n_steps = self._before
+        if epochs:
+            self.run(epochs)
+        self._ran = epochs
+
+    def run_each(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
+        """Run blocks of epochs as `run` does, gathering the next chunk while one runs.
+
+        Yields each block with what `run` returns of it.
+        """
+        self._rate_of_run = self.rate
+        program, values = get_program(self.spec), []
+        state, n_steps = self.state, self._n_steps
+        for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
+            data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
+            state, own, self._snapshots = program(state, data, self._numbers)
+            n_steps += chunk.n_steps
+            values.append(own.numpy()[: chunk.n_steps])
+            if piece.ends_block:
+                self.state, self._n_steps = state, n_steps
+                by_member = np.concatenate(values).swapaxes(0, 1)
+                means = [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
+                yield piece.epochs, means
+                values = []
+
+    def _pieces(self, blocks: Iterable[range]) -> Iterator[_Piece]:
+        """Cut blocks of epochs into what one call of the program takes.
+
+        Lazily, and in the caller's thread: a thread of its own would lay out the epochs in memory
+        of its own, 30 MB more for a million rows.
+        """
+        for epochs in blocks:
+            plans = [plan_epochs(task, epochs) for task in self.tasks]
+            total = len(epochs) * self.tasks[0].steps_per_epoch
+            for start in range(0, total, self.spec.n_steps):
+                stop = min(start + self.spec.n_steps, total)
+                yield _Piece(epochs, plans, slice(start, stop), ends_block=stop == total)
+
+    def _gathered(self, piece: _Piece) -> tuple[_Piece, Chunk]:
+        return piece, gather(self.tasks, piece.plans, piece.steps, self._free_memory())
+
+    def _free_memory(self) -> Chunk:
+        """Return one of two chunks in turns, of which the program may be reading the other.
+
+        New memory for each would cost the system more than filling it does.
+        """
+        if len(self._memory) < 2:
+            self._memory.append(new_chunk(self.tasks[0], len(self.tasks), self.spec.n_steps))
+        self._memory.rotate()
+        return self._memory[0]
+
+    @property
+    def epochs_per_call(self) -> int:
+        """How many epochs one call of the program runs; 1 also where it takes several calls."""
+        return max(1, self.spec.n_steps // self.tasks[0].steps_per_epoch)
+
+    def _ends(self, n_steps: int, n_epochs: int) -> list[int]:
+        """Return after which steps of a chunk to take snapshots: each epoch, or the last one."""
+        per_epoch = self.tasks[0].steps_per_epoch
+        if n_steps == n_epochs * per_epoch and n_epochs <= self.spec.n_snapshots:
+            return [per_epoch * (number + 1) for number in range(n_epochs)]
+        return [n_steps]
+
+    def epoch_weights(self, number: int) -> Weights:
+        """Return a single member's weights after one of the epochs last run, counted from 0."""
+        if not self.spec.n_snapshots:
+            return self.weights()
+        return tuple(unflatten(self._snapshots[number, 0].copy(), self.state.weights))
+
+    def weights(self, member: int = 0) -> Weights:
+        return tuple(
+            {name: w.numpy()[member] for name, w in stage.items()} for stage in self.state.weights
+        )
+
+    def rate_in(self, epoch: int, member: int = 0) -> float:
+        """Return the learning rate of the last step of an epoch that was run."""
+        task, rate = self.tasks[member], self._rate_of_run
+        n_epochs = epoch + 1 - task.epoch_numbers.start
+        last = self._first_step + n_epochs * task.steps_per_epoch - 1
+        given = task.optimizer.learning_rate if rate is None else rate
+        return float(learning_rates(given, last, 1)[0])
+
+    def replace_weights(self, weights: Weights) -> None:
+        """Put other weights in place, of a single member."""
+        self.state = self.state._replace(weights=_stacked([weights]))
+
+    def optimizer_state(self, member: int = 0) -> OptimizerState:
+        task = self.tasks[member]
+        slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
+        return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
+
+    def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> Data:
+        tf = load_tensorflow()
+        rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
+        for member, task in enumerate(self.tasks):
+            rate = task.optimizer.learning_rate if self.rate is None else self.rate
+            rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
+        return Data(
+            X=_uncopied(chunk.X),
+            y=_uncopied(chunk.y),
+            share=_uncopied(chunk.share),
+            seed=_uncopied(chunk.seed),
+            learning_rate=tf.constant(rates),
+            ends=tf.constant(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends))),
+            n_ends=tf.constant(len(ends)),
+        )
+
+
+def _uncopied(array: NDArray[Any]) -> Any:
+    """Return a tensor on an array's memory, which nobody may change while it is in use.
+
+    A copy, as `tf.constant` makes it, would touch the whole chunk however few steps are in it.
+    """
+    tf = load_tensorflow()
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
+    tf = load_tensorflow()
+    weights = _stacked([starting_weights(task) for task in tasks])
+    slots = initial_slots(spec, weights)
+    states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
+    if not states:
+        return State(weights, slots, _step(0))
+    slots = [
+        tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
+        for own in zip(*(state.slots for state in states), strict=True)
+    ]
+    return State(weights, slots, _step(states[0].n_steps))
+
+
+def _step(number: int) -> Any:
+    tf = load_tensorflow()
+    return tf.constant(number, tf.int64)  # int32 ends after 9 hours of short steps
+
+
+def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
+    tf = load_tensorflow()
+    return [
+        {name: tf.constant(np.stack([own[name] for own in stage])) for name in stage[0]}
+        for stage in zip(*members, strict=True)
+    ]
+
+
+def _numbers(tasks: list[TrainingTask]) -> Numbers:
+    tf = load_tensorflow()
+
+    def per_member(values: Iterable[Any]) -> Any:
+        return tf.constant(np.array(list(values), tasks[0].dtype))
+
+    return Numbers(
+        l1=per_member(task.l1 for task in tasks),
+        l2=per_member(task.l2 for task in tasks),
+        weight_decay=per_member(task.optimizer.weight_decay or 0.0 for task in tasks),
+        clip_bound=per_member(task.optimizer.clip_bound for task in tasks),
+        of_stages=per_member(task.network.numbers for task in tasks),
+    )
+
+
+def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> Logs:
+    """Average loss and metrics of the steps over each epoch, by rows, as Keras does."""
+    by_epoch = values.reshape(-1, task.steps_per_epoch, values.shape[1]).astype(np.float64)
+    means = np.average(by_epoch, axis=1, weights=batch_lengths(task))
+    names = ["loss", *(metric.name for metric in task.metrics)]
+    return {name: means[:, i].tolist() for i, name in enumerate(names)}

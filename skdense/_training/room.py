@@ -1,0 +1,84 @@
+"""Whether a training has room in memory: known before it takes any, or named afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from .task import TrainingTask
+
+
+@contextlib.contextmanager
+def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
+    """Refuse what cannot fit, and name the sizes and parameters of what did not.
+
+    Raises
+    ------
+    MemoryError
+        If a network's weights and their gradients, or the outputs of its layers for one batch,
+        exceed the memory that this process can have, or if memory runs out in what follows.
+    """
+    most = _most_bytes()
+    for task in tasks:
+        if max(_bytes_of_weights(task), _bytes_of_batch(task)) > most:
+            raise MemoryError(f"{_sizes(task)}, of at most {_gigabytes(most)}. {_ADVICE}")
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_memory(error):
+            raise
+        largest = max(tasks, key=_bytes_of_weights)
+        together = f" for each of {len(tasks)} networks" if len(tasks) > 1 else ""
+        raise MemoryError(f"{_sizes(largest)}{together}, more than there was. {_ADVICE}") from error
+
+
+_ADVICE = "Lower units, depth or batch_size."
+
+
+def _most_bytes() -> int:
+    """Return how many bytes this process can have, as far as the system tells."""
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return sys.maxsize
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    limits += [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    return min(limit for limit in limits if limit != resource.RLIM_INFINITY)
+
+
+def _bytes_of_weights(task: TrainingTask) -> int:
+    return 2 * task.network.n_weights * np.dtype(task.dtype).itemsize
+
+
+def _bytes_of_batch(task: TrainingTask) -> int:
+    rows = min(task.batch_size, task.n_samples)
+    return rows * sum(_widths(task)) * np.dtype(task.dtype).itemsize
+
+
+def _widths(task: TrainingTask) -> list[int]:
+    return [stage.n_units for stage in task.network.dense]
+
+
+def _sizes(task: TrainingTask) -> str:
+    hidden = _widths(task)[:-1]
+    shown = f"{hidden[:3]!r}"[:-1] + (", ...]" if len(hidden) > 3 else "]")
+    return (
+        f"Training must fit into memory. Got units={shown} in {len(hidden)} hidden layers for "
+        f"{task.network.n_inputs} columns, batch_size={min(task.batch_size, task.n_samples)} and "
+        f"dtype={task.dtype}: {task.network.n_weights:,} weights, which take "
+        f"{_gigabytes(_bytes_of_weights(task))} with their gradients, and layers whose outputs "
+        f"for one batch take {_gigabytes(_bytes_of_batch(task))}"
+    )
+
+
+def _gigabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Say so by name, since TensorFlow, whose error it may be, is loaded inside of functions."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

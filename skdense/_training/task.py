@@ -1,0 +1,234 @@
+"""What a training needs and what it gives back: arrays, numbers and names, no estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.keras_objects import LossObject
+from .._networks.network import Network, Weights
+from .early_stopping import EarlyStopping
+from .metrics import Metric
+from .optimizers import OptimizerSettings
+
+
+class Draw(IntEnum):
+    """What random numbers are drawn for; part of their seed."""
+
+    KERNELS = 0
+    ORDER = 1
+    DROPOUT = 2
+    KERAS_DROPOUT = 3
+    SPLIT = 4
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationData:
+    """Rows that are watched and not trained on, encoded like those of the task."""
+
+    X: Any
+    y: NDArray[np.floating]
+    sample_weight: NDArray[np.floating] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OptimizerState:
+    """What an optimizer remembers between steps.
+
+    Attributes
+    ----------
+    owner : tuple of str
+        The engine, the optimizer's class and its slots; no other can go on from here.
+    n_steps : int
+    slots : list of tuple of ndarray
+        One tuple for each trainable weight; of the Keras engine a single one with all arrays.
+    """
+
+    owner: tuple[str, ...]
+    n_steps: int
+    slots: list[tuple[NDArray[Any], ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Where a training stopped, for another one to go on from.
+
+    Attributes
+    ----------
+    weights : one dict of arrays per stage of the network
+        After the last epoch, which need not be the best.
+    n_epochs : int
+    optimizer : OptimizerState or None
+        None lets the optimizer begin anew.
+    stopping : EarlyStopping or None
+        The rule with what it has seen, if there was validation.
+    best_weights : one dict of arrays per stage of the network, or None
+        Of the rule's best epoch, under early stopping.
+    """
+
+    weights: Weights
+    n_epochs: int
+    optimizer: OptimizerState | None = None
+    stopping: EarlyStopping | None = None
+    best_weights: Weights | None = None
+
+
+class EpochListener(Protocol):
+    """Somebody who follows a training epoch by epoch."""
+
+    def epoch_begins(self) -> None: ...
+
+    def epoch_ended(
+        self, weights: Weights, history: dict[str, list[float]], best_epoch: int, engine: str
+    ) -> bool:
+        """Take note of the newest epoch; returns whether training is to stop."""
+        ...
+
+
+def generator(seed: int, purpose: Draw, epoch: int = 0, member: int = 0) -> np.random.Generator:
+    """Return the source of all random numbers of one kind in an epoch."""
+    return np.random.default_rng([seed, member, purpose, epoch])
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTask:
+    """One network to train on one data set.
+
+    Attributes
+    ----------
+    network : Network
+    X : ndarray, memory map or CSR array of shape (n_samples, n_inputs)
+    y : ndarray of shape (n_samples, n_target_columns)
+        In the compute dtype, encoded as the loss wants it.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Used as it is; the caller has scaled it and dropped rows of weight 0.
+    loss : Keras name, LossObject or callable
+    kernel_initializer : Keras name, keras.initializers.Initializer or callable
+    optimizer : OptimizerSettings
+    l1, l2 : float
+        Penalties on every kernel.
+    seed : int
+        Every random draw comes from (seed, member, epoch).
+    member : int
+        Tells apart networks of one seed that train together.
+    verbose : {0, 1, 2}
+    engine : {"auto", "compiled", "keras"}
+    metrics : tuple of Metric
+    validation : ValidationData or None
+    score : callable or None
+        From weights to the watched number, greater being better; None watches the loss of
+        `validation`.
+    stopping : EarlyStopping or None
+        The rule, fresh; None keeps the last weights, whatever was better before.
+    rows : ndarray of shape (n_used,) or None
+        The rows of X, y and sample_weight to train on; None for all.
+    callbacks : tuple of keras.callbacks.Callback
+        The user's own, borrowed for this training.
+    output_scale : tuple of two ndarrays or None
+        Mean and scale that turn outputs into the target's own units, for callbacks' model.
+    listener : EpochListener or None
+        Told of each epoch.
+    start : TrainingState or None
+        Where to go on; `epochs` are then further ones.
+    survives_interrupt : bool
+        Whether Ctrl-C ends the training with the weights it has, in place of an exception.
+    """
+
+    network: Network
+    X: Any
+    y: NDArray[np.floating]
+    sample_weight: NDArray[np.floating] | None
+    loss: str | LossObject | Callable[..., Any]
+    kernel_initializer: str | Callable[..., Any]
+    optimizer: OptimizerSettings
+    l1: float
+    l2: float
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    dtype: str
+    seed: int
+    member: int = 0
+    verbose: int = 0
+    engine: str = "auto"
+    rows: NDArray[np.intp] | None = None
+    metrics: tuple[Metric, ...] = ()
+    validation: ValidationData | None = None
+    score: Callable[[Weights], float] | None = None
+    stopping: EarlyStopping | None = None
+    callbacks: tuple[Any, ...] = ()
+    output_scale: tuple[NDArray[Any], NDArray[Any]] | None = None
+    listener: EpochListener | None = None
+    start: TrainingState | None = None
+    survives_interrupt: bool = False
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows to train on."""
+        n_samples: int = self.X.shape[0] if self.rows is None else len(self.rows)
+        return n_samples
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-self.n_samples // self.batch_size)
+
+    @property
+    def epoch_numbers(self) -> range:
+        """The epochs to run, counted from 0 over all trainings since the first."""
+        first = self.start.n_epochs if self.start else 0
+        return range(first, first + self.epochs)
+
+    @property
+    def acts_between_epochs(self) -> bool:
+        """Whether anything looks at the training after each epoch."""
+        return bool(self.validation or self.verbose or self.steers_between_epochs)
+
+    @property
+    def needs_snapshots(self) -> bool:
+        """Whether anything looks at the weights of each epoch."""
+        return bool(self.validation or self.steers_between_epochs)
+
+    @property
+    def steers_between_epochs(self) -> bool:
+        """Whether anything may change the training after each epoch."""
+        return bool(self.callbacks or self.listener)
+
+    def resumed_optimizer(self, owner: tuple[str, ...]) -> OptimizerState | None:
+        """Return the optimizer's state to go on from, if it is this owner's."""
+        state = self.start.optimizer if self.start else None
+        return state if state and state.owner == owner else None
+
+    def generator(self, purpose: Draw, epoch: int = 0) -> np.random.Generator:
+        """Return the source of all random numbers of one kind in an epoch."""
+        return generator(self.seed, purpose, epoch, self.member)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A trained network.
+
+    Attributes
+    ----------
+    weights : one dict of arrays per stage of the network
+        Of the best epoch under early stopping, else after the last one.
+    history : dict of lists, one number per epoch, under Keras' names
+    engine : {"compiled", "keras"}
+        Which one ran.
+    best_epoch : int
+        Of the best watched score, over all trainings since the first, counted from 1; without
+        validation the last one.
+    state : TrainingState
+    was_interrupted : bool
+    """
+
+    weights: Weights
+    history: dict[str, list[float]]
+    engine: str
+    best_epoch: int
+    state: TrainingState
+    was_interrupted: bool = False
