@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ._estimators.classifier import KerasDenseClassifier
+from ._estimators.copies import take_fit
 from ._estimators.regressor import KerasDenseRegressor
 from ._files.archive import DamagedFileError, read
 from ._files.field_checks import require_parameters
 from ._files.pickling import waiting
-from ._files.saving import FITTED
 from ._files.values import Array, decoded
 from ._files.whole_checks import require_whole
 
@@ -72,13 +72,14 @@ def _estimator(
 ) -> KerasDenseClassifier | KerasDenseRegressor:
     estimator = _ESTIMATORS[document["estimator"]]()
     parameters = {name: decoded(value, arrays) for name, value in document["parameters"].items()}
-    fitted = {name: decoded(value, arrays) for name, value in document["fitted"].items()}
-    unknown = (parameters.keys() - vars(estimator).keys()) | (fitted.keys() - set(FITTED))
+    fitted = decoded(document["fitted"], arrays)
+    unknown = parameters.keys() - vars(estimator).keys()
     if unknown:
         raise DamagedFileError(f"it holds {sorted(unknown)}")
     parameters = estimator.get_params() | parameters
     require_parameters(parameters, document["estimator"])
-    if fitted:
+    estimator.__dict__ = waiting(parameters)
+    if fitted is not None:
         require_whole(document["estimator"], fitted)
-    estimator.__dict__ = waiting(parameters | fitted)
+        take_fit(estimator, fitted)
     return estimator

@@ -14,7 +14,8 @@ from ._estimators.regressor import KerasDenseRegressor
 from ._networks.onnx_activations import apply_activation
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
-from ._problem.targets import ClassTarget, threshold
+from ._problem.targets.classes import ClassTarget
+from ._problem.targets.outputs import threshold
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -145,7 +146,7 @@ def _is_double(operator: Any) -> bool:
 def _float_type(operator: Any, n_columns: int) -> Any:
     from skl2onnx.common import data_types
 
-    is_double = _is_double(operator) or operator.raw_operator._target.needs_float64
+    is_double = _is_double(operator) or operator.raw_operator._fitted.target.needs_float64
     kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
     return kind([operator.inputs[0].get_first_dimension(), n_columns])
 
@@ -155,7 +156,8 @@ def _classifier_shapes(operator: Any) -> None:
 
     classifier = operator.raw_operator
     n_rows, n_classes = operator.inputs[0].get_first_dimension(), len(classifier.classes_)
-    shape = [n_rows, n_classes] if classifier._labels.is_multilabel else [n_rows]
+    is_multilabel = not isinstance(classifier._fitted.target, ClassTarget)
+    shape = [n_rows, n_classes] if is_multilabel else [n_rows]
     is_text = _labels(classifier).dtype.kind == "O"
     kind = data_types.StringTensorType if is_text else data_types.Int64TensorType
     operator.outputs[0].set_type(kind(shape))
@@ -183,7 +185,7 @@ def _operators_and_logits(operator: Any, container: Any) -> tuple[Operators, Nod
     ops = Operators(container.target_opset, np.float64 if _is_double(operator) else np.float32)
     to = _proto_type(ops.dtype)
     x = ops.Cast(operator.inputs[0], to=to)
-    return ops, network_graph(ops, estimator._network, estimator._weights, x)
+    return ops, network_graph(ops, estimator._fitted.network, estimator._fitted.weights, x)
 
 
 def _proto_type(dtype: Any) -> int:
@@ -195,8 +197,8 @@ def _proto_type(dtype: Any) -> int:
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
-    outputs = apply_activation(ops, regressor._network.output.function, logits)
-    target, dtype = regressor._target, ops.dtype
+    outputs = apply_activation(ops, regressor._fitted.network.output.function, logits)
+    target, dtype = regressor._fitted.target, ops.dtype
     if target.needs_float64:
         dtype = np.float64
         outputs = ops.Cast(outputs, to=_proto_type(dtype))
@@ -209,8 +211,8 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add what `predict` and `predict_proba` do; see `ClassTarget` and `LabelsTarget`."""
     classifier = operator.raw_operator
     ops, logits = _operators_and_logits(operator, container)
-    outputs = apply_activation(ops, classifier._network.output.function, logits)
-    target = classifier._target
+    outputs = apply_activation(ops, classifier._fitted.network.output.function, logits)
+    target = classifier._fitted.target
     decision = logits if target.decides_on_logits else outputs
     label = _label(ops, classifier, decision)
     probabilities = _probabilities(ops, target, logits, outputs)
@@ -219,9 +221,9 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> Node:
-    target, whole = classifier._target, _proto_type(np.int64)
+    target, whole = classifier._fitted.target, _proto_type(np.int64)
     least = float(threshold(target, np.dtype(ops.dtype)))
-    if classifier._labels.is_multilabel:
+    if not isinstance(target, ClassTarget):
         return ops.Cast(ops.Greater(decision, least), to=whole)
     if target.n_units == 1:
         chosen = ops.Cast(ops.Greater(decision, least), to=whole)

@@ -49,7 +49,7 @@ def fitted(network, engine="compiled", **changes):
 
 
 def flat_weights(network):
-    return [array for stage in network._weights for array in stage.values()]
+    return [array for stage in network._fitted.weights for array in stage.values()]
 
 
 def assert_same_training(one, other, tolerance=1e-5):
@@ -971,9 +971,9 @@ def objects_in(value, seen):
 def test_no_keras_object_stays_on_the_fitted_estimator(engine, tmp_path):
     given = [callbacks.TensorBoard(tmp_path), callbacks.EarlyStopping(restore_best_weights=True)]
     network = fitted(CLASS_NETWORK, engine, callbacks=given, warm_start=True)
-    own = {name: value for name, value in vars(network).items() if name != "_fit_parameters"}
+    own = vars(network)
     state = {name: own[name] for name in own.keys() - network.get_params().keys()}
-    assert {"_weights", "_memory", "history_"} <= state.keys()
+    assert {"_fitted", "history_"} <= state.keys()
     modules = {type(value).__module__.partition(".")[0] for value in objects_in(state, {})}
     assert not modules & {"keras", "tensorflow", "tensorboard"}
 

@@ -88,7 +88,7 @@ def test_parameters_describe_the_model(stages):
     model = trained(*STAGES[stages](), layers.Dense(1))
     network = KerasDenseRegressor.from_keras(model)
     twin = clone(network).set_params(epochs=1).fit(X, X[:, 0])
-    assert twin._network == network._network
+    assert twin._fitted.network == network._fitted.network
     assert isinstance(network.optimizer, keras.optimizers.Adam)
     assert network.loss == "mse"
 
@@ -109,7 +109,7 @@ def test_the_first_chunk_settles_the_size_of_batches(n_rows, batch_size):
     chunk = np.resize(X, (n_rows, X.shape[1]))
     network.partial_fit(chunk, chunk[:, 0]).partial_fit(X[:5], X[:5, 0])
     fresh = KerasDenseRegressor(depth=0).partial_fit(chunk, chunk[:, 0])
-    assert network._memory.batch_size == fresh._memory.batch_size == batch_size
+    assert network._fitted.batch_size == fresh._fitted.batch_size == batch_size
 
 
 def test_layers_in_another_order_cannot_be_trained_on():
@@ -252,7 +252,7 @@ def test_what_is_no_sequential_is_refused():
 def test_functions_of_the_user_are_kept():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3, own_activation), layers.Dense(1)])
     network = KerasDenseRegressor.from_keras(model)
-    assert network._network.stages[1] == Activation(own_activation)
+    assert network._fitted.network.stages[1] == Activation(own_activation)
     assert_allclose(network.predict(X), model.predict(X, verbose=0)[:, 0], rtol=1e-5, atol=1e-6)
 
 
@@ -266,7 +266,7 @@ def test_a_file_of_keras_goes_both_ways(tmp_path):
     assert_allclose(model.predict(X, verbose=0), network.predict_proba(X), rtol=1e-5)
     again = KerasDenseClassifier.from_keras(model)
     assert_allclose(again.predict_proba(X), network.predict_proba(X), rtol=1e-5)
-    assert again._network == network._network
+    assert again._fitted.network == network._fitted.network
 
 
 def test_keras_draws_the_model():

@@ -151,7 +151,8 @@ def test_a_float64_memory_map_trains_without_being_read_as_a_whole(tmp_path, mon
     np.save(path, np.tile(X, (5, 1)))
     mapped = np.load(path, mmap_mode="r")
     seen = []
-    monkeypatch.setattr("skdense._estimators.base.train", lambda tasks: seen.append(tasks) or 1 / 0)
+    train = "skdense._estimators.fitting.train"
+    monkeypatch.setattr(train, lambda tasks: seen.append(tasks) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         small().fit(mapped, np.tile(Y, 5))
     [[task]] = seen

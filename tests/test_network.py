@@ -7,7 +7,8 @@ import scipy.sparse
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._backend.keras_objects import activation_function
-from skdense._networks import network as network_module
+from skdense._networks import forward as forward_module
+from skdense._networks.network import HiddenLayer, build_network
 from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 RNG = np.random.default_rng(0)
@@ -88,8 +89,8 @@ def test_outputs_have_the_dtype_of_the_input(dtype):
 def test_blocks_of_rows_give_what_all_rows_give(container, monkeypatch):
     fitted = KerasDenseRegressor(units=8, epochs=2, random_state=0).fit(X, Y)
     whole = fitted.predict(X)
-    monkeypatch.setattr(network_module, "_BLOCK_SIZE", 56)  # 7 rows of 8 units
-    monkeypatch.setattr(network_module, "_FEWEST_ROWS", 1)
+    monkeypatch.setattr(forward_module, "_BLOCK_SIZE", 56)  # 7 rows of 8 units
+    monkeypatch.setattr(forward_module, "_FEWEST_ROWS", 1)
     np.testing.assert_allclose(fitted.predict(container(X)), whole, rtol=1e-12)
 
 
@@ -152,7 +153,7 @@ def test_a_few_rows_of_another_precision_leave_the_weights_as_they_are(
     def cast(*_):
         raise AssertionError("weights were cast")
 
-    monkeypatch.setattr(network_module, "cast_weights", cast)
+    monkeypatch.setattr(forward_module, "cast_weights", cast)
     some = fitted.predict_proba(container(X.astype(other))[:5])
     for found, rows in ((whole, slice(None)), (some, slice(5))):
         assert found.dtype == other
@@ -169,23 +170,21 @@ def test_probabilities_of_float64_rows_sum_to_1_in_float64():
 def test_float64_rows_may_be_larger_than_float32_numbers(largest, container):
     fitted = wide_classifier(activation="tanh", depth=2)
     rows = X[:6] * (largest / np.abs(X[:6]).max())
-    in_float64 = network_module.cast_weights(fitted._weights, np.float64)
-    expected = network_module.forward(fitted._network, in_float64, rows)
+    in_float64 = forward_module.cast_weights(fitted._fitted.weights, np.float64)
+    expected = forward_module.forward(fitted._fitted.network, in_float64, rows)
     found = fitted.predict_proba(container(rows))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     linear = wide_classifier(activation="linear", depth=2)
-    in_float64 = network_module.cast_weights(linear._weights, np.float64)
-    expected = network_module.forward(linear._network, in_float64, rows, activate=False)
+    in_float64 = forward_module.cast_weights(linear._fitted.weights, np.float64)
+    expected = forward_module.forward(linear._fitted.network, in_float64, rows, activate=False)
     found = linear.decision_function(container(rows))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
 def test_what_overflows_on_its_way_is_computed_in_float64():
-    network = network_module.build_network(
-        4, [network_module.HiddenLayer(9_000, "exponential", 0.0)], 1, "linear", False
-    )
+    network = build_network(4, [HiddenLayer(9_000, "exponential", 0.0)], 1, "linear", False)
     kernels = [np.full((4, 9_000), 25.0, np.float32), np.full((9_000, 1), 1e-6, np.float32)]
     zeros = [np.zeros(9_000, np.float32), np.zeros(1, np.float32)]
     dense = [{"kernel": k, "bias": b} for k, b in zip(kernels, zeros, strict=True)]
-    found = network_module.forward(network, (dense[0], {}, dense[1]), np.ones((2, 4)))
+    found = forward_module.forward(network, (dense[0], {}, dense[1]), np.ones((2, 4)))
     np.testing.assert_allclose(found, 9e-3 * np.exp(100.0), rtol=1e-5)

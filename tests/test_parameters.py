@@ -385,7 +385,7 @@ def test_regression_by_any_loss(name):
     loss, standardized = REGRESSION_LOSSES[name]
     network = KerasDenseRegressor(**LINEAR, loss=loss).fit(X, 3 + 2 * NUMBERS)
     assert network.score(X, 3 + 2 * NUMBERS) > 0.95
-    assert network._target.is_standardized is standardized
+    assert network._fitted.target.is_standardized is standardized
 
 
 @pytest.mark.parametrize("parameters", [{}, {"output_activation": "softplus", "loss": "mse"}])
@@ -407,7 +407,7 @@ def test_standardized_target_equals_standardizing_by_hand():
 
 def test_standardize_target_false_learns_the_target_as_it_is():
     network = KerasDenseRegressor(**LINEAR, standardize_target=False).fit(X, 100 * NUMBERS)
-    assert not network._target.is_standardized
+    assert not network._fitted.target.is_standardized
     assert network.loss_curve_[0] == pytest.approx(np.mean((100 * NUMBERS) ** 2), rel=0.1)
     standardized = KerasDenseRegressor(**LINEAR).fit(X, 100 * NUMBERS)
     assert standardized.loss_curve_[0] < 10
@@ -511,7 +511,7 @@ SINGLE = {
 
 
 def assert_same_training(one, other):
-    for ours, theirs in zip(one._weights, other._weights, strict=True):
+    for ours, theirs in zip(one._fitted.weights, other._fitted.weights, strict=True):
         for name in ours:
             assert ours[name].dtype == theirs[name].dtype
             assert_array_equal(ours[name], theirs[name])
@@ -527,7 +527,7 @@ def test_the_same_numbers_train_alike_in_any_container(kind, n_rows, container):
     y = (rows[:, 0] > 0).astype(int)
     network, expected = kind(**SMALL), kind(**SMALL).fit(rows, y)
     assert_same_training(network.fit(CONTAINERS[container](rows), y), expected)
-    assert expected._memory.dtype == ("float64" if n_rows <= 64 else "float32")
+    assert expected._fitted.dtype == ("float64" if n_rows <= 64 else "float32")
 
 
 @pytest.mark.parametrize("container", SINGLE)
@@ -536,7 +536,7 @@ def test_numbers_in_float32_train_in_float32_in_any_container(container):
     expected = KerasDenseRegressor(**SMALL).fit(rows, NUMBERS)
     network = KerasDenseRegressor(**SMALL).fit(SINGLE[container](rows), NUMBERS)
     assert_same_training(network, expected)
-    assert expected._memory.dtype == "float32"
+    assert expected._fitted.dtype == "float32"
 
 
 @pytest.mark.parametrize("dtype", [int, bool, np.uint8, "Int64"])
@@ -605,7 +605,7 @@ def test_weights_have_the_dtype_of_training_and_predictions_that_of_x(
 ):
     settings = SMALL | {"depth": 0, "epochs": 1} | parameters
     network = kind(**settings).fit(X.astype(data), CLASSES)
-    assert network._weights[0]["kernel"].dtype == expected
+    assert network._fitted.weights[0]["kernel"].dtype == expected
     answer = network.predict if kind is KerasDenseRegressor else network.predict_proba
     for dtype in (np.float32, np.float64):
         assert answer(X.astype(dtype)).dtype == dtype

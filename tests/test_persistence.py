@@ -1,6 +1,7 @@
 """Files of estimators: what they keep, how they are written, and what nobody can make them do."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -21,6 +22,8 @@ from sklearn.exceptions import NotFittedError
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._files import archive as _archive
+from skdense._files import values
+from skdense._problem.fitted import Fitted
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((60, 4))
@@ -201,15 +204,48 @@ network.save(sys.argv[1] + "/again.skdense")
     assert isinstance(again.optimizer, keras.optimizers.Adam)
 
 
-def test_files_of_the_first_format_keep_loading():
-    """Written by release 0.1.0: classes "a", "b" and "c", with the probabilities of two rows."""
-    network = skdense.load(Path(__file__).parent / "data" / "format_1.skdense")
+@pytest.mark.parametrize("number", [1, 2])
+def test_files_of_every_format_keep_loading(number, path):
+    """Written when the format was new: classes "a", "b" and "c", with probabilities of two rows."""
+    folder = Path(__file__).parent / "data"
+    network = skdense.load(folder / f"format_{number}.skdense")
     rows = np.float32([[0.5, -1.0, 0.25, 2.0], [0.0, 0.0, 0.0, 0.0]])
-    expected = json.loads((Path(__file__).parent / "data" / "format_1.json").read_text())
+    expected = json.loads((folder / f"format_{number}.json").read_text())
     np.testing.assert_allclose(network.predict_proba(rows), expected["probabilities"], rtol=1e-5)
     assert network.get_params()["units"] == [5, 3]
     assert network.optimizer.get_config()["beta_1"] == pytest.approx(0.8)
     assert network.history_.keys() == {"loss", "val_loss"}
+    assert network.n_iter_ == len(network.history_["loss"])
+    network.save(path)  # in today's format
+    assert_array_equal(skdense.load(path).predict_proba(rows), network.predict_proba(rows))
+
+
+def test_unfitted_estimators_of_the_first_format_keep_loading(path):
+    KerasDenseClassifier(units=7).save(path)
+    document, arrays = contents(path)
+    write(path, document | {"format": 1, "fitted": {}}, arrays)
+    assert skdense.load(path).units == 7
+    assert not hasattr(skdense.load(path), "classes_")
+
+
+def test_a_record_may_get_a_field_that_older_files_lack(saved, monkeypatch):
+    added = [("note", str, dataclasses.field(default="none"))]
+    kind = dataclasses.make_dataclass("Fitted", added, bases=(Fitted,), frozen=True, eq=False)
+    expected = answers(skdense.load(saved))
+    monkeypatch.setitem(values._RECORDS, "Fitted", kind)
+    network = skdense.load(saved)
+    assert network._fitted.note == "none"
+    assert_array_equal(answers(network), expected)
+    network._fitted = dataclasses.replace(network._fitted, note="a new one")
+    network.save(saved)
+    assert skdense.load(saved)._fitted.note == "a new one"
+
+
+def test_a_field_without_a_default_must_be_there(saved):
+    document, arrays = contents(saved)
+    del document["fitted"]["Fitted"]["engine"]
+    write(saved, document, arrays)
+    refused(saved, "Fitted of")
 
 
 # --- what is refused ---------------------------------------------------------------------
@@ -502,7 +538,7 @@ def test_other_parameters_and_attributes_are_refused(saved):
     document, arrays = contents(saved)
     write(saved, document | {"parameters": {"nonsense": 1}}, arrays)
     refused(saved, "nonsense")
-    document["fitted"]["predict"] = 1
+    document["fitted"]["Fitted"]["predict"] = 1
     write(saved, document, arrays)
     refused(saved, "predict")
 
@@ -518,11 +554,11 @@ def test_nesting_without_end_is_refused(saved):
 
 
 # Places in the document of the file `whole`, and what none of them can hold.
-MEMORY = ("fitted", "_memory", "Memory")
-STATE = (*MEMORY, "state", "TrainingState")
+FITTED = ("fitted", "Fitted")
+STATE = (*FITTED, "state", "TrainingState")
 OPTIMIZER, STOPPING = (*STATE, "optimizer", "OptimizerState"), (*STATE, "stopping", "EarlyStopping")
-TARGET = ("fitted", "_target", "ClassTarget")
-NETWORK = ("fitted", "_network", "Network")
+TARGET = (*FITTED, "target", "ClassTarget")
+NETWORK = (*FITTED, "network", "Network")
 IMPOSSIBLE = [
     (("parameters", "batch_size"), 0),
     (("parameters", "epochs"), "x"),
@@ -534,11 +570,11 @@ IMPOSSIBLE = [
     (("parameters", "callbacks"), [1]),
     (("parameters", "metrics"), [1]),
     (("parameters", "class_weight"), {"dict": [["a", "x"]]}),
-    ((*MEMORY, "batch_size"), 0),
-    ((*MEMORY, "seed"), -1),
-    ((*MEMORY, "dtype"), "float16"),
-    ((*MEMORY, "mean_weight"), 0.0),
-    ((*MEMORY, "mean_weight"), {"float": "nan"}),
+    ((*FITTED, "batch_size"), 0),
+    ((*FITTED, "seed"), -1),
+    ((*FITTED, "dtype"), "float16"),
+    ((*FITTED, "mean_weight"), 0.0),
+    ((*FITTED, "mean_weight"), {"float": "nan"}),
     ((*STATE, "n_epochs"), 10**30),
     ((*STATE, "n_epochs"), 99),
     ((*STATE, "weights", "tuple", 0), {"dict": []}),
@@ -556,13 +592,13 @@ IMPOSSIBLE = [
     ((*TARGET, "link"), "unknown"),
     ((*TARGET, "is_sparse"), False),
     ((*TARGET, "n_units"), 1),
-    (("fitted", "history_"), {"dict": [["val_loss", [1.0, 1.0, 1.0]]]}),
-    (("fitted", "best_epoch_"), 99),
-    (("fitted", "engine_"), "other"),
-    (("fitted", "validation_indices_"), {"tuple": []}),
-    (("fitted", "_class_weights"), 1.0),
-    (("fitted", "_fit_parameters"), {"dict": []}),
-    (("fitted", "_fit_parameters", "dict", 4, 1), "x"),
+    ((*FITTED, "history"), {"dict": [["val_loss", [1.0, 1.0, 1.0]]]}),
+    ((*FITTED, "best_epoch"), 99),
+    ((*FITTED, "engine"), "other"),
+    ((*FITTED, "validation_indices"), {"tuple": []}),
+    ((*FITTED, "class_weights"), 1.0),
+    ((*FITTED, "parameters"), {"dict": []}),
+    ((*FITTED, "parameters", "dict", 4, 1), "x"),
     ((*NETWORK, "stages", "tuple", 0), {"Activation": {"function": "relu"}}),
     ((*NETWORK, "stages", "tuple", 1), {"Activation": {"function": "glu"}}),
     ((*NETWORK, "stages", "tuple", 1), {"Dropout": {"rate": 2.0}}),
@@ -609,7 +645,7 @@ def with_arrays(path, replacements):
     return document, arrays
 
 
-KERNEL, SLOT = ("fitted", "_weights", "tuple", 0, "dict", 0, 1), (*OPTIMIZER, "slots", 0, "tuple")
+KERNEL, SLOT = (*FITTED, "weights", "tuple", 0, "dict", 0, 1), (*OPTIMIZER, "slots", 0, "tuple")
 KEY = ("parameters", "random_state", "RandomState", "tuple", 1)
 
 
@@ -624,9 +660,9 @@ KEY = ("parameters", "random_state", "RandomState", "tuple", 1)
         ((*SLOT, 0), np.full((4, 5), np.nan)),
         ((*SLOT, 0), np.zeros((4, 4))),
         ((*SLOT, 1), np.full((4, 5), -1.0)),
-        (("fitted", "_class_weights"), np.full((1, 3), -1.0)),
-        (("fitted", "_class_weights"), np.ones((3, 1))),
-        (("fitted", "validation_indices_"), np.zeros(3)),
+        ((*FITTED, "class_weights"), np.full((1, 3), -1.0)),
+        ((*FITTED, "class_weights"), np.ones((3, 1))),
+        ((*FITTED, "validation_indices"), np.zeros(3)),
         (KEY, np.zeros(624, np.uint32)),
         (KEY, np.ones(5, np.uint32)),
         (KEY, np.ones(624)),
@@ -638,20 +674,11 @@ def test_arrays_that_no_estimator_can_hold_are_refused(place, array, whole, path
 
 
 @pytest.mark.parametrize(
-    ("classes", "others"),
-    [
-        ([0, 0, 0], [0, 0, 0]),
-        ([2, 1, 0], [2, 1, 0]),
-        ([0.5, 1, 2], [0.5, 1, 2]),
-        ([1j, 2, 3], [1j, 2, 3]),
-        ([0, 1, 2], [1, 2, 3]),
-        ([0, 1, 2], [0.0, 1.0, 2.0]),
-    ],
+    "classes", [[0, 0, 0], [2, 1, 0], [0.5, 1, 2], [1j, 2, 3], [0, 1], [0, 1, 2, 3]]
 )
-def test_classes_are_sorted_distinct_and_those_of_the_labels(classes, others, whole, path):
-    places = [("fitted", "classes_"), ("fitted", "_labels", "Labels", "values")]
-    arrays = [np.array(classes), np.array(others)]
-    write(path, *with_arrays(whole, zip(places, arrays, strict=True)))
+def test_classes_are_sorted_distinct_and_as_many_as_there_are(classes, whole, path):
+    place = (*FITTED, "labels", "Labels", "values")
+    write(path, *with_arrays(whole, [(place, np.array(classes))]))
     refused(path)
 
 
@@ -720,7 +747,7 @@ def test_headers_of_no_sense_are_refused(shape, saved):
 def test_booleans_are_true_or_false(path):
     fitted(y=CODES > 0).save(path)
     document, arrays = contents(path)
-    number = document["fitted"]["classes_"]["array"]
+    number = document["fitted"]["Fitted"]["labels"]["Labels"]["values"]["array"]
     assert arrays[number].endswith(b"\x00\x01")
     arrays[number] = arrays[number][:-1] + b"\x05"
     write(path, document, arrays)
@@ -821,7 +848,7 @@ def test_what_would_not_load_is_not_saved(path):
     with pytest.raises(ValueError, match="'batch_size' parameter"):
         KerasDenseRegressor(batch_size=0).save(path)
     network = fitted()
-    network._weights[0]["kernel"] = np.full((4, 5), np.nan)
+    network._fitted.weights[0]["kernel"] = np.full((4, 5), np.nan)
     with pytest.raises(ValueError, match="all that a finished fit leaves"):
         network.save(path)
     assert not path.exists()

@@ -154,7 +154,7 @@ def test_attributes_that_are_not_there_stay_so():
         _ = twin.nonsense
     with pytest.raises(NotFittedError):
         _ = twin.coefs_
-    assert not hasattr(twin, "_weights")
+    assert not hasattr(twin, "_fitted")
 
 
 def test_threads_read_one_object():

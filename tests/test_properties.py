@@ -18,7 +18,8 @@ from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._problem.labels import Labels
-from skdense._problem.rows import hold_out, rows_with_weight
+from skdense._problem.rows import rows_with_weight
+from skdense._problem.split import hold_out
 from skdense._problem.warm_start import joined
 
 # The same cases in every run, which write nothing to disk. The first of a kind compile.

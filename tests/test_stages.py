@@ -16,7 +16,7 @@ import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._networks.stages import STAGES, Stage
 from skdense._networks.stages.stage import Kind, WeightSpec, is_size, require_width
-from skdense._problem import tasks
+from skdense._problem import problem
 from skdense._training.program import trace_count
 
 RNG = np.random.default_rng(0)
@@ -91,8 +91,8 @@ def first_stage(monkeypatch):
         network = usual(n_inputs, *layers)
         return replace(network, stages=(Centred(n_inputs), *network.stages))
 
-    usual = tasks.build_network
-    monkeypatch.setattr(tasks, "build_network", build)
+    usual = problem.build_network
+    monkeypatch.setattr(problem, "build_network", build)
     monkeypatch.setitem(STAGES, "Centred", Centred)
 
 
@@ -104,11 +104,11 @@ def regressor(**changes):
 def test_it_is_fitted_to_the_rows_and_trained_alike_by_both_engines(dtype):
     compiled = regressor(dtype=dtype, l1=0.01).fit(X, Y)
     by_keras = regressor(dtype=dtype, l1=0.01, engine="keras").fit(X, Y)
-    stage = compiled._weights[0]
+    stage = compiled._fitted.weights[0]
     assert_allclose(stage["median"], np.median(X, axis=0), rtol=1e-6)
     assert not np.allclose(stage["factor"], 0.5)
     tolerance = 1e-5 if dtype == "float32" else 1e-9
-    for own, theirs in zip(compiled._weights, by_keras._weights, strict=True):
+    for own, theirs in zip(compiled._fitted.weights, by_keras._fitted.weights, strict=True):
         for name, array in own.items():
             assert_allclose(array, theirs[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
@@ -118,33 +118,33 @@ def test_other_rows_are_fitted_anew_by_the_same_program():
     before = trace_count()
     other = regressor().fit(X[::-1] + 1, Y)
     assert trace_count() == before
-    assert_allclose(other._weights[0]["median"], np.median(X + 1, axis=0), rtol=1e-6)
+    assert_allclose(other._fitted.weights[0]["median"], np.median(X + 1, axis=0), rtol=1e-6)
 
 
 def test_weights_of_rows_and_held_out_rows_count():
     weights = np.where(np.arange(90) < 30, 1.0, 1e-9)
     weighted = regressor(epochs=1).fit(X, Y, sample_weight=weights)
-    assert_allclose(weighted._weights[0]["median"], np.median(X[:30], axis=0), rtol=1e-6)
+    assert_allclose(weighted._fitted.weights[0]["median"], np.median(X[:30], axis=0), rtol=1e-6)
     watched = regressor(validation_fraction=0.3).fit(X, Y)
     kept = np.delete(X, watched.validation_indices_, axis=0)
-    assert_allclose(watched._weights[0]["median"], np.median(kept, axis=0), rtol=1e-6)
+    assert_allclose(watched._fitted.weights[0]["median"], np.median(kept, axis=0), rtol=1e-6)
 
 
 def test_penalties_and_coefs_are_of_dense_layers_only():
     network = regressor().fit(X, Y)
     assert [kernel.shape for kernel in network.coefs_] == [(4, 5), (5, 1)]
     assert [bias.shape for bias in network.intercepts_] == [(5,), (1,)]
-    assert len(network._network.penalised(network._weights)) == 2
+    assert len(network._fitted.network.penalised(network._fitted.weights)) == 2
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_training_goes_on_with_what_was_fitted(engine):
     network = regressor(engine=engine, warm_start=True).fit(X, Y)
-    fitted = network._weights[0]["median"]
+    fitted = network._fitted.weights[0]["median"]
     network.fit(X + 1, Y)
-    assert_array_equal(network._weights[0]["median"], fitted)
+    assert_array_equal(network._fitted.weights[0]["median"], fitted)
     chunks = regressor(engine=engine).partial_fit(X[:40], Y[:40]).partial_fit(X[40:], Y[40:])
-    assert_allclose(chunks._weights[0]["median"], np.median(X[:40], axis=0), rtol=1e-6)
+    assert_allclose(chunks._fitted.weights[0]["median"], np.median(X[:40], axis=0), rtol=1e-6)
 
 
 def test_early_stopping_and_callbacks_see_it():
@@ -179,7 +179,7 @@ def test_everything_that_a_network_becomes_has_it(kind, tmp_path):
     assert_array_equal(answers(pickle.loads(pickle.dumps(network))), expected)  # noqa: S301 - its own
     network.save(tmp_path / "network.skdense")
     assert_array_equal(answers(skdense.load(tmp_path / "network.skdense")), expected)
-    session = onnxruntime.InferenceSession(skdense.to_onnx(network).SerializeToString())
+    session = onnxruntime.InferenceSession(skdense.to_onnx(network, rows).SerializeToString())
     *_, outputs = session.run(None, {session.get_inputs()[0].name: rows})
     assert_allclose(np.reshape(outputs, expected.shape), expected, rtol=1e-4, atol=1e-5)
     assert "Centred, 4 columns" in network._repr_html_()
@@ -188,6 +188,6 @@ def test_everything_that_a_network_becomes_has_it(kind, tmp_path):
 
 def test_files_with_a_stage_that_no_fit_makes_are_refused(tmp_path):
     network = regressor().fit(X, Y)
-    network._weights[0]["median"] = np.zeros(3, np.float32)
-    with pytest.raises(ValueError, match="_weights of Centred"):
+    network._fitted.weights[0]["median"] = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match="weights of Centred"):
         network.save(tmp_path / "network.skdense")

@@ -715,15 +715,15 @@ def test_each_column_of_numbers_has_its_own_mean_and_spread():
     for column in (0, 1, 3):
         assert share_explained(columns[:, column], predicted[:, column]) > 0.9
     scale = LEARNED.std() * np.array([1, 1e-6, 0, 1]) + [0, 0, 1, 0]
-    assert_allclose(network._target.scale, scale, rtol=1e-5)
-    assert network._target.mean[2] == 0.1
+    assert_allclose(network._fitted.target.scale, scale, rtol=1e-5)
+    assert network._fitted.target.mean[2] == 0.1
 
 
 @pytest.mark.parametrize("constant", [0.1, -1e308, 5e-324])
 def test_a_constant_is_its_own_mean_of_scale_1(constant):
     network = KerasDenseRegressor(**SMALL).fit(X, np.full(N_ROWS, constant))
-    assert_array_equal(network._target.mean, [constant])
-    assert_array_equal(network._target.scale, [1])
+    assert_array_equal(network._fitted.target.mean, [constant])
+    assert_array_equal(network._fitted.target.scale, [1])
 
 
 def test_validation_numbers_beyond_float64_in_units_of_y_are_refused():

@@ -296,7 +296,7 @@ def _network_in(estimator: Any) -> KerasDenseBase:
 
 
 def _loss_label(networks: Iterable[KerasDenseBase]) -> str:
-    is_standardized = {network._target.output_scale is not None for network in networks}
+    is_standardized = {network._fitted.target.output_scale is not None for network in networks}
     if len(is_standardized) > 1:
         return "loss (in units that differ: some targets are standardized)"
     return "loss (of the standardized target)" if True in is_standardized else "loss"

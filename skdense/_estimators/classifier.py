@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import Tags
 
-from .._backend.keras_objects import ActivationFunction
-from .._problem.class_weights import class_weights, weigh
-from .._problem.constraints import checked_parameters
-from .._problem.cross_checks import check_stream_agreement
-from .._problem.data_checks import check_training_data, check_weights
-from .._problem.labels import Labels, is_table, labels_of_stream, require_all_classes
-from .._problem.output_layer import (
-    Head,
-    classification_head,
-    labels_head,
-    sees_two_classes_by_one_unit,
-)
-from .._problem.rows import Rows, rows_with_weight
-from .._problem.targets import ClassTarget, LabelsTarget, class_target, labels_target
-from .._problem.tasks import precision_of_chunk, resolve_output
-from .base import KerasDenseBase
-from .copies import replaced_at_once
-from .from_keras import adopted, labels_of_outputs, sorted_by_class
+from .._problem.reading import Given
+from .class_predictions import ClassPredictions
+from .copies import take_fit
+from .fitting import fit_chunk
+from .from_keras import read_classifier, take_network
 from .sklearn_bases import ClassifierMixin
 from .sklearn_callbacks import with_callbacks
 
-Array = NDArray[Any]
 
-
-class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
+class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     """Dense neural network for classification, trained by Keras.
 
     Parameters
@@ -189,11 +171,6 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
     True
     """
 
-    classes_: Array
-    _labels: Labels
-    _target: ClassTarget | LabelsTarget
-    _class_weights: Array | None
-
     def __init__(
         self,
         *,
@@ -339,13 +316,7 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         ValueError
             For unusable data or parameters. The estimator is then as it was before.
         """
-        check_stream_agreement(checked_parameters(self))
-        with replaced_at_once(self) as twin:
-            is_first = not twin.__sklearn_is_fitted__()
-            labels = labels_of_stream(classes, y, None if is_first else twin._labels)
-            precision = precision_of_chunk(twin, X, sample_weight)
-            rows = twin._read(X, y, sample_weight, precision, reset=is_first, labels=labels)
-            twin._partial_fit(rows)
+        take_fit(self, fit_chunk(self, Given(X, y, sample_weight), classes))
         return self
 
     @classmethod
@@ -393,136 +364,8 @@ class KerasDenseClassifier(ClassifierMixin, KerasDenseBase):
         >>> network.predict_proba([[0.0, 0.0, 0.0, 0.0]])
         array([[0.33333333, 0.33333333, 0.33333333]])
         """
-        found = adopted(model)
-        self = cls(**found.parameters)
-        if multi_label:
-            self._labels, weights = labels_of_outputs(found, classes), found.weights
-        else:
-            self._labels, weights = sorted_by_class(found, classes)
-        self.classes_, self._class_weights = self._labels.values, None
-        head = self._settle_head(*resolve_output(self))
-        n_units = found.network.n_outputs
-        make = labels_target if multi_label else partial(class_target, len(self.classes_))
-        return self._take_network(found.network, weights, make(n_units, head))
-
-    def predict(self, X: Any) -> Array:
-        """Predict the class of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse array of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Labels out of ``classes_``, or an indicator matrix as in `fit`.
-        """
-        fitted = self._snapshot()
-        decision = fitted.decision_function(X)
-        return fitted._labels.decode(fitted._target.choose(decision))
-
-    def predict_proba(self, X: Any) -> Array:
-        """Predict the probability of each class.
-
-        Parameters
-        ----------
-        X : array-like or sparse array of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_`` and the dtype of X. Rows sum to 1, except for several
-            labels, where each has a probability of its own.
-        """
-        fitted = self._snapshot()
-        outputs = fitted._outputs(X, activate=not fitted._target.answers_from_logits)
-        return fitted._target.probabilities(outputs)
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Predict the logarithm of each class's probability.
-
-        Parameters
-        ----------
-        X : array-like or sparse array of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            In the order of ``classes_`` and the dtype of X. Of softmax, sigmoid and logits finite
-            also where the probability is too small for that dtype.
-        """
-        fitted = self._snapshot()
-        probabilities = fitted.predict_proba(X)
-        is_small = probabilities < np.finfo(probabilities.dtype).tiny
-        with np.errstate(divide="ignore"):  # the logarithm of a probability of 0 is -inf
-            logarithms = np.log(probabilities)
-        if is_small.any() and fitted._target.has_logarithms:
-            outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
-            logarithms[is_small] = fitted._target.log_probabilities(outputs)[is_small]
-        return logarithms
-
-    def decision_function(self, X: Any) -> Array:
-        """Return what classes are decided by: logits where the network has some.
-
-        Parameters
-        ----------
-        X : array-like or sparse array of shape (n_samples, n_features)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes) or \
-                (n_samples, n_labels)
-            For two classes positive where ``classes_[1]`` is predicted, and never smaller where
-            its probability is greater: the difference of the logarithms of both probabilities
-            where the output is softmax, sigmoid or logits; of other heads with two units the
-            difference of their scores divided by the larger one. For three or more classes
-            the logits of softmax and sigmoid, else the outputs themselves, the greatest being that
-            of the class predicted. For several labels each one's logit, or output less the
-            threshold, positive where it is predicted.
-        """
-        fitted = self._snapshot()
-        outputs = fitted._outputs(X, activate=not fitted._target.decides_on_logits)
-        return fitted._target.decide(outputs)
-
-    def _read(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        precision: str,
-        *,
-        reset: bool,
-        least: int = 1,
-        suffix: str = "",
-        labels: Labels | None = None,
-    ) -> Rows:
-        checks = {"multi_output": is_table(y), "ensure_min_samples": least}
-        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
-        if reset:
-            self._labels = labels or Labels.of(y)
-            self.classes_ = self._labels.values
-        codes = self._labels.encode(y, f"y{suffix}")
-        weights = check_weights(sample_weight, X, suffix)
-        if not suffix:
-            self._class_weights = class_weights(self.class_weight, self._labels, codes, weights)
-        weights = weigh(weights, codes, self._class_weights)
-        return rows_with_weight(X, codes, weights, suffix)
-
-    def _require_trainable(self, rows: Rows, *, is_new: bool) -> None:
-        # Classes that weigh nothing are none to a new network, and no surprise to another.
-        require_all_classes(self._labels, rows.targets if is_new else rows.y, is_new=is_new)
-
-    def _make_target(self, rows: Rows, head: Head) -> ClassTarget | LabelsTarget:
-        n_classes = len(self.classes_)
-        if self._labels.is_multilabel:
-            return labels_target(n_classes, head)
-        one_unit = n_classes == 2 and sees_two_classes_by_one_unit(head.activation, head.loss)
-        return class_target(n_classes, 1 if one_unit else n_classes, head)
-
-    def _settle_head(self, output_activation: ActivationFunction, loss: Any) -> Head:
-        if self._labels.is_multilabel:
-            return labels_head(output_activation, loss)
-        return classification_head(len(self.classes_), output_activation, loss)
+        found = read_classifier(model, classes, multi_label=multi_label)
+        return take_network(cls(**found.parameters), found)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

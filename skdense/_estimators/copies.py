@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Iterator
 from types import FunctionType
@@ -10,24 +9,27 @@ from typing import Any, TypeVar
 
 from .._backend.keras_objects import configuration, is_configured
 from .._backend.loading import load_keras
+from .._problem.fitted import Fitted
 
 Estimator = TypeVar("Estimator")
 
 
-@contextlib.contextmanager
-def replaced_at_once(estimator: Estimator) -> Iterator[Estimator]:
-    """Yield a twin to fit, whose attributes become the estimator's at once unless that fails.
+def take_fit(estimator: Any, fitted: Fitted) -> None:
+    """Make an estimator fitted, at once for every thread that looks.
 
-    So another thread sees the fit before or the new one, and what fails leaves nothing. What is
-    set on the estimator itself in the meantime stays.
+    What else has been set on it, a parameter in the meantime for example, stays.
     """
-    before = vars(estimator).copy()
+    attributes = fitted.attributes
+    others = {n: v for n, v in vars(estimator).copy().items() if n not in attributes}
+    own = {name: value for name, value in attributes.items() if value is not None}
+    estimator.__dict__ = others | own | {"_fitted": fitted}
+
+
+def copy_with_fit(estimator: Estimator, fitted: Fitted) -> Estimator:
+    """Return a shallow copy that is fitted so."""
     twin = copy.copy(estimator)
-    yield twin
-    after = vars(twin)
-    kept = {n: v for n, v in vars(estimator).copy().items() if n in after or n not in before}
-    new = {n: v for n, v in after.items() if n not in before or v is not before[n]}
-    estimator.__dict__ = kept | new
+    take_fit(twin, fitted)
+    return twin
 
 
 def remember_copies(value: Any, memo: dict[int, Any]) -> None:

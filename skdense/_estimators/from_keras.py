@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from .._backend.descriptions import described
 from .._backend.keras_objects import KerasObject
 from .._networks.comparison import require_same_outputs
 from .._networks.keras_reading import read_model
 from .._networks.network import HiddenLayer, Network, Weights, build_network, rearrange
 from .._networks.stages import Activation, Dense, Dropout, Normalization, Stage
+from .._problem.constraints import checked_parameters
+from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.labels import Labels, distinct
-from .._problem.output_layer import ROWWISE_ACTIVATIONS
+from .._problem.output_layer import ROWWISE_ACTIVATIONS, Head
+from .._problem.parameters import draw_seed
+from .._problem.problem import resolve_output
+from .._problem.targets.choice import Target, settle_head
+from .._problem.targets.classes import class_target
+from .._problem.targets.labels import labels_target
+from .._problem.targets.numbers import RegressionTarget
+from .copies import take_fit
+
+Estimator = TypeVar("Estimator")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,22 +39,79 @@ class Adopted:
         Constructor parameters that describe it.
     network : Network
     weights : one dict of arrays per stage of the network
+    labels : Labels or None
+        Of a classifier.
     """
 
     parameters: dict[str, Any]
     network: Network
     weights: Weights
+    labels: Labels | None = None
 
 
-def adopted(model: Any) -> Adopted:
-    """Read a trained model.
-
-    Where its layers come in the order that these parameters stand for, it can be trained on.
+def read_classifier(model: Any, classes: Any, *, multi_label: bool) -> Adopted:
+    """Read a model that tells classes apart, or labels of which a row may have several.
 
     Raises
     ------
     TypeError, ValueError
-        For a model that is no dense network, or computes something else than its layers say.
+        For a model that is no dense network, or classes that are not those of its outputs.
+    """
+    found = _read(model)
+    if multi_label:
+        return replace(found, labels=_labels_of_outputs(found, classes))
+    labels, weights = _sort_by_class(found, classes)
+    return replace(found, labels=labels, weights=weights)
+
+
+def read_regressor(model: Any) -> Adopted:
+    """Read a model whose outputs are numbers in the target's own units."""
+    found = _read(model)
+    return replace(found, parameters=found.parameters | {"standardize_target": False})
+
+
+def take_network(estimator: Estimator, found: Adopted) -> Estimator:
+    """Make an estimator of these parameters fitted by the network."""
+    parameters = checked_parameters(estimator)
+    head = settle_head(found.labels, *resolve_output(parameters))
+    kept = {name: described(parameters.get(name)) for name in KEPT_PARAMETERS}
+    fitted = Fitted(
+        parameters=kept,
+        n_features=found.network.n_inputs,
+        feature_names=None,
+        labels=found.labels,
+        class_weights=None,
+        target=_target(found, head),
+        network=found.network,
+        weights=found.weights,
+        history={"loss": []},
+        best_epoch=0,
+        engine="keras",
+        validation_indices=None,
+        seed=draw_seed(parameters["random_state"]),
+        batch_size=None,
+        dtype=str(found.weights[-1]["kernel"].dtype),
+        mean_weight=1.0,
+        watched="",
+        state=None,
+    )
+    take_fit(estimator, fitted)
+    return estimator
+
+
+def _target(found: Adopted, head: Head) -> Target:
+    n_units = found.network.n_outputs
+    if found.labels is None:
+        return RegressionTarget(np.zeros(n_units), np.ones(n_units), is_1d=n_units == 1)
+    if found.labels.is_multilabel:
+        return labels_target(n_units, head)
+    return class_target(len(found.labels.values), n_units, head)
+
+
+def _read(model: Any) -> Adopted:
+    """Read a trained model.
+
+    Where its layers come in the order that these parameters stand for, it can be trained on.
     """
     network, weights = read_model(model)
     layers = _hidden_layers(network.stages)
@@ -92,7 +161,7 @@ def _as_given(activation: Any) -> Any:
     return activation.build() if isinstance(activation, KerasObject) else activation
 
 
-def labels_of_outputs(found: Adopted, classes: Any) -> Labels:
+def _labels_of_outputs(found: Adopted, classes: Any) -> Labels:
     """Return labels of which a row may have several, one for each output.
 
     Raises
@@ -108,7 +177,7 @@ def labels_of_outputs(found: Adopted, classes: Any) -> Labels:
     return Labels(np.arange(found.network.n_outputs), is_multilabel=True)
 
 
-def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
+def _sort_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
     """Return labels, sorted as scikit-learn has them, and weights with outputs in their order.
 
     Parameters
@@ -143,10 +212,10 @@ def sorted_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
     labels = Labels(values, is_multilabel=False)
     if (order == np.arange(n_classes)).all():
         return labels, found.weights
-    return labels, (*found.weights[:-1], _reordered(found, order))
+    return labels, (*found.weights[:-1], _reorder(found, order))
 
 
-def _reordered(found: Adopted, order: Any) -> dict[str, Any]:
+def _reorder(found: Adopted, order: Any) -> dict[str, Any]:
     kernel, bias = found.weights[-1]["kernel"], found.weights[-1]["bias"]
     if found.network.n_outputs > 1:
         return {"kernel": kernel[:, order], "bias": bias[order]}

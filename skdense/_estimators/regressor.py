@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Self
 
-import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 from sklearn.utils import Tags
 
-from .._backend.keras_objects import ActivationFunction
-from .._problem.constraints import checked_parameters
-from .._problem.cross_checks import check_stream_agreement
-from .._problem.data_checks import (
-    check_numbers,
-    check_training_data,
-    check_weights,
-    require_no_dates,
-)
-from .._problem.output_layer import Head, regression_head
-from .._problem.rows import Rows, rows_with_weight
-from .._problem.targets import RegressionTarget, regression_target
-from .._problem.tasks import precision_of_chunk
+from .._problem.reading import Given
+from .._problem.targets.numbers import RegressionTarget
 from .base import KerasDenseBase
-from .copies import replaced_at_once
-from .from_keras import adopted
+from .copies import take_fit
+from .fitting import fit_chunk
+from .from_keras import read_regressor, take_network
 from .sklearn_bases import RegressorMixin
 from .sklearn_callbacks import with_callbacks
 
@@ -327,11 +315,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         ValueError
             For unusable data or parameters. The estimator is then as it was before.
         """
-        check_stream_agreement(checked_parameters(self))
-        with replaced_at_once(self) as twin:
-            is_first = not twin.__sklearn_is_fitted__()
-            precision = precision_of_chunk(twin, X, sample_weight)
-            twin._partial_fit(twin._read(X, y, sample_weight, precision, reset=is_first))
+        take_fit(self, fit_chunk(self, Given(X, y, sample_weight)))
         return self
 
     @classmethod
@@ -372,11 +356,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         >>> KerasDenseRegressor.from_keras(model).predict([[0.0, 0.0]])
         array([0.])
         """
-        found = adopted(model)
-        self = cls(**found.parameters, standardize_target=False)
-        n_outputs = found.network.n_outputs
-        target = RegressionTarget(np.zeros(n_outputs), np.ones(n_outputs), is_1d=n_outputs == 1)
-        return self._take_network(found.network, found.weights, target)
+        found = read_regressor(model)
+        return take_network(cls(**found.parameters), found)
 
     def predict(self, X: Any) -> Array:
         """Predict the target of each row.
@@ -391,34 +372,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             Like the y of `fit`, in the dtype of X, or in float64 where float32 cannot hold y:
             where it rounds by more than a thousandth of y's standard deviation, or overflows.
         """
-        fitted = self._snapshot()
-        return fitted._target.decode(fitted._outputs(X))
-
-    def _read(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        precision: str,
-        *,
-        reset: bool,
-        least: int = 1,
-        suffix: str = "",
-    ) -> Rows:
-        checks = {"multi_output": True, "ensure_min_samples": least}
-        if issparse(y):
-            raise TypeError(f"y{suffix} must be a dense array. Got a sparse one; use y.toarray().")
-        require_no_dates(y, f"y{suffix}")
-        X, y = check_training_data(self, X, y, precision, reset=reset, suffix=suffix, **checks)
-        y = check_numbers(y, f"y{suffix}")
-        weights = check_weights(sample_weight, X, suffix)
-        return rows_with_weight(X, y, weights, suffix)
-
-    def _make_target(self, rows: Rows, head: Head) -> RegressionTarget:
-        return regression_target(rows.targets, rows.weights, head, self.standardize_target)
-
-    def _settle_head(self, output_activation: ActivationFunction, loss: Any) -> Head:
-        return regression_head(output_activation, loss)
+        now = self._snapshot()
+        target = now._fitted.target
+        assert isinstance(target, RegressionTarget)
+        return target.decode(now._outputs(X))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from .._problem.warm_start import joined
+from .._problem.fitted import Fitted, History
+from .._problem.reading import Given
+from .._problem.warm_start import join_histories
+from .._training.task import EpochListener
 
 try:
     from sklearn import callback as sklearn_callback
@@ -31,62 +35,65 @@ class ReportedFit:
     estimator
     n_epochs : int
         How many there will be at most.
-    X, y, sample_weight
-        As given to `fit`.
+    given : Given
     """
 
-    def __init__(self, estimator: Any, n_epochs: int, X: Any, y: Any, sample_weight: Any) -> None:
-        self._estimator = self._twin = estimator
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._fit: Any = None
-        self._epoch: Any = None
-        self._history: dict[str, list[float]] = {}
+    def __init__(self, estimator: Any, n_epochs: int, given: Given) -> None:
+        self._estimator = estimator
+        weights = given.sample_weight
+        metadata = None if weights is None else {"sample_weight": weights}
+        self._given = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
+        self._context: Any = None
         if hasattr(estimator, "_init_callback_context"):
-            self._fit = estimator._init_callback_context(max_subtasks=n_epochs)
-            self._fit.call_on_fit_task_begin(**self._given)
+            self._context = estimator._init_callback_context(max_subtasks=n_epochs)
+            self._context.call_on_fit_task_begin(**self._given)
 
-    @property
-    def listener(self) -> ReportedFit | None:
-        """Itself if anybody listens, which scikit-learn keeps in a private attribute."""
-        return self if self._fit and getattr(self._estimator, "_skl_callbacks", ()) else None
+    def listener(self, draft: Fitted) -> EpochListener | None:
+        """Return what reports the epochs of a fit, known but for its training; None if nobody asks.
+
+        Whether somebody does, scikit-learn keeps in a private attribute.
+        """
+        if not (self._context and getattr(self._estimator, "_skl_callbacks", ())):
+            return None
+        return _ReportedEpochs(self, draft)
+
+    def epoch_begins(self) -> Any:
+        """Return the context of an epoch."""
+        epoch = self._context.subcontext(task_name="epoch")
+        epoch.call_on_fit_task_begin(**self._given)
+        return epoch
+
+    def ended(self, context: Any, fitted: Fitted) -> bool:
+        """Report the end of an epoch, or of all; returns whether a callback wants to stop.
+
+        Callbacks know the estimator by its identity, and are told what makes a copy of it fitted.
+        """
+        before = vars(self._estimator)
+        attributes = {n: v for n, v in fitted.attributes.items() if v is not None or n in before}
+        attributes["_fitted"] = fitted
+        return context.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
+
+    def fit_ended(self, fitted: Fitted) -> None:
+        if self._context is not None:
+            self.ended(self._context, fitted)
+
+
+class _ReportedEpochs:
+    """Reports each epoch of a fit, see `EpochListener`."""
+
+    def __init__(self, report: ReportedFit, draft: Fitted) -> None:
+        self._report, self._draft = report, draft
+        self._epoch: Any = None
 
     def epoch_begins(self) -> None:
-        self._epoch = self._fit.subcontext(task_name="epoch")
-        self._epoch.call_on_fit_task_begin(**self._given)
+        self._epoch = self._report.epoch_begins()
 
-    def is_of(self, twin: Any) -> None:
-        """Take note of the copy of the estimator that is being fitted in its place.
-
-        Callbacks know the estimator by its identity, and are told what the copy has otherwise.
-        """
-        self._twin = twin
-
-    def _reconstruction(self) -> dict[str, Any]:
-        """Return what makes a copy of the estimator one of its twin; None for what that lacks."""
-        old, new = vars(self._estimator), vars(self._twin)
-        lacking = dict.fromkeys(old.keys() - new.keys())
-        return lacking | {n: v for n, v in new.items() if n not in old or v is not old[n]}
-
-    def goes_on_from(self, history: dict[str, list[float]]) -> None:
-        """Take note of the history that this fit adds to."""
-        self._history = history
-
-    def epoch_ended(
-        self, weights: Any, history: dict[str, list[float]], best_epoch: int, engine: str
-    ) -> bool:
-        """Report the end of an epoch; returns whether a callback wants to stop."""
-        history = joined(self._history, history)
-        fitted = self._reconstruction() | {
-            "_weights": weights,
-            "history_": history,
-            "n_iter_": len(history["loss"]),
-            "best_epoch_": best_epoch,
-            "engine_": engine,
-        }
-        return self._epoch.call_on_fit_task_end(**self._given, reconstruction_attributes=fitted)
-
-    def fit_ended(self) -> None:
-        if self._fit is not None:
-            fitted = self._reconstruction()
-            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=fitted)
+    def epoch_ended(self, weights: Any, history: History, best_epoch: int, engine: str) -> bool:
+        fitted = replace(
+            self._draft,
+            weights=weights,
+            history=join_histories(self._draft.history, history),
+            best_epoch=best_epoch,
+            engine=engine,
+        )
+        return self._report.ended(self._epoch, fitted)

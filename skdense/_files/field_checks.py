@@ -17,11 +17,13 @@ from .._backend.keras_objects import KerasObject
 from .._networks.network import Network
 from .._networks.stages import Activation, Stage
 from .._problem.constraints import as_float, require_domains
+from .._problem.fitted import Fitted
 from .._problem.hidden_layers import require_elementwise, resolve_hidden_layers
 from .._problem.labels import Labels
-from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
+from .._problem.targets.classes import ClassTarget
+from .._problem.targets.labels import LabelsTarget
+from .._problem.targets.numbers import RegressionTarget
 from .._problem.validation_score import require_known_scoring
-from .._problem.warm_start import Memory
 from .._training.early_stopping import EarlyStopping
 from .._training.task import OptimizerState, TrainingState
 
@@ -100,6 +102,14 @@ def _are_labels(values: Any) -> bool:
     return is_known and bool((values == values).all() and (values[1:] > values[:-1]).all())
 
 
+def _are_names(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype == object and _are_texts(values.ravel())
+
+
+def _are_indices(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype.kind == "i" and values.ndim == 1
+
+
 def _is_stage(value: Any) -> bool:
     return isinstance(value, Stage)
 
@@ -129,7 +139,19 @@ _FIELDS: dict[type, dict[str, Check]] = {
     },
     RegressionTarget: {"mean": is_array, "scale": is_array, "is_1d": _is(bool)},
     Labels: {"values": _are_labels, "is_multilabel": _is(bool)},
-    Memory: {
+    Fitted: {
+        "parameters": _is(dict),
+        "n_features": _whole(1),
+        "feature_names": _optional(_are_names),
+        "labels": _optional(_is(Labels)),
+        "class_weights": _optional(is_array),
+        "target": _is(ClassTarget, LabelsTarget, RegressionTarget),
+        "network": _is(Network),
+        "weights": _WEIGHTS,
+        "history": _is(dict),
+        "best_epoch": _whole(0),
+        "engine": _one_of("compiled", "keras"),
+        "validation_indices": _optional(_are_indices),
         "seed": _whole(0, np.iinfo(np.int32).max),
         "batch_size": _optional(_whole(1, np.iinfo(np.int64).max)),
         "dtype": _one_of("float32", "float64"),
@@ -168,33 +190,6 @@ _PARAMETERS: dict[str, Check] = {
     "optimizer": lambda value: isinstance(value, str | KerasObject),
 }
 _OF_LAYERS = ("units", "depth", "activation", "dropout")
-
-# Of what training left.
-ATTRIBUTES: dict[str, Check] = {
-    "_fit_parameters": _is(dict),
-    "_memory": _is(Memory),
-    "_network": _is(Network),
-    "_weights": _WEIGHTS,
-    "best_epoch_": _whole(0),
-    "engine_": _one_of("compiled", "keras"),
-    "history_": _is(dict),
-    "n_features_in_": _whole(1),
-    "n_iter_": _whole(0),
-    "n_outputs_": _whole(1),
-}
-ATTRIBUTES_OF_KINDS: dict[str, dict[str, Check]] = {
-    "KerasDenseClassifier": {
-        "_class_weights": _optional(is_array),
-        "_labels": _is(Labels),
-        "_target": _is(ClassTarget, LabelsTarget),
-        "classes_": _are_labels,
-    },
-    "KerasDenseRegressor": {"_target": _is(RegressionTarget)},
-}
-OPTIONAL_ATTRIBUTES: dict[str, Check] = {
-    "feature_names_in_": lambda names: names.dtype == object,
-    "validation_indices_": lambda index: index.dtype.kind == "i" and index.ndim == 1,
-}
 
 
 def require(is_as_written: bool, name: str) -> None:

@@ -4,35 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from .._backend.descriptions import described
+from .._problem.fitted import Fitted
 from .archive import write
 from .field_checks import require_parameters
-from .pickling import described, with_waiting
+from .pickling import with_waiting
 from .values import Array, UnknownKindError, encoded
 from .whole_checks import require_whole
 
-# What training left, of what a file holds; each estimator has some of it.
-FITTED = (
-    "_class_weights",
-    "_fit_parameters",
-    "_labels",
-    "_memory",
-    "_network",
-    "_target",
-    "_weights",
-    "best_epoch_",
-    "classes_",
-    "engine_",
-    "feature_names_in_",
-    "history_",
-    "n_features_in_",
-    "n_iter_",
-    "n_outputs_",
-    "validation_indices_",
-)
 _LIBRARIES = ("skdense", "scikit-learn", "tensorflow", "keras", "numpy")
 
 
@@ -46,22 +31,24 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     arrays: list[Array] = []
     known = with_waiting(vars(estimator))  # not through the estimator, which would build objects
     parameters = {name: described(known[name]) for name in signature(type(estimator)).parameters}
-    fitted = {name: described(known[name]) for name in FITTED if name in known}
+    fitted: Fitted | None = known.get("_fitted")
+    if fitted is not None:  # of parameters as they were
+        _encoded(fitted.parameters, [], fitted.parameters.__getitem__)
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "parameters": _encoded(estimator, parameters, arrays),
-        "fitted": _encoded(estimator, fitted, arrays),
+        "parameters": _encoded(parameters, arrays, partial(getattr, estimator)),
+        "fitted": encoded(fitted, arrays),
     }
     _require_loadable(type(estimator).__name__, parameters, fitted)
     write(Path(path), document, arrays)
 
 
-def _require_loadable(kind: str, parameters: dict[str, Any], fitted: dict[str, Any]) -> None:
+def _require_loadable(kind: str, parameters: dict[str, Any], fitted: Fitted | None) -> None:
     """Raise ValueError for what loading would refuse, while there still is an estimator."""
     require_parameters(parameters, kind)
     try:
-        if fitted:
+        if fitted is not None:
             require_whole(kind, fitted)
     except (LookupError, ValueError) as error:
         raise ValueError(
@@ -70,19 +57,21 @@ def _require_loadable(kind: str, parameters: dict[str, Any], fitted: dict[str, A
         ) from error
 
 
-def _encoded(estimator: Any, values: dict[str, Any], arrays: list[Array]) -> dict[str, Any]:
-    """Return documents of attributes; TypeError names those that a file does not hold."""
+def _encoded(
+    values: dict[str, Any], arrays: list[Array], shown: Callable[[str], Any]
+) -> dict[str, Any]:
+    """Return documents of parameters; TypeError names and shows those that no file holds."""
     documents, refused = {}, {}
     for name, value in values.items():
         try:
             documents[name] = encoded(value, arrays)
         except UnknownKindError:
-            refused[name] = getattr(estimator, name)
+            refused[name] = shown(name)
     if refused:
-        shown = ", ".join(f"{name}={value!r}" for name, value in refused.items())
+        given = ", ".join(f"{name}={value!r}" for name, value in refused.items())
         raise TypeError(
             "save keeps numbers, strings and objects of Keras that its configuration describes, "
-            f"no functions, callbacks or classes of your own. Got {shown}. Use names that Keras "
+            f"no functions, callbacks or classes of your own. Got {given}. Use names that Keras "
             "knows and set what only training needs to None, or pickle the estimator."
         )
     return documents

@@ -18,17 +18,34 @@ def upgrade(document: Document) -> Document:
     return document
 
 
-def _count_inputs(document: Document) -> Document:
-    """Networks counted the columns of X by their first dense layer, which need not see them."""
-    fitted = document["fitted"]
-    if "_network" not in fitted:
-        return document
-    network = fitted["_network"]["Network"]
+def _name_fields(document: Document) -> Document:
+    """Name what a fit left by the fields of `Fitted`, in place of an estimator's attributes.
+
+    Networks counted the columns of X by their first dense layer, which need not see them.
+    """
+    old = document["fitted"]
+    if not old:
+        return document | {"fitted": None}
+    [network] = old["_network"].values()
     dense = next(stage["Dense"] for stage in network["stages"]["tuple"] if "Dense" in stage)
-    network = {"Network": network | {"n_inputs": dense["n_inputs"]}}
-    return document | {"fitted": fitted | {"_network": network}}
+    [memory] = old["_memory"].values()
+    fitted = memory | {
+        "parameters": old["_fit_parameters"],
+        "n_features": old["n_features_in_"],
+        "feature_names": old.get("feature_names_in_"),
+        "labels": old.get("_labels"),
+        "class_weights": old.get("_class_weights"),
+        "target": old["_target"],
+        "network": {"Network": network | {"n_inputs": dense["n_inputs"]}},
+        "weights": old["_weights"],
+        "history": old["history_"],
+        "best_epoch": old["best_epoch_"],
+        "engine": old["engine_"],
+        "validation_indices": old.get("validation_indices_"),
+    }
+    return document | {"fitted": {"Fitted": fitted}}
 
 
 # From the format of each number to the next.
-_UPGRADES: dict[int, Callable[[Document], Document]] = {1: _count_inputs}
+_UPGRADES: dict[int, Callable[[Document], Document]] = {1: _name_fields}
 FORMAT = 1 + len(_UPGRADES)

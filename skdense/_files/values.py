@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from .._backend.keras_objects import KerasObject, is_safe_to_build
 from .._networks.network import Network
 from .._networks.stages import STAGES
+from .._problem.fitted import Fitted
 from .._problem.labels import Labels
-from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
-from .._problem.warm_start import Memory
+from .._problem.targets.classes import ClassTarget
+from .._problem.targets.labels import LabelsTarget
+from .._problem.targets.numbers import RegressionTarget
 from .._training.early_stopping import EarlyStopping
 from .._training.task import OptimizerState, TrainingState
 
@@ -27,9 +29,9 @@ _RECORDS: dict[str, Any] = {
     for kind in (
         ClassTarget,
         EarlyStopping,
+        Fitted,
         Labels,
         LabelsTarget,
-        Memory,
         Network,
         OptimizerState,
         RegressionTarget,

@@ -11,6 +11,7 @@ import numpy as np
 from .._backend.keras_objects import KerasObject, loss_name
 from .._networks.network import Network
 from .._networks.stages import Activation, Dense, Stage
+from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.output_layer import (
     SPARSE_LOSSES,
     Head,
@@ -18,14 +19,12 @@ from .._problem.output_layer import (
     labels_head,
     regression_head,
 )
-from .._problem.targets import ClassTarget, LabelsTarget, RegressionTarget
-from .._problem.warm_start import KEPT_PARAMETERS
+from .._problem.targets.classes import ClassTarget
+from .._problem.targets.labels import LabelsTarget
+from .._problem.targets.numbers import RegressionTarget
 from .._training.task import OptimizerState, TrainingState
 from .field_checks import (
-    ATTRIBUTES,
-    ATTRIBUTES_OF_KINDS,
     LINKS,
-    OPTIONAL_ATTRIBUTES,
     is_array,
     is_float,
     require,
@@ -38,34 +37,30 @@ _SLOT_OF_KERAS = re.compile(r"skdense_[a-z]+_(\d+)_([a-z]+)_")
 _UNNAMED_SLOT = "variable"
 
 
-def require_whole(kind: str, fitted: dict[str, Any]) -> None:
-    """Raise an error unless the attributes that training left are there and fit together.
+def require_whole(kind: str, fitted: Fitted) -> None:
+    """Raise an error unless what a fit left may be what it is, and fits together.
 
     Parameters
     ----------
     kind : str
         Name of the estimator's class.
-    fitted : dict of str to object
-        Described, not built.
+    fitted : Fitted
     """
-    checks = ATTRIBUTES | ATTRIBUTES_OF_KINDS[kind]
-    optional = {name: c for name, c in OPTIONAL_ATTRIBUTES.items() if name in fitted}
-    require(fitted.keys() == (checks | optional).keys(), f"{sorted(fitted)}, which it holds,")
-    for name, check in (checks | optional).items():
-        require(check(fitted[name]), name)
-        require_fields(fitted[name])
-    network, target = fitted["_network"], fitted["_target"]
+    require(isinstance(fitted, Fitted), "fitted")
+    require_fields(fitted)
+    network = fitted.network
     _require_network(network)
-    _require_weights("_weights", fitted["_weights"], network)
-    require(fitted["n_features_in_"] == network.n_inputs, "n_features_in_")
-    _require_names(fitted.get("feature_names_in_"), network.n_inputs)
-    _require_target(target, fitted)
-    require(fitted["n_outputs_"] == network.n_outputs == target.n_units, "n_outputs_")
+    _require_weights("weights", fitted.weights, network)
+    require(fitted.n_features == network.n_inputs, "n_features")
+    names = fitted.feature_names
+    require(names is None or names.shape == (network.n_inputs,), "feature_names")
+    require((fitted.labels is not None) == (kind == "KerasDenseClassifier"), "labels")
+    _require_target(fitted)
+    require(network.n_outputs == fitted.target.n_units, "target")
     _require_history(fitted)
-    _require_fit_parameters(kind, fitted)
-    state = fitted["_memory"].state
-    if state is not None:
-        _require_state(state, network, fitted["n_iter_"])
+    _require_parameters(kind, fitted)
+    if fitted.state is not None:
+        _require_state(fitted.state, network, fitted.n_epochs)
 
 
 def _require_network(network: Network) -> None:
@@ -88,58 +83,57 @@ def _shapes(stage: Stage) -> dict[str, tuple[int, ...]]:
     return {name: spec.shape for name, spec in stage.weight_specs.items()}
 
 
-def _require_names(names: Any, n_inputs: int) -> None:
-    is_whole = names is None or (
-        names.shape == (n_inputs,) and all(isinstance(name, str) for name in names)
-    )
-    require(is_whole, "feature_names_in_")
-
-
-def _require_target(target: Any, fitted: dict[str, Any]) -> None:
-    if isinstance(target, RegressionTarget):
-        shapes = {array.shape for array in (target.mean, target.scale)}
-        require(shapes == {(fitted["n_outputs_"],)}, "_target")
-        with np.errstate(over="ignore"):
-            has_variance = np.isfinite(target.mean + target.scale**2).all()
-        require(bool(has_variance and (target.scale > 0).all()), "_target")
-        is_linear = fitted["_network"].output == Activation("linear")
-        require(is_linear or not target.is_standardized, "_target")
-        require(target.n_units == 1 or not target.is_1d, "_target")
+def _require_target(fitted: Fitted) -> None:
+    if fitted.labels is None:
+        _require_numbers(fitted)
         return
-    labels, classes, weights = fitted["_labels"], fitted["classes_"], fitted["_class_weights"]
-    n_classes = len(classes)
-    is_same = classes.dtype == labels.values.dtype and np.array_equal(classes, labels.values)
-    require(is_same, "classes_")
-    require(labels.is_multilabel == isinstance(target, LabelsTarget), "_labels")
+    target: Any = fitted.target
+    labels, weights = fitted.labels, fitted.class_weights
+    n_classes = len(labels.values)
+    require(labels.is_multilabel == isinstance(target, LabelsTarget), "labels")
     if isinstance(target, LabelsTarget):
-        require(np.array_equal(classes, np.arange(target.n_units)), "classes_")
+        require(np.array_equal(labels.values, np.arange(target.n_units)), "labels")
         shape = (n_classes, 2)
     else:
+        require(isinstance(target, ClassTarget) and n_classes == target.n_classes, "target")
         has_one_unit = n_classes == 2 and target.n_units == 1 and target.link in LINKS
-        require(n_classes == target.n_classes, "classes_")
-        require(has_one_unit or target.n_units == n_classes, "_target")
+        require(has_one_unit or target.n_units == n_classes, "target")
         shape = (1, n_classes)
     is_weight = weights is None or (weights.shape == shape and (weights >= 0).all())
-    require(bool(is_weight), "_class_weights")
+    require(bool(is_weight), "class_weights")
 
 
-def _require_history(fitted: dict[str, Any]) -> None:
-    history, n_epochs, best = fitted["history_"], fitted["n_iter_"], fitted["best_epoch_"]
-    require("loss" in history and min(1, n_epochs) <= best <= n_epochs, "best_epoch_")
-    for name, values in history.items():
+def _require_numbers(fitted: Fitted) -> None:
+    target: Any = fitted.target
+    require(isinstance(target, RegressionTarget) and fitted.class_weights is None, "target")
+    shapes = {array.shape for array in (target.mean, target.scale)}
+    require(shapes == {(fitted.network.n_outputs,)}, "target")
+    with np.errstate(over="ignore"):
+        has_variance = np.isfinite(target.mean + target.scale**2).all()
+    require(bool(has_variance and (target.scale > 0).all()), "target")
+    is_linear = fitted.network.output == Activation("linear")
+    require(is_linear or not target.is_standardized, "target")
+    require(target.n_units == 1 or not target.is_1d, "target")
+
+
+def _require_history(fitted: Fitted) -> None:
+    require("loss" in fitted.history, "history")
+    n_epochs, best = fitted.n_epochs, fitted.best_epoch
+    require(min(1, n_epochs) <= best <= n_epochs, "best_epoch")
+    for name, values in fitted.history.items():
         is_curve = type(name) is str and type(values) is list and all(map(is_float, values))
         require(is_curve and len(values) == n_epochs, f"history of {name}")
 
 
-def _require_fit_parameters(kind: str, fitted: dict[str, Any]) -> None:
-    given, network, target = fitted["_fit_parameters"], fitted["_network"], fitted["_target"]
-    require(given.keys() == set(KEPT_PARAMETERS), "_fit_parameters")
+def _require_parameters(kind: str, fitted: Fitted) -> None:
+    given, network, target = fitted.parameters, fitted.network, fitted.target
+    require(given.keys() == set(KEPT_PARAMETERS), "parameters")
     own = {n: v for n, v in given.items() if v is not None or n != "standardize_target"}
     require_parameters(own | {"dropout": 0.0}, kind)
     head = _settled_head(given, network.output.function, target)
     require(head.activation == network.output.function, "output_activation")
     if isinstance(target, ClassTarget):
-        require(target.is_sparse == (loss_name(head.loss) in SPARSE_LOSSES), "_target")
+        require(target.is_sparse == (loss_name(head.loss) in SPARSE_LOSSES), "target")
 
 
 def _settled_head(given: dict[str, Any], function: Any, target: Any) -> Head:

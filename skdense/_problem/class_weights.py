@@ -14,7 +14,7 @@ from .labels import Labels, shown
 Array = NDArray[Any]
 
 
-def class_weights(
+def weights_of_classes(
     given: str | Mapping[Any, float] | None, labels: Labels, codes: Array, sample_weight: Any
 ) -> Array | None:
     """Return the weight of each class.

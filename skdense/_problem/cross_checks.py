@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from .reading import Given
+
 _DEFAULT_SHARE = 0.1  # of rows held out for early stopping
 
 
-def check_agreement(parameters: dict[str, Any], X_val: Any, y_val: Any, weight_val: Any) -> None:
+def check_agreement(parameters: dict[str, Any], given_val: Given) -> None:
     """Raise ValueError where parameters, or arguments of `fit`, contradict each other."""
     if parameters["refit_full"] and not parameters["early_stopping"]:
         raise ValueError(
@@ -16,9 +18,9 @@ def check_agreement(parameters: dict[str, Any], X_val: Any, y_val: Any, weight_v
         )
     if parameters["refit_full"] and parameters["warm_start"]:
         raise ValueError("refit_full=True starts anew, warm_start=True goes on. Got both.")
-    if X_val is not None and y_val is None:
+    if given_val.X is not None and given_val.y is None:
         raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
-    if X_val is None and not (y_val is None and weight_val is None):
+    if given_val.X is None and not (given_val.y is None and given_val.sample_weight is None):
         raise ValueError("y_val and sample_weight_val need X_val. Got X_val=None.")
 
 

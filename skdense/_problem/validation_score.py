@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from math import nan
 from numbers import Real
 from typing import Any
 
+import joblib
 import numpy as np
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from .._backend.warnings import warn_caller
-from .._networks.network import Weights, are_finite
+from .._networks.forward import forward
+from .._networks.network import Network, Weights, are_finite
 from .known_names import did_you_mean
 from .labels import Labels, shown
 from .rows import Rows
@@ -20,54 +21,66 @@ from .rows import Rows
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
 
-def watched_score(estimator: Any, held_out: Rows | None) -> Callable[[Weights], float] | None:
+def watched_score(
+    judge: Callable[[Weights], Any],
+    scoring: Any,
+    held_out: Rows | None,
+    labels: Labels | None,
+    network: Network,
+) -> Callable[[Weights], float] | None:
     """Return the score of held-out rows for weights of the network in training.
 
     Parameters
     ----------
-    estimator
-        With all fitted attributes but the weights at the latest when the score is called.
+    judge : callable
+        From weights to an estimator that is fitted with them, and takes arrays without names.
+    scoring
     held_out : Rows or None
+    labels : Labels or None
+    network : Network
 
     Returns
     -------
     callable, or None where the validation loss is watched
         Raises ValueError if the scorer cannot judge this estimator.
     """
-    require_known_scoring(estimator.scoring)
-    if held_out is None or estimator.scoring == "loss":
+    require_known_scoring(scoring)
+    if held_out is None or scoring == "loss":
         return None
-    scorer = check_scoring(estimator, estimator.scoring)
+    scorer = check_scoring(judge(()), scoring)
     X, y, sample_weight = held_out.inputs, held_out.targets, held_out.weights
-    advice = _advice_on_classes(estimator._labels, y)
-    if estimator._labels is not None:
-        y = estimator._labels.decode(y)
+    advice = _advice_on_classes(labels, y)
+    y = y if labels is None else labels.decode(y)
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
-    judged: list[Any] = []
 
     def score(weights: Weights) -> float:
         if not are_finite(weights):  # a diverged training, which is no fault of the scorer's
             return nan
-        if not judged:
-            judged.append(_copy_without_names(estimator))
-        judged[0]._weights = weights
+        estimator = judge(weights)
         try:
-            value = _scored(scorer, judged[0], X, y, keywords)
+            value = _scored(scorer, estimator, X, y, keywords)
         except Exception as error:
-            if not np.isfinite(judged[0]._outputs(X)).all():
+            if not np.isfinite(forward(network, weights, X)).all():
                 return nan
             raise ValueError(
                 f"scoring must judge a {type(estimator).__name__} on the validation rows"
-                f"{_WITH_WEIGHTS if keywords else ''}. Got {estimator.scoring!r}, which failed: "
+                f"{_WITH_WEIGHTS if keywords else ''}. Got {scoring!r}, which failed: "
                 f"{error}{advice}"
             ) from error
         if np.ndim(value) != 0 or not isinstance(value, Real | np.ndarray):
-            raise ValueError(
-                f"scoring must give one number. Got {value!r} from {estimator.scoring!r}."
-            )
+            raise ValueError(f"scoring must give one number. Got {value!r} from {scoring!r}.")
         return float(value)
 
     return score
+
+
+def fingerprint(held_out: Rows | None, scoring: Any) -> str:
+    """Return what tells apart what is watched: scores of other rows do not compare."""
+    if held_out is None:
+        return ""
+    watched = [held_out.inputs, held_out.targets, held_out.weights, repr(scoring)]
+    key: str = joblib.hash(watched)
+    return key
 
 
 def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any]) -> Any:
@@ -107,10 +120,3 @@ def require_known_scoring(scoring: Any) -> None:
         "scoring must be 'loss', a name of sklearn.metrics.get_scorer_names(), or a scorer. Got "
         f"{scoring!r}.{did_you_mean(scoring, names)}"
     )
-
-
-def _copy_without_names(estimator: Any) -> Any:
-    """Return a shallow copy that takes validated arrays, which have lost their names."""
-    judged = copy.copy(estimator)
-    vars(judged).pop("feature_names_in_", None)
-    return judged

@@ -1,0 +1,69 @@
+"""Values with configurations in place of the Keras objects in them, and back.
+
+So that what describes a fit pickles, compares and goes to a file without Keras.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .keras_objects import KerasObject, configuration, is_of_keras
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """An object of Keras that no configuration describes: a callback, a function."""
+
+    content: bytes
+
+    def build(self) -> Any:
+        return pickle.loads(self.content)  # noqa: S301 - part of a pickle that is being loaded
+
+
+def described(value: Any) -> Any:
+    """Return a value with configurations in place of its Keras objects; itself without any."""
+    return _mapped(value, _describe)
+
+
+def built(value: Any) -> Any:
+    """Undo `described`: the objects are built anew."""
+    return _mapped(value, _build)
+
+
+def is_described(value: Any) -> bool:
+    """Say whether there is anything to build in a value."""
+    return _mapped(value, lambda item: None if _is_description(item) else item) is not value
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Apply a function to a value, or to what a list, tuple or dict holds; the same if all is."""
+    if type(value) in (list, tuple):
+        items = [_mapped(item, function) for item in value]
+        is_same = all(new is old for new, old in zip(items, value, strict=True))
+        return value if is_same else type(value)(items)
+    if type(value) is dict:
+        found = {key: _mapped(item, function) for key, item in value.items()}
+        return value if all(found[key] is value[key] for key in value) else found
+    return function(value)
+
+
+def _describe(value: Any) -> Any:
+    if hasattr(value, "get_config") and not isinstance(value, type):
+        return configuration(value) or value
+    if is_of_keras(value):
+        try:
+            return Pickled(pickle.dumps(value))
+        except Exception:  # as it is then, for whoever pickles the whole
+            return value
+    return value
+
+
+def _is_description(value: Any) -> bool:
+    return isinstance(value, KerasObject | Pickled)
+
+
+def _build(value: Any) -> Any:
+    return value.build() if _is_description(value) else value

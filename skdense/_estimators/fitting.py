@@ -1,0 +1,207 @@
+"""A fit, from the data to what it leaves. The estimator stays as it is meanwhile."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from sklearn.base import is_classifier
+
+from .._backend.descriptions import described
+from .._backend.loading import require_eager
+from .._networks.network import Weights
+from .._problem.caller import is_one_of_many_fits, warn_of_interruption
+from .._problem.constraints import checked_parameters
+from .._problem.cross_checks import check_agreement, check_stream_agreement, validation_share
+from .._problem.data_checks import warn_about_scale
+from .._problem.fitted import KEPT_PARAMETERS, Fitted
+from .._problem.labels import labels_of_stream, require_all_classes
+from .._problem.parameters import draw_seed
+from .._problem.problem import Problem, pose_problem, precision_of_chunk, precision_to_read
+from .._problem.reading import Data, Given, Reader
+from .._problem.rows import Rows
+from .._problem.split import hold_out
+from .._problem.tasks import make_task
+from .._problem.validation_score import watched_score
+from .._problem.warm_start import join_histories, resume, state_to_keep
+from .._training.engines import train
+from .._training.task import Draw, generator
+from .copies import copy_with_fit
+from .sklearn_callbacks import ReportedFit
+
+
+class _Trained(NamedTuple):
+    fitted: Fitted
+    was_interrupted: bool  # by Ctrl-C
+
+
+def fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
+    """Return what a fit leaves.
+
+    Parameters
+    ----------
+    estimator
+    given : Given
+        To train on.
+    given_val : Given
+        To watch; all None for nothing.
+    """
+    parameters = checked_parameters(estimator)
+    check_agreement(parameters, given_val)
+    share = validation_share(parameters) if given_val.X is None else None
+    report = ReportedFit(estimator, int(parameters["epochs"]), given)
+    before = _fit_before(estimator) if parameters["warm_start"] else None
+    seed = before.seed if before else draw_seed(parameters["random_state"])
+    data, held_out = _read(estimator, parameters, given, given_val, share, before)
+    used, indices = data.rows, None
+    if share is not None:
+        used, held_out = hold_out(used, share, generator(seed, Draw.SPLIT), data.labels)
+        indices = held_out.index
+    require_eager()
+    problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before)
+    draft = _draft(problem, before, indices)
+    trained = _train(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
+    if parameters["refit_full"] and not trained.was_interrupted:
+        rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
+        trained = _train_again(estimator, parameters, data, rows, trained.fitted)
+    if trained.was_interrupted:
+        warn_of_interruption(trained.fitted.n_epochs)
+    report.fit_ended(trained.fitted)
+    return trained.fitted
+
+
+def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
+    """Return what one epoch on a chunk of a stream leaves.
+
+    Parameters
+    ----------
+    estimator
+    given : Given
+    classes : array-like or None
+        Of a classifier's stream, all that are ever to come.
+    """
+    parameters = checked_parameters(estimator)
+    check_stream_agreement(parameters)
+    before, labels = _fit_before(estimator), None
+    if is_classifier(estimator):
+        labels = labels_of_stream(classes, given.y, before.labels if before else None)
+    precision = precision_of_chunk(parameters, given, before)
+    data = Reader(copy.copy(estimator), precision, labels, is_new=before is None).read(given)
+    seed = before.seed if before else draw_seed(parameters["random_state"])
+    require_eager()
+    problem = pose_problem(
+        parameters, data, data.rows, None, seed=seed, before=before, is_chunk=True
+    )
+    draft = _draft(problem, before, before.validation_indices if before else None)
+    return _train(estimator, problem, draft, before, epochs=1).fitted
+
+
+def _fit_before(estimator: Any) -> Fitted | None:
+    found: Fitted | None = vars(estimator).get("_fitted")
+    return found
+
+
+def _read(
+    estimator: Any,
+    parameters: dict[str, Any],
+    given: Given,
+    given_val: Given,
+    share: float | None,
+    before: Fitted | None,
+) -> tuple[Data, Rows | None]:
+    precision = precision_to_read(parameters, given, share)
+    known = before.labels if before else None
+    reader = Reader(copy.copy(estimator), precision, known, is_new=before is None)
+    data = reader.read(given, least=2)
+    if data.labels is not None:
+        # Classes that weigh nothing are none to a new network, and no surprise to another.
+        codes = data.rows.y if before else data.rows.targets
+        require_all_classes(data.labels, codes, is_new=before is None)
+    return data, reader.read_held_out(given_val)
+
+
+def _draft(problem: Problem, before: Fitted | None, validation_indices: Any) -> Fitted:
+    """Return what the fit will leave, as far as that is known before training."""
+    kept = {name: problem.parameters.get(name) for name in KEPT_PARAMETERS}
+    return Fitted(
+        parameters={name: described(value) for name, value in kept.items()},
+        n_features=problem.n_features,
+        feature_names=problem.feature_names,
+        labels=problem.labels,
+        class_weights=problem.class_weights,
+        target=problem.target,
+        network=problem.network,
+        weights=(),
+        history=before.history if before else {"loss": []},
+        best_epoch=0,
+        engine="",
+        validation_indices=validation_indices,
+        seed=problem.seed,
+        batch_size=problem.batch_size,
+        dtype=problem.dtype,
+        mean_weight=problem.mean_weight,
+        watched=problem.watched,
+        state=None,
+    )
+
+
+def _train(
+    estimator: Any,
+    problem: Problem,
+    draft: Fitted,
+    before: Fitted | None,
+    epochs: int,
+    *,
+    report: ReportedFit | None = None,
+    is_again: bool = False,
+) -> _Trained:
+    """Train on a problem, from where a fit before ended, or once again where nobody looks."""
+
+    def judge(weights: Weights) -> Any:
+        # Without names, which validated arrays have lost.
+        return copy_with_fit(estimator, replace(draft, weights=weights, feature_names=None))
+
+    start = resume(before, problem) if before else None
+    scoring = problem.parameters["scoring"]
+    task = make_task(
+        problem,
+        start,
+        watched_score(judge, scoring, problem.held_out, problem.labels, problem.network),
+        epochs=epochs,
+        listener=report.listener(draft) if report else None,
+        has_callbacks=not is_again,
+    )
+    if not (start or is_again):
+        warn_about_scale(problem.rows.X, problem.feature_names)
+    [result] = train([task])
+    fitted = replace(
+        draft,
+        weights=result.weights,
+        history=join_histories(draft.history, result.history),
+        best_epoch=result.best_epoch,
+        engine=result.engine,
+        state=state_to_keep(result, is_watched_on=bool(problem.parameters["warm_start"])),
+    )
+    return _Trained(fitted, result.was_interrupted)
+
+
+def _train_again(
+    estimator: Any, parameters: dict[str, Any], data: Data, rows: Rows, watched: Fitted
+) -> _Trained:
+    """Train anew on all rows, for the best number of epochs; what was watched stays.
+
+    Where Ctrl-C ends it, the watched network stays too.
+    """
+    problem = pose_problem(parameters, data, rows, None, seed=watched.seed, before=None)
+    draft = _draft(problem, None, watched.validation_indices)
+    try:
+        trained = _train(estimator, problem, draft, None, watched.best_epoch, is_again=True)
+    except KeyboardInterrupt:
+        if is_one_of_many_fits():
+            raise
+        return _Trained(watched, was_interrupted=True)
+    if trained.was_interrupted:
+        return _Trained(watched, was_interrupted=True)
+    fitted = replace(trained.fitted, history=watched.history, best_epoch=watched.best_epoch)
+    return _Trained(fitted, was_interrupted=False)

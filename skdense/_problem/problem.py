@@ -1,0 +1,178 @@
+"""A problem: what a fit was asked, as data, with everything decided that can be before training."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._networks.network import Network, build_network
+from .constraints import as_float
+from .data_checks import is_single
+from .fitted import Fitted
+from .hidden_layers import resolve_hidden_layers, resolve_output_activation
+from .labels import Labels
+from .output_layer import Head
+from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
+from .reading import Data, Given
+from .rows import Rows
+from .targets.choice import Target, make_target, settle_head
+from .validation_score import fingerprint
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What is to be trained, on what.
+
+    Attributes
+    ----------
+    parameters : dict of str to object
+        The estimator's, checked.
+    rows : Rows
+        To train on, their weights divided by `mean_weight`.
+    held_out : Rows or None
+        To watch.
+    n_features, feature_names, labels, class_weights
+        As in `Data`.
+    head : Head
+    target : Target
+    network : Network
+    batch_size : int
+    dtype : {"float32", "float64"}
+        Of computation.
+    seed : int
+    mean_weight : float
+    watched : str
+        Fingerprint of what is watched, "" for nothing.
+    """
+
+    parameters: dict[str, Any]
+    rows: Rows
+    held_out: Rows | None
+    n_features: int
+    feature_names: Array | None
+    labels: Labels | None
+    class_weights: Array | None
+    head: Head
+    target: Target
+    network: Network
+    batch_size: int
+    dtype: str
+    seed: int
+    mean_weight: float
+    watched: str
+
+
+def pose_problem(
+    parameters: dict[str, Any],
+    data: Data,
+    rows: Rows,
+    held_out: Rows | None,
+    *,
+    seed: int,
+    before: Fitted | None,
+    is_chunk: bool = False,
+) -> Problem:
+    """Decide everything that data and parameters decide.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+    data : Data
+    rows, held_out : Rows
+        Which of it to train on, and what to watch.
+    seed : int
+    before : Fitted or None
+        What training goes on from.
+    is_chunk : bool
+        Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
+        for all.
+    """
+    stream = before if is_chunk else None
+    mean_weight = stream.mean_weight if stream else rows.mean_weight()
+    rows = rows.weighing(mean_weight)
+    head = settle_head(data.labels, *resolve_output(parameters))
+    standardize = bool(parameters.get("standardize_target"))
+    target = (
+        before.target if before else make_target(data.labels, head, rows, standardize=standardize)
+    )
+    hidden = resolve_hidden_layers(
+        parameters["units"], parameters["depth"], parameters["activation"], parameters["dropout"]
+    )
+    batch_size, dtype = _batch_size_and_dtype(parameters, rows, stream, is_chunk=is_chunk)
+    normalizes = bool(parameters["batch_normalization"])
+    return Problem(
+        parameters=parameters,
+        rows=rows,
+        held_out=held_out,
+        n_features=data.n_features,
+        feature_names=data.feature_names,
+        labels=data.labels,
+        class_weights=data.class_weights,
+        head=head,
+        target=target,
+        network=build_network(rows.X.shape[1], hidden, target.n_units, head.activation, normalizes),
+        batch_size=batch_size,
+        dtype=dtype,
+        seed=seed,
+        mean_weight=mean_weight,
+        watched=fingerprint(held_out, parameters["scoring"]) if parameters["warm_start"] else "",
+    )
+
+
+def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the output's activation and the loss, checked; both may be "auto"."""
+    activation = resolve_output_activation(parameters["output_activation"])
+    return activation, resolve_loss(parameters["loss"])
+
+
+def _batch_size_and_dtype(
+    parameters: dict[str, Any], rows: Rows, stream: Fitted | None, *, is_chunk: bool
+) -> tuple[int, str]:
+    batch_size, dtype = parameters["batch_size"], parameters["dtype"]
+    if stream is not None:
+        batch_size = stream.batch_size or "auto" if batch_size == "auto" else batch_size
+        dtype = stream.dtype if dtype == "auto" else dtype
+    batch_size = resolve_batch_size(batch_size, len(rows), is_chunk=is_chunk)
+    return batch_size, resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+
+
+def precision_to_read(parameters: dict[str, Any], given: Given, share: float | None) -> str:
+    """Return what numbers become that are neither in float32 nor in float64.
+
+    Float64 wherever the rows of positive weight that are not held out may fit in one batch: the
+    same numbers train alike, whatever they come in. Of more rows float32, in half the memory.
+    """
+    if parameters["dtype"] != "auto":
+        return str(parameters["dtype"])
+    if is_single(given.X):
+        return "float32"
+    n_rows = _n_weighted(given, parameters.get("class_weight"))
+    n_rows = max(1, n_rows - math.ceil((share or 0) * n_rows))
+    batch_size = resolve_batch_size(parameters["batch_size"], n_rows)
+    return resolve_dtype("auto", np.dtype(np.float64), n_rows, batch_size)
+
+
+def precision_of_chunk(parameters: dict[str, Any], given: Given, before: Fitted | None) -> str:
+    """Return the same for a chunk of a stream, whose first one settles it for all."""
+    if parameters["dtype"] == "auto" and before is not None:
+        return before.dtype
+    return precision_to_read(parameters, given, None)
+
+
+def _n_weighted(given: Given, class_weight: Any) -> int:
+    """Return how many rows have a positive weight, at least."""
+    if isinstance(class_weight, dict) and 0 in map(as_float, class_weight.values()):
+        return 1
+    if given.sample_weight is not None and not isinstance(given.sample_weight, Real):
+        with contextlib.suppress(TypeError, ValueError):  # refused later
+            return int(np.count_nonzero(np.asarray(given.sample_weight)))
+    shape = getattr(given.X, "shape", ())
+    return int(shape[0]) if shape else len(given.X) if isinstance(given.X, list | tuple) else 1
