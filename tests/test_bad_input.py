@@ -25,7 +25,7 @@ from skdense import (
     KerasDenseRegressor,
     SlowEngineWarning,
 )
-from skdense._backend import loading as _tensorflow
+from skdense._backend import loading
 from skdense._problem.data_checks import warn_about_scale
 
 ROWS = 24
@@ -1134,7 +1134,7 @@ WRONG_BACKEND = r"requires Keras to run on the 'tensorflow' backend.*jax.*KERAS_
 
 
 def test_another_keras_backend(monkeypatch):
-    monkeypatch.setattr(_tensorflow, "_is_loaded", False)
+    monkeypatch.setattr(loading, "_is_loaded", False)
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     assert_fit_fails(
         small(KerasDenseClassifier), X, CLASSES, match=WRONG_BACKEND, error=RuntimeError

@@ -19,7 +19,7 @@ import pytest
 
 import skdense
 from skdense import KerasDenseClassifier
-from skdense._backend import disk_cache as _disk_cache
+from skdense._backend import disk_cache
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir(), reason="programs are kept on disk on Linux only"
@@ -193,14 +193,14 @@ def fresh(monkeypatch):
     at_end = []
     monkeypatch.setenv(VARIABLE, "")
     monkeypatch.delenv(FLAGS, raising=False)
-    monkeypatch.setattr(_disk_cache, "_settled", None)
-    monkeypatch.setattr(_disk_cache, "_told", None)
+    monkeypatch.setattr(disk_cache, "_settled", None)
+    monkeypatch.setattr(disk_cache, "_told", None)
     monkeypatch.setattr(atexit, "register", at_end.append)
     yield at_end
     for function in reversed(at_end):
         function()
-    if _disk_cache._told is not None:
-        os.close(_disk_cache._told)
+    if disk_cache._told is not None:
+        os.close(disk_cache._told)
 
 
 class Told:
@@ -224,7 +224,7 @@ class Told:
         (self.folder / f"xla_compile_cache__{name}").write_text(name)
 
     def start(self):
-        return _disk_cache.run_first(SimpleNamespace(__version__="1.0"), self)
+        return disk_cache.run_first(SimpleNamespace(__version__="1.0"), self)
 
 
 def test_until_the_first_fit_it_can_be_set_again(fresh, tmp_path):
@@ -262,7 +262,7 @@ def test_after_a_first_operation_that_failed_the_next_one_is_told_the_same(
         raise RuntimeError("no memory on the GPU")
 
     with pytest.raises(RuntimeError, match="no memory"):
-        _disk_cache.run_first(SimpleNamespace(__version__="1.0"), fail)
+        disk_cache.run_first(SimpleNamespace(__version__="1.0"), fail)
     assert os.environ[FLAGS] == OTHER_FLAG
     assert told.start() is None
     told.keep("program")
@@ -327,7 +327,7 @@ def be_open_to_a_group(cache, monkeypatch):
 
 
 def make_folder(cache):
-    folder = cache / _disk_cache._folder_name("1.0")
+    folder = cache / disk_cache._folder_name("1.0")
     folder.mkdir(parents=True)
     return folder
 
@@ -394,7 +394,7 @@ def test_a_directory_that_cannot_be_used_is_a_warning(fail, fresh, monkeypatch, 
     tensorflow = SimpleNamespace(__version__="1.0")
     try:
         fail(tmp_path / "cache", monkeypatch)
-        complaint = _disk_cache.run_first(tensorflow, lambda: has_run.append(os.getenv(FLAGS)))
+        complaint = disk_cache.run_first(tensorflow, lambda: has_run.append(os.getenv(FLAGS)))
     finally:
         os.seteuid(user)
     assert has_run == [None]
@@ -451,7 +451,7 @@ def test_a_folder_swapped_while_tensorflow_starts_is_the_one_that_was_checked(
         path.rename(moved)
         path.write_text("not a directory")
 
-    assert _disk_cache.run_first(SimpleNamespace(__version__="1.0"), swap) is None
+    assert disk_cache.run_first(SimpleNamespace(__version__="1.0"), swap) is None
     told.keep("program")
     [program] = moved.glob("**/xla*")
     assert program.read_text() == "program"
@@ -555,7 +555,7 @@ seen["is_same"] = sorted(cache.glob("*/*")) == before
 
 @pytest.fixture(scope="module")
 def errors():
-    return skdense._backend.loading.load()[0].errors
+    return skdense._backend.loading.load_tensorflow().errors
 
 
 def test_memory_that_runs_out_is_not_the_directorys_fault(fresh, errors, monkeypatch, tmp_path):
@@ -572,7 +572,7 @@ def test_memory_that_runs_out_is_not_the_directorys_fault(fresh, errors, monkeyp
             raise errors.ResourceExhaustedError(None, None, "Out of memory allocating 8 bytes")
 
     with pytest.raises(errors.ResourceExhaustedError, match="Out of memory"):
-        _disk_cache.compile_anyway(run_out_of_memory_once, SimpleNamespace(errors=errors))
+        disk_cache.compile_anyway(run_out_of_memory_once, SimpleNamespace(errors=errors))
     assert n_runs == 1
     assert entries(tmp_path) == before
     told.keep("program")
@@ -593,8 +593,8 @@ def test_a_disk_that_runs_full_is_a_warning(fresh, errors, monkeypatch, tmp_path
 
     tensorflow = SimpleNamespace(errors=errors)
     with pytest.warns(UserWarning, match=rf"not kept in {str(tmp_path)!r}.*Got: .*No space left"):
-        assert _disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
-    assert _disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
+        assert disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
+    assert disk_cache.compile_anyway(keep_where_there_is_space, tensorflow) == 1
     assert not entries(tmp_path)
     elsewhere = told.folder.resolve()
     fresh.pop()()
@@ -613,7 +613,7 @@ def test_an_error_is_the_same_where_there_is_nowhere_to_turn_to(
         raise errors.NotFoundError(None, None, f"{told.folder}; No such file or directory")
 
     with pytest.raises(errors.NotFoundError, match="No such file"):
-        _disk_cache.compile_anyway(fail, SimpleNamespace(errors=errors))
+        disk_cache.compile_anyway(fail, SimpleNamespace(errors=errors))
 
 
 def test_threads_in_which_the_directory_fails_at_once_all_go_on(
@@ -637,7 +637,7 @@ def test_threads_in_which_the_directory_fails_at_once_all_go_on(
             told.keep(thread)
             return thread
 
-        return _disk_cache.compile_anyway(keep, SimpleNamespace(errors=errors))
+        return disk_cache.compile_anyway(keep, SimpleNamespace(errors=errors))
 
     threads = [str(i) for i in range(n_threads)]
     pool = ThreadPoolExecutor(n_threads)

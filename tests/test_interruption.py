@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import KerasDenseRegressor
-from skdense._backend import loading as _tensorflow
+from skdense._backend import loading
 from skdense._backend.held_interrupts import held_interrupts
 from skdense._training import keras_engine, program
 from skdense._training.program import trace_count
@@ -401,12 +401,12 @@ def test_a_signal_waits_until_tensorflow_is_imported(monkeypatch):
         signal.raise_signal(signal.SIGINT)
         imported.append("all")
 
-    monkeypatch.setattr(_tensorflow, "_is_loaded", False)
-    monkeypatch.setattr(_tensorflow, "_start", start)
+    monkeypatch.setattr(loading, "_is_loaded", False)
+    monkeypatch.setattr(loading, "_start", start)
     with pytest.raises(KeyboardInterrupt):
-        _tensorflow.load()
+        loading.load_tensorflow()
     assert imported == ["all"]
-    assert _tensorflow._is_loaded
+    assert loading._is_loaded
 
 
 # --- a real signal -----------------------------------------------------------------------

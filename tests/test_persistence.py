@@ -21,8 +21,8 @@ from sklearn.exceptions import NotFittedError
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
-from skdense._files import archive as _archive
 from skdense._files import values
+from skdense._files.upgrades import FORMAT
 from skdense._problem.fitted import Fitted
 
 RNG = np.random.default_rng(0)
@@ -855,4 +855,4 @@ def test_what_would_not_load_is_not_saved(path):
 
 
 def test_the_constants_are_what_the_documentation_says():
-    assert _archive.FORMAT == 2
+    assert FORMAT == 2
