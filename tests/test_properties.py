@@ -20,7 +20,7 @@ from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._problem.labels import Labels
 from skdense._problem.rows import rows_with_weight
 from skdense._problem.split import hold_out
-from skdense._problem.warm_start import joined
+from skdense._problem.warm_start import join_histories
 
 # The same cases in every run, which write nothing to disk. The first of a kind compile.
 REPEATABLE = settings(
@@ -627,7 +627,7 @@ def histories(draw):
 @given(histories(), histories())
 def test_joined_histories_have_all_epochs_and_nan_for_what_is_missing(before, after):
     n_before, n_after = len(before["loss"]), len(after["loss"])
-    both = joined(before, after)
+    both = join_histories(before, after)
     assert set(both) == set(before) | set(after)
     assert list(both)[: len(before)] == list(before)
     for name, values in both.items():
@@ -642,7 +642,10 @@ def test_joined_histories_have_all_epochs_and_nan_for_what_is_missing(before, af
 @REPEATABLE
 @given(histories(), histories(), histories())
 def test_joining_histories_is_associative(first, second, third):
-    one, other = joined(joined(first, second), third), joined(first, joined(second, third))
+    one, other = (
+        join_histories(join_histories(first, second), third),
+        join_histories(first, join_histories(second, third)),
+    )
     assert set(one) == set(other)
     for name in one:
         assert_array_equal(one[name], other[name])

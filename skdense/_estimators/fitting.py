@@ -10,7 +10,6 @@ from sklearn.base import is_classifier
 
 from .._backend.descriptions import described
 from .._backend.loading import require_eager
-from .._networks.network import Weights
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
 from .._problem.constraints import checked_parameters
 from .._problem.cross_checks import check_agreement, check_stream_agreement, validation_share
@@ -26,7 +25,7 @@ from .._problem.tasks import make_task
 from .._problem.validation_score import watched_score
 from .._problem.warm_start import join_histories, resume, state_to_keep
 from .._training.engines import train
-from .._training.task import Draw, generator
+from .._training.task import Draw, Members, TrainingFailure, generator
 from .copies import copy_with_fit
 from .sklearn_callbacks import ReportedFit
 
@@ -158,8 +157,9 @@ def _train(
 ) -> _Trained:
     """Train on a problem, from where a fit before ended, or once again where nobody looks."""
 
-    def judge(weights: Weights) -> Any:
+    def judge(members: Members) -> Any:
         # Without names, which validated arrays have lost.
+        [weights] = members or ((),)
         return copy_with_fit(estimator, replace(draft, weights=weights, feature_names=None))
 
     start = resume(before, problem) if before else None
@@ -175,6 +175,8 @@ def _train(
     if not (start or is_again):
         warn_about_scale(problem.rows.X, problem.feature_names)
     [result] = train([task])
+    if isinstance(result, TrainingFailure):
+        raise result.error
     fitted = replace(
         draft,
         weights=result.weights,

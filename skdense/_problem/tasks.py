@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .._networks.network import Weights
 from .._training.early_stopping import EarlyStopping
 from .._training.optimizers import OptimizerSettings
-from .._training.task import EpochListener, TrainingState, TrainingTask, ValidationData
+from .._training.task import EpochListener, Members, TrainingState, TrainingTask, ValidationData
 from . import parameters as meanings
 from .caller import is_one_of_many_fits
 from .data_checks import cast
@@ -20,7 +19,7 @@ from .problem import Problem
 def make_task(
     problem: Problem,
     start: TrainingState | None,
-    score: Callable[[Weights], float] | None,
+    score: Callable[[Members], float] | None,
     *,
     epochs: int,
     listener: EpochListener | None = None,

@@ -13,7 +13,8 @@ from sklearn.metrics import check_scoring, get_scorer_names
 
 from .._backend.warnings import warn_caller
 from .._networks.forward import forward
-from .._networks.network import Network, Weights, are_finite
+from .._networks.network import Network, are_finite
+from .._training.task import Members
 from .known_names import did_you_mean
 from .labels import Labels, shown
 from .rows import Rows
@@ -22,18 +23,19 @@ _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount t
 
 
 def watched_score(
-    judge: Callable[[Weights], Any],
+    judge: Callable[[Members], Any],
     scoring: Any,
     held_out: Rows | None,
     labels: Labels | None,
     network: Network,
-) -> Callable[[Weights], float] | None:
-    """Return the score of held-out rows for weights of the network in training.
+) -> Callable[[Members], float] | None:
+    """Return the score of held-out rows for weights of the networks in training.
 
     Parameters
     ----------
     judge : callable
-        From weights to an estimator that is fitted with them, and takes arrays without names.
+        From weights of its networks to an estimator that is fitted with them, and takes arrays
+        without names.
     scoring
     held_out : Rows or None
     labels : Labels or None
@@ -53,14 +55,16 @@ def watched_score(
     y = y if labels is None else labels.decode(y)
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
 
-    def score(weights: Weights) -> float:
-        if not are_finite(weights):  # a diverged training, which is no fault of the scorer's
+    def score(members: Members) -> float:
+        if not all(
+            map(are_finite, members)
+        ):  # a diverged training, which is no fault of the scorer's
             return nan
-        estimator = judge(weights)
+        estimator = judge(members)
         try:
             value = _scored(scorer, estimator, X, y, keywords)
         except Exception as error:
-            if not np.isfinite(forward(network, weights, X)).all():
+            if not all(np.isfinite(forward(network, own, X)).all() for own in members):
                 return nan
             raise ValueError(
                 f"scoring must judge a {type(estimator).__name__} on the validation rows"

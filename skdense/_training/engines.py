@@ -16,69 +16,78 @@ from .callbacks import why_not_between_epochs
 from .gradients import require_gradients
 from .initializers import starting_weights
 from .keras_engine import train_with_keras
-from .loop import train_compiled
 from .losses import why_not_per_row
 from .metrics import require_per_row
 from .networks import optimizer_owner, program_spec
 from .program import has_room_for
 from .room import in_memory
-from .task import TrainingResult, TrainingTask
+from .runner import train_compiled
+from .task import Outcome, TrainingFailure, TrainingTask
 
 # Enough rows to see whether one row's loss depends on another.
 _TRIAL_ROWS = 3
 
 
-def train(tasks: list[TrainingTask]) -> list[TrainingResult]:
+def train(tasks: list[TrainingTask]) -> list[Outcome]:
     """Train networks; those that one program can train as a batch run together.
 
     Returns
     -------
-    list of TrainingResult
-        In the order of the tasks.
-
-    Raises
-    ------
-    ValueError
-        If a training loss becomes NaN or infinite, or a task with ``engine="compiled"``
-        needs Keras.
-    MemoryError
-        If there is no room for a network or a batch.
+    list of TrainingResult or TrainingFailure
+        In the order of the tasks. A ValueError where a training loss becomes NaN or infinite, or a
+        task with ``engine="compiled"`` needs Keras; a MemoryError where there is no room for a
+        network or a batch.
     """
-    with in_memory(tasks), borrowed(callback for task in tasks for callback in task.callbacks):
-        return _train(tasks)
-
-
-def _train(tasks: list[TrainingTask]) -> list[TrainingResult]:
-    for task in tasks:
-        columns = task.y.shape[1], task.network.n_outputs
-        require_per_row(task.metrics, *columns, partial(_trial, task))
-        require_gradients(task)
-    results: dict[int, TrainingResult] = {}
+    outcomes: dict[int, Outcome] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
-    for number, task in enumerate(tasks):
-        if _engine(task) == "keras":
-            results[number] = train_with_keras(task)
-        else:
-            groups[_group(task, number)].append(number)
-    for numbers in groups.values():
-        trained = train_compiled([tasks[number] for number in numbers])
-        results.update(zip(numbers, trained, strict=True))
-    return [results[number] for number in range(len(tasks))]
+    with borrowed(callback for task in tasks for callback in task.callbacks):
+        for number, task in enumerate(tasks):
+            try:
+                with in_memory([task]):
+                    groups[_group(task, number)].append(number)
+            except Exception as error:
+                outcomes[number] = TrainingFailure(error)
+        for numbers in groups.values():
+            trained = _train_group([tasks[number] for number in numbers])
+            outcomes.update(zip(numbers, trained, strict=True))
+    return [outcomes[number] for number in range(len(tasks))]
+
+
+def _train_group(tasks: list[TrainingTask]) -> list[Outcome]:
+    """Train tasks of one group; what stops all of them is the failure of each."""
+    try:
+        with in_memory(tasks):
+            if _engine(tasks) == "compiled":
+                return train_compiled(tasks)
+            return [train_with_keras(task) for task in tasks]
+    except Exception as error:
+        return [TrainingFailure(error)] * len(tasks)
 
 
 def _group(task: TrainingTask, number: int) -> Hashable:
-    """Return what the tasks have in common that train as one batch; some train alone."""
-    if task.acts_between_epochs:
+    """Check a task; returns what those have in common that train as one batch."""
+    columns = task.y.shape[1], task.network.n_outputs
+    require_per_row(task.metrics, *columns, partial(_trial, task))
+    require_gradients(task)
+    comes_alone = task.steers_between_epochs or task.verbose
+    if comes_alone or task.engine == "keras" or _why_not_compiled(task) is not None:
         return number
     state = task.resumed_optimizer(optimizer_owner(task))
     n_steps = state.n_steps if state else 0
     return program_spec(task), task.epoch_numbers, task.steps_per_epoch, n_steps
 
 
-def _engine(task: TrainingTask) -> str:
+def _engine(tasks: list[TrainingTask]) -> str:
+    """Choose the engine of a group, of which all members have the same reasons."""
+    task = tasks[0]
     if task.engine == "keras":
         return "keras"
     reason = _why_not_compiled(task)
+    if reason is None and not has_room_for(program_spec(task, len(tasks))):
+        reason = (
+            "this process holds as much compiled code as the system allows (vm.max_map_count), "
+            "for which only a new process has room"
+        )
     if reason is None:
         return "compiled"
     if task.engine == "compiled":
@@ -100,14 +109,9 @@ def _why_not_compiled(task: TrainingTask) -> str | None:
         return f"the optimizer sets {', '.join(optimizer.keras_only)}"
     if optimizer.rule is None:
         return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
-    reason = why_not_between_epochs(task.callbacks)
-    reason = reason or why_not_per_row(task.loss, partial(_trial, task))
-    if reason is None and not has_room_for(program_spec(task)):
-        reason = (
-            "this process holds as much compiled code as the system allows (vm.max_map_count), "
-            "for which only a new process has room"
-        )
-    return reason
+    return why_not_between_epochs(task.callbacks) or why_not_per_row(
+        task.loss, partial(_trial, task)
+    )
 
 
 def _trial(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from .._networks.traced_forward import trace_forward
 from .batches import convert_rows
 from .losses import Loss, per_row_function, shares_in_batch
 from .metrics import Metric
-from .task import TrainingTask
+from .task import Members, TrainingTask
 
 # Validation rows up to which copies are kept as tensors from epoch to epoch. Larger ones are
 # copied a block at a time, which takes little of what multiplying by the weights does.
@@ -23,37 +23,66 @@ _MOST_KEPT_BYTES = 2**25
 
 
 class Evaluation:
-    """Evaluates networks on the validation rows of a task.
+    """Evaluates networks that are watched together, on the validation rows of their tasks.
+
+    The mean of their predictions where they share the rows, else each on its own rows.
+    """
+
+    def __init__(self, tasks: list[TrainingTask]) -> None:
+        are_shared = all(task.validation is tasks[0].validation for task in tasks)
+        groups = [tasks] if are_shared else [[task] for task in tasks]
+        self._parts = [_Part(group) for group in groups]
+
+    def __call__(self, members: Members) -> dict[str, float]:
+        """Return "val_loss", with penalties, and "val_" twins of the metrics."""
+        if len(self._parts) == 1:
+            return self._parts[0].evaluate(members)
+        found = [part.evaluate((own,)) for part, own in zip(self._parts, members, strict=True)]
+        n_rows = [part.n_rows for part in self._parts]
+        return {
+            name: float(np.average([logs[name] for logs in found], weights=n_rows))
+            for name in found[0]
+        }
+
+
+class _Part:
+    """The validation rows of a task, or of several that share them.
 
     On TensorFlow: threads of NumPy's BLAS go on spinning for a while after each product, and
     slow down the compiled program, which runs next.
     """
 
-    def __init__(self, task: TrainingTask) -> None:
+    def __init__(self, tasks: list[TrainingTask]) -> None:
         tf = load_tensorflow()
+        task = tasks[0]
         assert task.validation is not None
         self._task, self._X = task, task.validation.X
+        self.n_rows: int = self._X.shape[0]
         self._share = _shares(task)
         self._blocks = _blocks(task)
         y = task.validation.y.astype(task.dtype, copy=False)
         self._y = [tf.constant(y[block]) for block in self._blocks]
-        n_bytes = self._X.shape[0] * task.network.n_inputs * np.dtype(task.dtype).itemsize
+        n_bytes = self.n_rows * task.network.n_inputs * np.dtype(task.dtype).itemsize
         is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
         self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
-        columns = task.y.shape[1]
-        self._row_values = row_values(task.network, task.loss, task.metrics, columns, task.dtype)
+        self._row_values = row_values(
+            task.network, task.loss, task.metrics, task.y.shape[1], task.dtype, len(tasks)
+        )
 
-    def __call__(self, weights: Weights) -> dict[str, float]:
-        """Return "val_loss", with penalties, and "val_" twins of the metrics."""
+    def evaluate(self, members: Members) -> dict[str, float]:
         tf = load_tensorflow()
-        tensors = [{name: tf.constant(w[np.newaxis]) for name, w in own.items()} for own in weights]
+        tensors = [
+            {name: tf.constant(np.stack([own[name] for own in stages])) for name in stages[0]}
+            for stages in zip(*members, strict=True)
+        ]
         X = self._kept_X or map(self._rows, self._blocks)
         values = np.concatenate(
             [self._row_values(tensors, *rows).numpy() for rows in zip(X, self._y, strict=True)]
         ).astype(np.float64)
         names = [f"val_{metric.name}" for metric in self._task.metrics]
         means = values[:, 1:].mean(axis=0).tolist()
-        loss = float(values[:, 0] @ self._share) + _penalties(self._task, weights)
+        penalty = sum(_penalties(self._task, weights) for weights in members) / len(members)
+        loss = float(values[:, 0] @ self._share) + penalty
         return {"val_loss": loss} | dict(zip(names, means, strict=True))
 
     def _rows(self, block: slice) -> Any:
@@ -76,9 +105,16 @@ def _blocks(task: TrainingTask) -> list[slice]:
 
 @lru_cache(maxsize=256)
 def row_values(
-    network: Network, loss: Loss, metrics: tuple[Metric, ...], n_target_columns: int, dtype: str
+    network: Network,
+    loss: Loss,
+    metrics: tuple[Metric, ...],
+    n_target_columns: int,
+    dtype: str,
+    n_members: int,
 ) -> Any:
     """Return the traced function from weights, rows and targets to loss and metrics of each row.
+
+    Of several members, of the mean of their outputs.
 
     Of any number of rows, and not compiled: that takes longer than it saves.
     """
@@ -86,12 +122,18 @@ def row_values(
 
     def values(weights: Any, X: Any, y: Any) -> Any:
         outputs, _ = trace_forward(network, weights, X)
+        if n_members > 1:
+            outputs = tf.reshape(outputs, [n_members, -1, network.n_outputs])
+            outputs = tf.reduce_mean(outputs, axis=0)
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
         rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
         return tf.stack(rows, axis=1)
 
     weights = [
-        {name: tf.TensorSpec([1, *spec.shape], dtype) for name, spec in stage.weight_specs.items()}
+        {
+            name: tf.TensorSpec([n_members, *spec.shape], dtype)
+            for name, spec in stage.weight_specs.items()
+        }
         for stage in network.stages
     ]
     X = tf.TensorSpec([1, None, network.n_inputs], dtype)

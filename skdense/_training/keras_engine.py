@@ -33,7 +33,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
     require_convertible(task.X, task.dtype)
     if task.validation is not None:
         require_convertible(task.validation.X, task.dtype)
-    watch = Watch(task, ENGINE, lambda epoch: scorer.rate)
+    watch = Watch([task], ENGINE, lambda epoch: scorer.rate)
     try:
         with held_interrupts() as let_go:
             model = _model(task)
@@ -44,7 +44,8 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
             _fit(task, model, [scorer, *([bridge] if bridge else []), watcher])
             last = get_weights(model, task.network)
             steps = int(model.optimizer.iterations.numpy())
-            return watch.result(last, OptimizerState(_owner(model), steps, _slots(model)))
+            [result] = watch.results((last,), [OptimizerState(_owner(model), steps, _slots(model))])
+            return result
     except KeyboardInterrupt as interrupt:
         has_failed = interrupt.__cause__ is not None
         if has_failed or not task.survives_interrupt or watch.n_epochs == 0:
@@ -68,13 +69,13 @@ def _fit(task: TrainingTask, model: Any, callbacks: list[Any]) -> None:
 
 def _interrupted(task: TrainingTask, model: Any, watch: Watch, bridge: Any) -> TrainingResult:
     """Sum up a training that Ctrl-C ended, as it was after its last whole epoch."""
-    assert watch.last_weights is not None
     with held_interrupts():
-        set_weights(model, task.network, watch.last_weights)
+        set_weights(model, task.network, watch.last_weights[0])
         if bridge:
             bridge.on_train_end({})
         last = get_weights(model, task.network)
-        return watch.result(last, None, was_interrupted=True)
+        [result] = watch.results((last,), [None], was_interrupted=True)
+        return result
 
 
 def _model(task: TrainingTask) -> Any:
@@ -211,7 +212,7 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
             if task.validation is None:
                 self.judged = get_weights(model, task.network)
             if task.score is not None:
-                logs["val_score"] = task.score(self.judged)
+                logs["val_score"] = task.score((self.judged,))
 
     return Scorer()
 
@@ -231,7 +232,7 @@ def _watcher(model: Any, watch: Watch, scorer: Any, let_go: Callable[[], None]) 
 
     class Watcher(keras.callbacks.Callback):  # type: ignore[name-defined]
         def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-            if watch.epoch_ended(epoch, logs, scorer.judged):
+            if watch.epoch_ended(epoch, logs, (scorer.judged,)):
                 model.stop_training = True
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -111,9 +111,8 @@ class Networks:
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
         self._before = self.state, self._n_steps
-        [(_, logs)] = self.run_each([epochs])
+        [(_, logs)] = self._stream([epochs])
         self._ran = epochs
-        self._snapshots = self._snapshots.numpy()
         return logs
 
     def go_back_to(self, epochs: range) -> None:
@@ -125,11 +124,21 @@ class Networks:
             self.run(epochs)
         self._ran = epochs
 
-    def run_each(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
-        """Run blocks of epochs as `run` does, gathering the next chunk while one runs.
+    def run_each(
+        self, blocks: Iterable[range], *, are_known_ahead: bool
+    ) -> Iterator[tuple[range, list[Logs]]]:
+        """Run blocks of epochs; yields each with what `run` returns of it.
 
-        Yields each block with what `run` returns of it.
+        Where they are known ahead, the next one is drawn, and its rows are gathered, while one
+        runs; else only after the caller has looked at it.
         """
+        if are_known_ahead:
+            yield from self._stream(blocks)
+            return
+        for epochs in blocks:
+            yield epochs, self.run(epochs)
+
+    def _stream(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
         self._rate_of_run = self.rate
         program, values = get_program(self.spec), []
         state, n_steps = self.state, self._n_steps
@@ -140,6 +149,8 @@ class Networks:
             values.append(own.numpy()[: chunk.n_steps])
             if piece.ends_block:
                 self.state, self._n_steps = state, n_steps
+                if self.spec.n_snapshots:
+                    self._snapshots = self._snapshots.numpy()
                 by_member = np.concatenate(values).swapaxes(0, 1)
                 means = [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
                 yield piece.epochs, means
@@ -183,11 +194,11 @@ class Networks:
             return [per_epoch * (number + 1) for number in range(n_epochs)]
         return [n_steps]
 
-    def epoch_weights(self, number: int) -> Weights:
-        """Return a single member's weights after one of the epochs last run, counted from 0."""
+    def epoch_weights(self, number: int, member: int = 0) -> Weights:
+        """Return a member's weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
-            return self.weights()
-        return tuple(unflatten(self._snapshots[number, 0].copy(), self.state.weights))
+            return self.weights(member)
+        return tuple(unflatten(self._snapshots[number, member].copy(), self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
         return tuple(

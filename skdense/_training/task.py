@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -15,6 +15,9 @@ from .._networks.network import Network, Weights
 from .early_stopping import EarlyStopping
 from .metrics import Metric
 from .optimizers import OptimizerSettings
+
+# The weights of networks that are watched together.
+Members = tuple[Weights, ...]
 
 
 class Draw(IntEnum):
@@ -121,8 +124,8 @@ class TrainingTask:
     metrics : tuple of Metric
     validation : ValidationData or None
     score : callable or None
-        From weights to the watched number, greater being better; None watches the loss of
-        `validation`.
+        From the weights of those watched together to the watched number, greater being better;
+        None watches the loss of `validation`.
     stopping : EarlyStopping or None
         The rule, fresh; None keeps the last weights, whatever was better before.
     rows : ndarray of shape (n_used,) or None
@@ -137,6 +140,10 @@ class TrainingTask:
         Where to go on; `epochs` are then further ones.
     survives_interrupt : bool
         Whether Ctrl-C ends the training with the weights it has, in place of an exception.
+    ensemble : hashable or None
+        Tasks of one ensemble are watched together, by the mean of their predictions where they
+        share their validation rows, else by what each predicts for its own. None watches this
+        network by itself.
     """
 
     network: Network
@@ -159,13 +166,14 @@ class TrainingTask:
     rows: NDArray[np.intp] | None = None
     metrics: tuple[Metric, ...] = ()
     validation: ValidationData | None = None
-    score: Callable[[Weights], float] | None = None
+    score: Callable[[Members], float] | None = None
     stopping: EarlyStopping | None = None
     callbacks: tuple[Any, ...] = ()
     output_scale: tuple[NDArray[Any], NDArray[Any]] | None = None
     listener: EpochListener | None = None
     start: TrainingState | None = None
     survives_interrupt: bool = False
+    ensemble: Hashable | None = None
 
     @property
     def n_samples(self) -> int:
@@ -232,3 +240,13 @@ class TrainingResult:
     best_epoch: int
     state: TrainingState
     was_interrupted: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingFailure:
+    """Why a task has no trained network."""
+
+    error: Exception
+
+
+Outcome = TrainingResult | TrainingFailure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf, isfinite, nan
 
@@ -12,33 +12,40 @@ from .._backend.warnings import warn_caller
 from .._networks.network import Weights, are_finite
 from .early_stopping import EarlyStopping
 from .progress import Progress
-from .task import OptimizerState, TrainingResult, TrainingState, TrainingTask
+from .task import Members, OptimizerState, TrainingResult, TrainingState, TrainingTask
 
 
 class Watch:
-    """The history of one training, its best epoch, and when to stop it.
+    """The history of what is watched together, its best epoch, and when to stop it.
 
     Parameters
     ----------
-    task : TrainingTask
+    tasks : list of TrainingTask
+        One, or those of an ensemble.
     engine : {"compiled", "keras"}
     rate_in : callable
         From an epoch, counted from 0, to the learning rate of its last step.
 
     Attributes
     ----------
-    last_weights : Weights or None
-        After the last epoch that was reported one by one.
+    last_weights : tuple of Weights
+        Of each task after the last epoch that was reported one by one; empty before.
+    score : callable or None
+        What is watched in place of the validation loss.
     """
 
-    def __init__(self, task: TrainingTask, engine: str, rate_in: Callable[[int], float]) -> None:
-        self._task, self._engine, self._rate_in = task, engine, rate_in
+    def __init__(
+        self, tasks: list[TrainingTask], engine: str, rate_in: Callable[[int], float]
+    ) -> None:
+        task = tasks[0]
+        self._tasks, self._task, self._engine, self._rate_in = tasks, task, engine, rate_in
+        self.score = task.score
         self._divergence = ""
         self._logs: list[dict[str, float]] = []
-        self.last_weights: Weights | None = None
+        self.last_weights: Members = ()
         self._progress = Progress(task.verbose, task.epoch_numbers)
         self._monitor = "val_loss" if task.score is None else "val_score"
-        self._rule, self._best_weights = _resumed_rule(task)
+        self._rule, self._best_weights = _resumed_rule(tasks)
 
     @property
     def n_epochs(self) -> int:
@@ -68,7 +75,7 @@ class Watch:
         """Take note that so many epochs ran at once, and are now to be looked at."""
         self._progress.epochs_ran(n_epochs)
 
-    def epoch_ended(self, epoch: int, logs: Mapping[str, float], weights: Weights) -> bool:
+    def epoch_ended(self, epoch: int, logs: Mapping[str, float], weights: Members) -> bool:
         """Take note of an epoch, counted from 0; returns whether it is the last."""
         if not self._follow_loss(logs["loss"], epoch):
             return True
@@ -81,7 +88,7 @@ class Watch:
                 self._best_weights = weights
         listener = self._task.listener
         stops = listener is not None and listener.epoch_ended(
-            weights, self.history, self._best_epoch, self._engine
+            weights[0], self.history, self._best_epoch, self._engine
         )
         return stops or self._rule.has_stalled
 
@@ -103,7 +110,7 @@ class Watch:
             "(StandardScaler), lower learning_rate, set clipnorm=1.0, or check that the loss fits "
             "the target and the output_activation."
         )
-        if self._best_weights is None:
+        if not self._best_weights:
             raise ValueError(self._divergence)
 
     @property
@@ -112,14 +119,14 @@ class Watch:
         n_epochs = self._task.epoch_numbers.start + self.n_epochs
         return (is_watched and self._rule.best_epoch) or n_epochs
 
-    def result(
+    def results(
         self,
-        last_weights: Weights,
-        optimizer: OptimizerState | None,
+        last_weights: Members,
+        optimizers: Sequence[OptimizerState | None],
         *,
         was_interrupted: bool = False,
-    ) -> TrainingResult:
-        """Sum up the training.
+    ) -> list[TrainingResult]:
+        """Sum up the training of each task.
 
         One that diverged after its best epoch ends there, with a warning, as under
         ``keras.callbacks.EarlyStopping(restore_best_weights=True)``.
@@ -131,53 +138,69 @@ class Watch:
             saw a number other than the worst infinity.
         """
         self._progress.ended()
-        if not self._divergence and not are_finite(last_weights):  # which no loss has shown
+        if not self._divergence and not all(map(are_finite, last_weights)):  # which no loss shows
             message = "The weights must stay finite. Got NaN or infinity after the last step"
             self._diverge(message, self._task.epoch_numbers.start + self.n_epochs - 1)
         self._require_score()
-        if self._divergence and self._best_weights is not None:
+        if self._divergence and self._best_weights:
             warn_caller(
                 f"{self._divergence} Early stopping keeps the weights of epoch {self._best_epoch}."
             )
-            last_weights, optimizer = self._best_weights, None
-        is_watched = self._task.validation is not None
+            last_weights, optimizers = self._best_weights, [None] * len(self._tasks)
+        best_weights = self._best_weights or [None] * len(self._tasks)
+        return [
+            self._result(*own, was_interrupted=was_interrupted)
+            for own in zip(last_weights, best_weights, optimizers, strict=True)
+        ]
+
+    def _result(
+        self,
+        last: Weights,
+        best: Weights | None,
+        optimizer: OptimizerState | None,
+        *,
+        was_interrupted: bool,
+    ) -> TrainingResult:
+        state = TrainingState(
+            weights=last,
+            n_epochs=self._task.epoch_numbers.start + self.n_epochs,
+            optimizer=optimizer,
+            stopping=self._rule if self._task.validation is not None else None,
+            best_weights=best,
+        )
         return TrainingResult(
-            weights=self._best_weights or last_weights,
+            weights=best or last,
             history=self.history,
             engine=self._engine,
             best_epoch=self._best_epoch,
-            state=TrainingState(
-                weights=last_weights,
-                n_epochs=self._task.epoch_numbers.start + self.n_epochs,
-                optimizer=optimizer,
-                stopping=self._rule if is_watched else None,
-                best_weights=self._best_weights,
-            ),
+            state=state,
             was_interrupted=was_interrupted,
         )
 
     def _require_score(self) -> None:
         worst = -inf if self._rule.greater_is_better else inf
-        is_best = self._best_weights is not None and self._rule.best_score != worst
+        is_best = self._best_weights and self._rule.best_score != worst
         if self._task.stopping is not None and not is_best:
-            came = "NaN" if self._best_weights is None else f"NaN or {worst}"
+            came = f"NaN or {worst}" if self._best_weights else "NaN"
             raise ValueError(
                 f"early_stopping needs a {self._monitor} that is a number. Got {came} in all "
                 f"{self.n_epochs} epochs. Check `scoring` and the loss against the validation rows."
             )
 
 
-def _resumed_rule(task: TrainingTask) -> tuple[EarlyStopping, Weights | None]:
+def _resumed_rule(tasks: list[TrainingTask]) -> tuple[EarlyStopping, Members]:
     """Return the rule with what it saw in the training that this one goes on from.
 
     A rule whose patience had run out gets it anew, or else nothing would go on.
     """
+    task = tasks[0]
     rule = task.stopping or EarlyStopping(greater_is_better=task.score is not None)
     before = task.start.stopping if task.start else None
-    best_weights = task.start.best_weights if task.start and task.stopping else None
-    if before is None or (task.stopping and best_weights is None):
-        return replace(rule), None
+    starts = [own.start for own in tasks] if task.stopping else []
+    best = tuple(s.best_weights for s in starts if s and s.best_weights is not None)
+    if before is None or (task.stopping and len(best) < len(tasks)):
+        return replace(rule), ()
     n_stalled = 0 if before.has_stalled else before.n_stalled
     patience, min_delta = rule.patience, rule.min_delta
     resumed = replace(before, patience=patience, min_delta=min_delta, n_stalled=n_stalled)
-    return resumed, best_weights
+    return resumed, best
