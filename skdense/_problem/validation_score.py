@@ -56,10 +56,8 @@ def watched_score(
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
 
     def score(members: Members) -> float:
-        if not all(
-            map(are_finite, members)
-        ):  # a diverged training, which is no fault of the scorer's
-            return nan
+        if not all(map(are_finite, members)):
+            return nan  # a training that diverged is no fault of the scorer's
         estimator = judge(members)
         try:
             value = _scored(scorer, estimator, X, y, keywords)
