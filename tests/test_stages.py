@@ -87,12 +87,12 @@ class Centred(Stage):
 def first_stage(monkeypatch):
     """Have every network begin with the stage; files know it by its one registration."""
 
-    def build(n_inputs, *layers):
+    def resolve(n_inputs, *layers):
         network = usual(n_inputs, *layers)
         return replace(network, stages=(Centred(n_inputs), *network.stages))
 
-    usual = problem.build_network
-    monkeypatch.setattr(problem, "build_network", build)
+    usual = problem.resolve_network
+    monkeypatch.setattr(problem, "resolve_network", resolve)
     monkeypatch.setitem(STAGES, "Centred", Centred)
 
 

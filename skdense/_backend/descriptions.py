@@ -8,9 +8,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import is_
+from types import NoneType
 from typing import Any
 
 from .keras_objects import KerasObject, configuration, is_of_keras
+
+_PLAIN = {str, int, float, bool, NoneType}
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
     """Apply a function to a value, or to what a list, tuple or dict holds; the same if all is."""
     if type(value) in (list, tuple):
         items = [_mapped(item, function) for item in value]
-        is_same = all(new is old for new, old in zip(items, value, strict=True))
-        return value if is_same else type(value)(items)
+        return value if all(map(is_, items, value)) else type(value)(items)
     if type(value) is dict:
-        found = {key: _mapped(item, function) for key, item in value.items()}
-        return value if all(found[key] is value[key] for key in value) else found
+        found = {
+            key: item if type(item) in _PLAIN else _mapped(item, function)
+            for key, item in value.items()
+        }
+        return value if all(map(is_, found.values(), value.values())) else found
     return function(value)
 
 

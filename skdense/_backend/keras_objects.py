@@ -83,13 +83,13 @@ class KerasObject:
         serialized: dict[str, Any] = json.loads(self.config)
         return serialized
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, Any]:
         """What the object was constructed with, as ``get_config`` gives it."""
         arguments: dict[str, Any] = self.serialized["config"]
         return arguments
 
-    @property
+    @cached_property
     def class_name(self) -> str:
         name: str = self.serialized["class_name"]
         return name

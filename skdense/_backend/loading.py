@@ -42,13 +42,15 @@ def load_tensorflow() -> Any:
         In a child forked after its parent loaded TensorFlow (whose threads the fork did not
         copy, so that the first operation would hang), or if Keras uses another backend.
     """
-    _load()
+    if not _is_loaded or _loaded_before_fork:
+        _load()
     return sys.modules["tensorflow"]
 
 
 def load_keras() -> Any:
     """Import Keras, with TensorFlow as its backend; see `load_tensorflow`."""
-    _load()
+    if not _is_loaded or _loaded_before_fork:
+        _load()
     return sys.modules["keras"]
 
 

@@ -124,7 +124,7 @@ def _draft(problem: Problem, before: Fitted | None, validation_indices: Any) -> 
     """Return what the fit will leave, as far as that is known before training."""
     kept = {name: problem.parameters.get(name) for name in KEPT_PARAMETERS}
     return Fitted(
-        parameters={name: described(value) for name, value in kept.items()},
+        parameters=described(kept),
         n_features=problem.n_features,
         feature_names=problem.feature_names,
         labels=problem.labels,

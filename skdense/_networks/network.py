@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -35,7 +36,10 @@ class Network:
     stages: tuple[Stage, ...]
     output: Activation
 
-    @property
+    def __reduce__(self) -> Any:
+        return Network, (self.n_inputs, self.stages, self.output)  # without what is cached
+
+    @cached_property
     def widths(self) -> list[int]:
         """Columns that come out of each stage; ValueError where one gets others than it takes."""
         widths, width = [], self.n_inputs
@@ -54,27 +58,27 @@ class Network:
         kept = tuple(stage for stage in self.stages if not isinstance(stage, Dropout))
         return Network(self.n_inputs, kept, self.output)
 
-    @property
+    @cached_property
     def dense(self) -> list[Dense]:
         return [stage for stage in self.stages if isinstance(stage, Dense)]
 
-    @property
+    @cached_property
     def n_weights(self) -> int:
         """All weights, counted by numbers."""
         specs = (spec for stage in self.stages for spec in stage.weight_specs.values())
         return sum(math.prod(spec.shape) for spec in specs)
 
-    @property
+    @cached_property
     def numbers(self) -> list[float]:
         """What a training gives its stages as numbers, one after the other."""
         return [number for stage in self.stages for number in stage.numbers]
 
-    @property
+    @cached_property
     def is_random(self) -> bool:
         """Whether training draws numbers in it."""
         return any(stage.is_random for stage in self.stages)
 
-    @property
+    @cached_property
     def fitted_stages(self) -> tuple[Stage, ...]:
         """The stages up to the last one that has weights fitted to the training rows."""
         is_fitted = [

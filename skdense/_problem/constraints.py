@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Integral, Rational, Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
 
 _NON_NEGATIVE = Interval(Real, 0, None, closed="left")
 _POSITIVE = Interval(Real, 0, None, closed="neither")
+_LARGEST_FLOAT = int(np.finfo(np.float64).max)
 LARGEST_COUNT = int(np.iinfo(np.int64).max)
 _COUNT = Interval(Integral, 1, LARGEST_COUNT, closed="both")
 
@@ -71,7 +72,7 @@ def checked_parameters(estimator: Any) -> dict[str, Any]:
 def require_domains(parameters: dict[str, Any], owner: str) -> None:
     """Raise scikit-learn's error for a parameter, of an estimator's class, out of its domain."""
     for name, value in parameters.items():
-        if isinstance(value, Real) and math.isinf(as_float(value)) and abs(value) != math.inf:
+        if isinstance(value, Rational) and abs(value) > _LARGEST_FLOAT:
             raise ValueError(
                 f"The {name!r} parameter of {owner} must be a number that "
                 "float64 can hold. Got one beyond 1e308."

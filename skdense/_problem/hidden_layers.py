@@ -10,11 +10,29 @@ import numpy as np
 
 from .._backend.keras_objects import ActivationFunction, activation_function, as_activation
 from .._backend.loading import load_tensorflow
-from .._networks.network import HiddenLayer
+from .._networks.network import HiddenLayer, Network, build_network
 from .._networks.numpy_activations import NUMPY_ACTIVATIONS
 from .constraints import LARGEST_COUNT, as_float, require_hashable
 from .keras_configuration import configured
 from .known_names import unknown_name
+from .remembering import remember_plain
+
+
+@remember_plain
+def resolve_network(
+    n_inputs: int,
+    n_outputs: int,
+    output_activation: Any,
+    units: Any,
+    depth: int | None,
+    activation: Any,
+    dropout: Any,
+    batch_normalization: bool,
+) -> Network:
+    """Lay out the network; the hidden layers are as `resolve_hidden_layers` writes them out."""
+    hidden = resolve_hidden_layers(units, depth, activation, dropout)
+    normalizes = bool(batch_normalization)
+    return build_network(n_inputs, hidden, n_outputs, output_activation, normalizes)
 
 
 def resolve_hidden_layers(
@@ -101,6 +119,7 @@ def require_elementwise(name: str, given: Any, activation: ActivationFunction) -
     _require_elementwise_shape(name, given, function)
 
 
+@remember_plain
 def resolve_output_activation(activation: Any) -> ActivationFunction:
     """Check the output's activation, or leave "auto" for the target to settle."""
     return "auto" if activation == "auto" else resolve_activation("output_activation", activation)

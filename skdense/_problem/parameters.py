@@ -17,6 +17,7 @@ from .constraints import as_float, require_hashable
 from .hidden_layers import is_single_value
 from .keras_configuration import configured
 from .known_names import names_in, unknown_name
+from .remembering import remember_plain
 
 # Rows up to which each automatic batch size holds: large enough to keep the
 # matrix products efficient, small enough for some hundreds of steps in the default 100 epochs.
@@ -30,6 +31,7 @@ def draw_seed(random_state: Any) -> int:
     return seed
 
 
+@remember_plain
 def resolve_loss(loss: Any) -> Any:
     """Check a loss; return its Keras name, a `LossObject`, or the callable itself."""
     keras = load_keras()
@@ -111,6 +113,7 @@ def resolve_callbacks(callbacks: Any) -> tuple[Any, ...]:
     return given
 
 
+@remember_plain
 def resolve_initializer(initializer: Any) -> Any:
     """Check an initializer; return it."""
     keras = load_keras()
@@ -122,6 +125,7 @@ def resolve_initializer(initializer: Any) -> Any:
     return initializer
 
 
+@remember_plain
 def resolve_optimizer(
     optimizer: Any, learning_rate: Any, weight_decay: float | None, clipnorm: float | None
 ) -> OptimizerSettings:

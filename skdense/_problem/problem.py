@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._networks.network import Network, build_network
+from .._networks.network import Network
 from .constraints import as_float
 from .data_checks import is_single
 from .fitted import Fitted
-from .hidden_layers import resolve_hidden_layers, resolve_output_activation
+from .hidden_layers import resolve_network, resolve_output_activation
 from .labels import Labels
 from .output_layer import Head
 from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
@@ -25,6 +25,9 @@ from .targets.choice import Target, make_target, settle_head
 from .validation_score import fingerprint
 
 Array = NDArray[Any]
+
+
+_OF_LAYERS = ("units", "depth", "activation", "dropout", "batch_normalization")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +106,7 @@ def pose_problem(
     target = (
         before.target if before else make_target(data.labels, head, rows, standardize=standardize)
     )
-    hidden = resolve_hidden_layers(
-        parameters["units"], parameters["depth"], parameters["activation"], parameters["dropout"]
-    )
     batch_size, dtype = _batch_size_and_dtype(parameters, rows, stream, is_chunk=is_chunk)
-    normalizes = bool(parameters["batch_normalization"])
     return Problem(
         parameters=parameters,
         rows=rows,
@@ -118,7 +117,9 @@ def pose_problem(
         class_weights=data.class_weights,
         head=head,
         target=target,
-        network=build_network(rows.X.shape[1], hidden, target.n_units, head.activation, normalizes),
+        network=resolve_network(
+            rows.X.shape[1], target.n_units, head.activation, *(parameters[n] for n in _OF_LAYERS)
+        ),
         batch_size=batch_size,
         dtype=dtype,
         seed=seed,

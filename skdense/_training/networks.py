@@ -201,9 +201,8 @@ class Networks:
         return tuple(unflatten(self._snapshots[number, member].copy(), self.state.weights))
 
     def weights(self, member: int = 0) -> Weights:
-        return tuple(
-            {name: w.numpy()[member] for name, w in stage.items()} for stage in self.state.weights
-        )
+        stages = self.state.weights
+        return tuple([{name: w.numpy()[member] for name, w in own.items()} for own in stages])
 
     def rate_in(self, epoch: int, member: int = 0) -> float:
         """Return the learning rate of the last step of an epoch that was run."""
@@ -219,7 +218,7 @@ class Networks:
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
-        slots = [tuple(slot.numpy()[member] for slot in own) for own in self.state.slots]
+        slots = [tuple([slot.numpy()[member] for slot in own]) for own in self.state.slots]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
     def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> Data:
@@ -277,17 +276,18 @@ def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
 
 def _numbers(tasks: list[TrainingTask]) -> Numbers:
     tf = load_tensorflow()
-
-    def per_member(values: Iterable[Any]) -> Any:
-        return tf.constant(np.array(list(values), tasks[0].dtype))
-
-    return Numbers(
-        l1=per_member(task.l1 for task in tasks),
-        l2=per_member(task.l2 for task in tasks),
-        weight_decay=per_member(task.optimizer.weight_decay or 0.0 for task in tasks),
-        clip_bound=per_member(task.optimizer.clip_bound for task in tasks),
-        of_stages=per_member(task.network.numbers for task in tasks),
-    )
+    by_member = [
+        (
+            task.l1,
+            task.l2,
+            task.optimizer.weight_decay or 0.0,
+            task.optimizer.clip_bound,
+            task.network.numbers,
+        )
+        for task in tasks
+    ]
+    columns = zip(*by_member, strict=True)
+    return Numbers(*(tf.constant(np.array(column, tasks[0].dtype)) for column in columns))
 
 
 def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> Logs:

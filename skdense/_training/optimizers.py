@@ -10,7 +10,7 @@ rounds it to float32 on the way to float64, wherever Keras does it.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from .._backend.keras_objects import KerasObject
@@ -64,7 +64,7 @@ class SGD:
 
     def init(self, weight: Tensor) -> Slots:
         tf = load_tensorflow()
-        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
+        return (tf.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -95,7 +95,7 @@ class RMSprop:
 
     def init(self, weight: Tensor) -> Slots:
         tf = load_tensorflow()
-        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
+        return (tf.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -130,7 +130,7 @@ class Adam:
 
     def init(self, weight: Tensor) -> Slots:
         tf = load_tensorflow()
-        return tuple(tf.zeros_like(weight) for _ in self.slot_names)
+        return (tf.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -216,7 +216,7 @@ class OptimizerSettings:
     clipping: str | None
     clip_bound: float
 
-    @property
+    @cached_property
     def rule(self) -> Rule | None:
         """The update rule of the compiled program, None where only Keras has one."""
         kind = _RULES.get(self.keras.class_name) if self._is_of_keras else None
@@ -231,7 +231,7 @@ class OptimizerSettings:
         module: str = self.keras.serialized["module"]
         return module.partition(".")[0] == "keras"
 
-    @property
+    @cached_property
     def keras_only(self) -> list[str]:
         return [name for name in _KERAS_ONLY if self.keras.arguments.get(name)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -175,33 +176,33 @@ class TrainingTask:
     survives_interrupt: bool = False
     ensemble: Hashable | None = None
 
-    @property
+    @cached_property
     def n_samples(self) -> int:
         """Number of rows to train on."""
         n_samples: int = self.X.shape[0] if self.rows is None else len(self.rows)
         return n_samples
 
-    @property
+    @cached_property
     def steps_per_epoch(self) -> int:
         return -(-self.n_samples // self.batch_size)
 
-    @property
+    @cached_property
     def epoch_numbers(self) -> range:
         """The epochs to run, counted from 0 over all trainings since the first."""
         first = self.start.n_epochs if self.start else 0
         return range(first, first + self.epochs)
 
-    @property
+    @cached_property
     def acts_between_epochs(self) -> bool:
         """Whether anything looks at the training after each epoch."""
         return bool(self.validation or self.verbose or self.steers_between_epochs)
 
-    @property
+    @cached_property
     def needs_snapshots(self) -> bool:
         """Whether anything looks at the weights of each epoch."""
         return bool(self.validation or self.steers_between_epochs)
 
-    @property
+    @cached_property
     def steers_between_epochs(self) -> bool:
         """Whether anything may change the training after each epoch."""
         return bool(self.callbacks or self.listener)

@@ -1,0 +1,30 @@
+"""What plain parameters resolve to, remembered from fit to fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from types import NoneType
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+_PLAIN = {str, int, float, bool, NoneType}
+
+
+def remember_plain(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Remember the results of a function for arguments that are texts, numbers, booleans or None.
+
+    The fits of a search resolve the same few values over and over, some of which take as long as
+    a small training. Objects may change, and lists too, so that these are resolved every time.
+    """
+    remembered = lru_cache(maxsize=256, typed=True)(function)
+
+    @wraps(function)
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        if _PLAIN.issuperset(map(type, args)) and not kwargs:
+            return remembered(*args)
+        return function(*args, **kwargs)
+
+    return call
