@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Rational, Real
+from fractions import Fraction
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def checked_parameters(estimator: Any) -> dict[str, Any]:
 def require_domains(parameters: dict[str, Any], owner: str) -> None:
     """Raise scikit-learn's error for a parameter, of an estimator's class, out of its domain."""
     for name, value in parameters.items():
-        if isinstance(value, Rational) and int(abs(value)) > _LARGEST_FLOAT:
+        if isinstance(value, int | Fraction) and abs(value) > _LARGEST_FLOAT:
             raise ValueError(
                 f"The {name!r} parameter of {owner} must be a number that "
                 "float64 can hold. Got one beyond 1e308."
