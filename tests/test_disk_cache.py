@@ -20,6 +20,11 @@ import pytest
 import skdense
 from skdense import KerasDenseClassifier
 from skdense._backend import disk_cache
+from skdense._backend.function_names import identity_of
+from skdense._backend.keras_objects import LossObject
+from skdense._backend.loading import load_keras, load_tensorflow
+from skdense._networks.network import HiddenLayer, build_network
+from skdense._training.metrics import Metric
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/fd").is_dir(), reason="programs are kept on disk on Linux only"
@@ -520,15 +525,52 @@ fit("again")
 
 @pytest.mark.slow
 def test_a_program_is_found_whatever_was_compiled_before_it(tmp_path):
-    def fits(*units):
-        arguments = "depth=1, epochs=1, batch_size=16"
-        return "\n".join(f"KerasDenseClassifier(units={u}, {arguments}).fit(X, y)" for u in units)
+    code = """
+import keras
+from skdense import KerasDenseRegressor
 
+def named(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=-1)
+
+def fit_all(rate, order):
+    settings = [
+        {{"units": 5}},
+        {{"units": 3, "metrics": ["mae", named], "dropout": rate}},
+        {{"units": 3, "loss": named}},
+        {{"units": 3, "loss": keras.losses.Huber(0.1)}},
+        {{"units": 3, "loss": keras.losses.Huber(1.0)}},
+    ]
+    for own in settings[::order]:
+        KerasDenseRegressor(depth=1, epochs=1, batch_size=16, **own).fit(X, X[:, 0])
+
+fit_all({}, {})
+"""
     given = {VARIABLE: str(tmp_path / "cache")}
-    run(fits(5, 3), tmp_path, **given)
+    run(code.format(0.1, 1), tmp_path, **given)
     before = entries(tmp_path / "cache")
-    run(fits(3, 5), tmp_path, **given)
+    run(code.format(0.3, -1), tmp_path, **given)
     assert entries(tmp_path / "cache") == before
+
+
+def some_loss(y_true, y_pred):
+    return y_true - y_pred
+
+
+def test_programs_are_named_by_what_they_are():
+    keras = load_keras()
+
+    def spec(loss, rate=0.1):
+        network = build_network(3, [HiddenLayer(4, "relu", rate)], 1, "linear", False)
+        return network, loss, (Metric("mae", keras.losses.mean_absolute_error),)
+
+    hubers = [LossObject.of(keras.losses.Huber(delta)) for delta in (0.1, 1.0)]
+    resolved = ["mse", some_loss, *hubers]
+    names = [identity_of(spec(loss)) for loss in resolved]
+    assert len(set(names)) == len(names)
+    assert not any(re.search("0x[0-9a-f]+", name) for name in names)
+    assert identity_of(spec("mse", 0.1)) == identity_of(spec("mse", 0.2))
+    anew = LossObject.of(keras.losses.Huber(0.1))
+    assert identity_of(anew) == identity_of(resolved[2])
 
 
 @pytest.mark.slow
@@ -555,7 +597,7 @@ seen["is_same"] = sorted(cache.glob("*/*")) == before
 
 @pytest.fixture(scope="module")
 def errors():
-    return skdense._backend.loading.load_tensorflow().errors
+    return load_tensorflow().errors
 
 
 def test_memory_that_runs_out_is_not_the_directorys_fault(fresh, errors, monkeypatch, tmp_path):

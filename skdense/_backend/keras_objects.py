@@ -175,8 +175,8 @@ class LossObject:
 
     @classmethod
     def of(cls, instance: Any) -> LossObject:
-        state = {name: value for name, value in vars(instance).items() if name != "name"}
-        identity = json.dumps([type(instance), state], sort_keys=True, default=_describe)
+        described = [type(instance), _state(instance)]
+        identity = json.dumps(described, sort_keys=True, default=_describe)
         # A twin, lest a later change of the user's object reach a program that has it. Not
         # copy.copy, which in Keras goes through the configuration.
         twin = object.__new__(type(instance))
@@ -185,6 +185,13 @@ class LossObject:
 
     def __repr__(self) -> str:
         return f"<{type(self.instance).__name__}>"
+
+    @property
+    def stable_identity(self) -> str:
+        """The same in words that other processes find too, without what has an address only."""
+        kind = type(self.instance)
+        words = json.dumps(_state(self.instance), sort_keys=True, default=_describe_in_words)
+        return f"{kind.__module__}.{kind.__qualname__}({words})"
 
     @property
     def from_logits(self) -> bool:
@@ -237,6 +244,18 @@ def _describe(value: Any) -> Any:
     if is_of_keras(type(value)) and is_configured(value):
         return [type(value).__qualname__, value.get_config()]
     return ["id", id(value)]
+
+
+def _state(instance: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(instance).items() if name != "name"}
+
+
+def _describe_in_words(value: Any) -> Any:
+    words = _describe(value)
+    if words[0] != "id":
+        return words
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def cross_entropy_of_logits(class_name: str) -> LossObject:

@@ -73,7 +73,8 @@ def checked_parameters(estimator: Any) -> dict[str, Any]:
 def require_domains(parameters: dict[str, Any], owner: str) -> None:
     """Raise scikit-learn's error for a parameter, of an estimator's class, out of its domain."""
     for name, value in parameters.items():
-        if isinstance(value, int | Fraction) and abs(value) > _LARGEST_FLOAT:
+        is_exact = isinstance(value, int | Fraction)
+        if is_exact and not -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT:
             raise ValueError(
                 f"The {name!r} parameter of {owner} must be a number that "
                 "float64 can hold. Got one beyond 1e308."
