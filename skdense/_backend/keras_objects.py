@@ -16,6 +16,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from .loading import load_keras
+from .private_attributes import arguments_beside_configuration
 
 # Keras' short names of losses, where they are not the lower-case spelling of the class.
 _LOSS_ALIASES = {
@@ -208,7 +209,7 @@ def configuration(instance: Any) -> KerasObject | None:
     try:
         described = KerasObject.of(instance)
         # Which several Keras losses leave out of their configuration.
-        described = described.with_arguments(**vars(instance).get("_fn_kwargs", {}))
+        described = described.with_arguments(**arguments_beside_configuration(instance))
         twin = described.build()
     except Exception:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from .._backend.private_attributes import begin_callbacks, has_callbacks
 from .._problem.fitted import Fitted, History
 from .._problem.reading import Given
 from .._problem.warm_start import join_histories
@@ -28,8 +29,6 @@ def with_callbacks(method: Method) -> Method:
 class ReportedFit:
     """Tells scikit-learn's callbacks of a fit, and of each of its epochs as a subtask.
 
-    The context of a fit is documented for other libraries as ``_init_callback_context``.
-
     Parameters
     ----------
     estimator
@@ -43,19 +42,14 @@ class ReportedFit:
         weights = given.sample_weight
         metadata = None if weights is None else {"sample_weight": weights}
         self._given = {"estimator": estimator, "X": given.X, "y": given.y, "metadata": metadata}
-        self._context: Any = None
-        if hasattr(estimator, "_init_callback_context"):
-            self._context = estimator._init_callback_context(max_subtasks=n_epochs)
+        self._context = begin_callbacks(estimator, n_epochs)
+        if self._context is not None:
             self._context.call_on_fit_task_begin(**self._given)
 
     def listener(self, draft: Fitted) -> EpochListener | None:
-        """Return what reports the epochs of a fit, known but for its training; None if nobody asks.
-
-        Whether somebody does, scikit-learn keeps in a private attribute.
-        """
-        if not (self._context and getattr(self._estimator, "_skl_callbacks", ())):
-            return None
-        return _ReportedEpochs(self, draft)
+        """Return what reports the epochs of a fit that is yet to train; None if nobody asks."""
+        is_heard = self._context is not None and has_callbacks(self._estimator)
+        return _ReportedEpochs(self, draft) if is_heard else None
 
     def epoch_begins(self) -> Any:
         """Return the context of an epoch."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._backend.keras_objects import KerasObject, keras_loss
 from .._backend.loading import load_keras
+from .._backend.private_attributes import traces_batches
 from .._networks.keras_view import (
     build_model,
     get_weights,
@@ -40,10 +41,9 @@ _IDLE: dict[tuple[str, str], Callable[[Any], bool]] = {
     ("keras", "Callback"): lambda callback: True,
     ("keras", "TerminateOnNaN"): lambda callback: True,
     ("keras", "ModelCheckpoint"): lambda callback: callback.save_freq == "epoch",
-    # Keras keeps nothing else of `profile_batch`.
     ("keras", "TensorBoard"): lambda callback: (
         callback.update_freq == "epoch"
-        and not (callback._should_trace or callback.write_steps_per_second)
+        and not (traces_batches(callback) or callback.write_steps_per_second)
     ),
     ("mlflow", "MlflowCallback"): lambda callback: callback.log_every_n_steps is None,
     ("wandb", "WandbMetricsLogger"): lambda callback: not callback.logging_batch_wise,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .._backend.held_interrupts import held_interrupts
 from .._backend.loading import load_keras, load_tensorflow
+from .._backend.private_attributes import follow_initial_epoch
 from .._networks.keras_view import build_model, get_weights, kernel_penalty, set_weights
 from .._networks.network import Weights
 from .batches import require_convertible
@@ -260,8 +261,7 @@ def _bridge(task: TrainingTask, model: Any) -> Any:
 
         def on_train_begin(self, logs: Any = None) -> None:
             super().on_train_begin(logs)
-            # Where BackupAndRestore leaves the epoch to go on from.
-            model._initial_epoch = getattr(own, "_initial_epoch", None)
+            follow_initial_epoch(model, own)
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
