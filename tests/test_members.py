@@ -19,6 +19,7 @@ N_MEMBERS = 5
 X = RNG.standard_normal((120, 4))
 Y = np.tanh(X @ RNG.standard_normal((4, 1))) + 0.3 * RNG.standard_normal((120, 1))
 NETWORK = build_network(4, [HiddenLayer(16, "relu", 0.0)], 1, "linear", False)
+NO_PENALTY = {"l1": 0.0, "l2": 0.0}
 HELD_OUT = ValidationData(X[80:], Y[80:], None)
 
 
@@ -31,8 +32,7 @@ def make_task(member=0, rate=0.03, patience=None, optimizer="adam", **changes):
         loss="mean_squared_error",
         kernel_initializer="glorot_uniform",
         optimizer=optimizer_settings(optimizer, rate, None, None),
-        l1=0.0,
-        l2=0.001,
+        numbers={"l1": 0.0, "l2": 0.001},
         batch_size=16,
         epochs=40,
         shuffle=True,
@@ -172,7 +172,9 @@ def predictions(results, rows):
 
 
 def test_an_ensemble_is_watched_by_the_mean_of_its_predictions():
-    tasks = [make_task(member, patience=5, ensemble="one", l2=0.0) for member in range(3)]
+    tasks = [
+        make_task(member, patience=5, ensemble="one", numbers=NO_PENALTY) for member in range(3)
+    ]
     results = train(tasks)
     assert len({result.best_epoch for result in results}) == 1
     assert len({result.state.n_epochs for result in results}) == 1
@@ -196,7 +198,7 @@ def test_members_of_folds_are_watched_by_what_they_predict_out_of_fold():
             y=Y,
             rows=np.setdiff1d(np.arange(100), fold)[:50],
             validation=ValidationData(X[fold], Y[fold], None),
-            l2=0.0,
+            numbers=NO_PENALTY,
         )
         for member, fold in enumerate(folds)
     ]

@@ -2,7 +2,8 @@
 
 TensorFlow numbers the functions that it traces, one after the other, and XLA finds compiled code
 on disk by their names, too. So a program would be found only where the same ones were traced
-before it, in the same order: not by the workers of a search.
+before it, in the same order: not by the workers of a search. A first fit then takes 0.44 s in place
+of 0.20 s.
 """
 
 from __future__ import annotations

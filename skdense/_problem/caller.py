@@ -20,7 +20,8 @@ def is_one_of_many_fits() -> bool:
     """Say whether joblib or a part of scikit-learn that fits many times is above the caller.
 
     There Ctrl-C has to end the whole search: a fit that took it for itself would only bring on
-    the next one.
+    the next one. Neither scikit-learn nor joblib tells a fit that it is one of many, not even by
+    an environment variable or a context, so that the callers' names are all there is to go by.
     """
     frame = sys._getframe(1)
     while frame is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,7 @@ def make_task(
         loss=problem.head.loss,
         kernel_initializer=meanings.resolve_initializer(given["kernel_initializer"]),
         optimizer=settle_optimizer(given),
-        l1=float(given["l1"]),
-        l2=float(given["l2"]),
+        numbers={n: float(v) for n, v in given.items() if isinstance(v, Real)},
         batch_size=problem.batch_size,
         epochs=epochs,
         shuffle=bool(given["shuffle"]),

@@ -135,7 +135,7 @@ class _SeenModel:
             task.network,
             self._shown,
             dtype=task.dtype,
-            kernel_regularizer=kernel_penalty(task.l1, task.l2),
+            kernel_regularizer=kernel_penalty(task.numbers["l1"], task.numbers["l2"]),
             seed=task.seed,
         )
         model.compile(task.optimizer.keras.build())

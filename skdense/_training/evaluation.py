@@ -158,6 +158,7 @@ def _shares(task: TrainingTask) -> np.ndarray:
 def _penalties(task: TrainingTask, weights: Weights) -> float:
     """Return the penalties on kernels, which Keras counts in the validation loss too."""
     kernels = task.network.penalised(weights)
-    l1 = sum(float(np.abs(kernel).sum()) for kernel in kernels) if task.l1 > 0 else 0.0
-    l2 = sum(float(np.square(kernel).sum()) for kernel in kernels) if task.l2 > 0 else 0.0
-    return task.l1 * l1 + task.l2 * l2
+    l1, l2 = task.numbers["l1"], task.numbers["l2"]
+    absolute = sum(float(np.abs(kernel).sum()) for kernel in kernels) if l1 > 0 else 0.0
+    squared = sum(float(np.square(kernel).sum()) for kernel in kernels) if l2 > 0 else 0.0
+    return l1 * absolute + l2 * squared

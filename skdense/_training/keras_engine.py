@@ -178,7 +178,7 @@ def _penalty(task: TrainingTask) -> Any:
     Gradients pass the cast unchanged; without it, float64 layers fail in ``keras.Model.fit``.
     """
     keras = load_keras()
-    penalty = kernel_penalty(task.l1, task.l2)
+    penalty = kernel_penalty(task.numbers["l1"], task.numbers["l2"])
     if penalty is None or task.dtype == keras.config.floatx():
         return penalty
 
@@ -188,7 +188,7 @@ def _penalty(task: TrainingTask) -> Any:
 
     # So that files which callbacks write name Keras' own.
     Cast.__name__, Cast.__module__ = "L1L2", "keras.regularizers"
-    return Cast(task.l1, task.l2)
+    return Cast(task.numbers["l1"], task.numbers["l2"])
 
 
 def _scorer(task: TrainingTask, model: Any) -> Any:

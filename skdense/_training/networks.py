@@ -25,7 +25,7 @@ from .batches import (
 from .initializers import starting_weights
 from .packing import unflatten
 from .prefetching import one_ahead
-from .program import Data, Numbers, ProgramSpec, State, get_program, initial_slots
+from .program import NUMBERS, Data, Numbers, ProgramSpec, State, get_program, initial_slots
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
 
@@ -44,7 +44,7 @@ def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
         metrics=task.metrics,
         rule=rule,
         clipping=task.optimizer.clipping,
-        penalties=(task.l1 > 0, task.l2 > 0),
+        penalties=(task.numbers["l1"] > 0, task.numbers["l2"] > 0),
         decays_weights=task.optimizer.weight_decay is not None,
         n_members=n_members,
         n_steps=steps_per_chunk(task, n_members),
@@ -276,18 +276,8 @@ def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
 
 def _numbers(tasks: list[TrainingTask]) -> Numbers:
     tf = load_tensorflow()
-    by_member = [
-        (
-            task.l1,
-            task.l2,
-            task.optimizer.weight_decay or 0.0,
-            task.optimizer.clip_bound,
-            task.network.numbers,
-        )
-        for task in tasks
-    ]
-    columns = zip(*by_member, strict=True)
-    return Numbers(*(tf.constant(np.array(column, tasks[0].dtype)) for column in columns))
+    by_name = {name: list(map(read, tasks)) for name, read in NUMBERS.items()}
+    return {name: tf.constant(np.array(own, tasks[0].dtype)) for name, own in by_name.items()}
 
 
 def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> Logs:

@@ -27,6 +27,7 @@ from .losses import Loss, per_row_function
 from .metrics import Metric
 from .optimizers import Rule, Slots, square_root
 from .packing import Packing, flat
+from .task import TrainingTask
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class Data(NamedTuple):
     n_ends: Tensor
 
 
-class Numbers(NamedTuple):
-    """Hyperparameters that do not change from step to step, each (k,)."""
-
-    l1: Tensor
-    l2: Tensor
-    weight_decay: Tensor
-    clip_bound: Tensor
-    of_stages: Tensor  # k, the numbers of all stages
+# Hyperparameters that do not change from step to step: how each is read off a task, and a tensor of
+# each, (k,), by the same name. Those of all stages are one after the other, (k, numbers).
+NUMBERS: dict[str, Callable[[TrainingTask], Any]] = {
+    "l1": lambda task: task.numbers["l1"],
+    "l2": lambda task: task.numbers["l2"],
+    "weight_decay": lambda task: task.optimizer.weight_decay or 0.0,
+    "clip_bound": lambda task: task.optimizer.clip_bound,
+    "of_stages": lambda task: task.network.numbers,
+}
+Numbers = dict[str, Tensor]
 
 
 # Memory mappings to leave free. A program takes 125 to some 400 of Linux' 65,530, so that about
@@ -292,15 +295,15 @@ def _training_step(
     tf = load_tensorflow()
     weights = layout.weights(carried)
     is_row = tf.cast(data.share[i] > 0, spec.dtype)
-    batch = TracedBatch(is_row, data.seed[i], numbers.of_stages)
+    batch = TracedBatch(is_row, data.seed[i], numbers["of_stages"])
     outputs, after = trace_forward(spec.network, weights, data.X[i], batch)
     losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
     losses += _penalties(spec, weights, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.
     gradients = tf.gradients(losses, spec.network.trained(weights))
-    gradients = layout.packing.pack(_clipped(spec.clipping, gradients, numbers.clip_bound))
+    gradients = layout.packing.pack(_clipped(spec.clipping, gradients, numbers["clip_bound"]))
     rates = tf.cast(data.learning_rate[i], spec.dtype)
-    packed, slots = _updated(spec, carried, gradients, rates, numbers.weight_decay)
+    packed, slots = _updated(spec, carried, gradients, rates, numbers["weight_decay"])
     values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
     moving = spec.network.of_kind(after, Kind.MOVING)
     carried = _Carried(packed, slots, moving, carried.step + 1)
@@ -365,9 +368,9 @@ def _penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers)
     for weight in spec.network.penalised(weights):
         axes = list(range(1, len(weight.shape)))
         if has_l1:
-            total += numbers.l1 * tf.reduce_sum(tf.abs(weight), axis=axes)
+            total += numbers["l1"] * tf.reduce_sum(tf.abs(weight), axis=axes)
         if has_l2:
-            total += numbers.l2 * tf.reduce_sum(tf.square(weight), axis=axes)
+            total += numbers["l2"] * tf.reduce_sum(tf.square(weight), axis=axes)
     return total
 
 

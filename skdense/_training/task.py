@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -114,8 +114,8 @@ class TrainingTask:
     loss : Keras name, LossObject or callable
     kernel_initializer : Keras name, keras.initializers.Initializer or callable
     optimizer : OptimizerSettings
-    l1, l2 : float
-        Penalties on every kernel.
+    numbers : dict of str to float
+        All parameters that are numbers, by name, such as the penalties "l1" and "l2".
     seed : int
         Every random draw comes from (seed, member, epoch).
     member : int
@@ -154,8 +154,7 @@ class TrainingTask:
     loss: str | LossObject | Callable[..., Any]
     kernel_initializer: str | Callable[..., Any]
     optimizer: OptimizerSettings
-    l1: float
-    l2: float
+    numbers: Mapping[str, float]
     batch_size: int
     epochs: int
     shuffle: bool
