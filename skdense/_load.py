@@ -12,7 +12,7 @@ from ._estimators.regressor import KerasDenseRegressor
 from ._files.archive import DamagedFileError, read
 from ._files.field_checks import require_parameters
 from ._files.pickling import waiting
-from ._files.values import Array, decoded
+from ._files.values import Array, decode
 from ._files.whole_checks import require_whole
 
 _ESTIMATORS = {kind.__name__: kind for kind in (KerasDenseClassifier, KerasDenseRegressor)}
@@ -71,8 +71,8 @@ def _estimator(
     document: dict[str, Any], arrays: list[Array]
 ) -> KerasDenseClassifier | KerasDenseRegressor:
     estimator = _ESTIMATORS[document["estimator"]]()
-    parameters = {name: decoded(value, arrays) for name, value in document["parameters"].items()}
-    fitted = decoded(document["fitted"], arrays)
+    parameters = {name: decode(value, arrays) for name, value in document["parameters"].items()}
+    fitted = decode(document["fitted"], arrays)
     unknown = parameters.keys() - vars(estimator).keys()
     if unknown:
         raise DamagedFileError(f"it holds {sorted(unknown)}")

@@ -15,7 +15,7 @@ from ._networks.onnx_activations import apply_activation
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
 from ._problem.targets.classes import ClassTarget
-from ._problem.targets.outputs import threshold
+from ._problem.targets.outputs import find_threshold
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -222,7 +222,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> Node:
     target, whole = classifier._fitted.target, _proto_type(np.int64)
-    least = float(threshold(target, np.dtype(ops.dtype)))
+    least = float(find_threshold(target, np.dtype(ops.dtype)))
     if not isinstance(target, ClassTarget):
         return ops.Cast(ops.Greater(decision, least), to=whole)
     if target.n_units == 1:

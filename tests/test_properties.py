@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._problem.labels import Labels
-from skdense._problem.rows import rows_with_weight
+from skdense._problem.rows import select_rows_with_weight
 from skdense._problem.split import hold_out
 from skdense._problem.warm_start import join_histories
 
@@ -435,7 +435,7 @@ class_counts = st.lists(st.integers(0, 5) | st.integers(6, 40), min_size=2, max_
 
 def split(y, fraction, seed, labels, weights=None):
     """Hold rows out; return the indices of both sides and the messages of warnings."""
-    rows = rows_with_weight(np.zeros((len(y), 1)), y, weights, y)
+    rows = select_rows_with_weight(np.zeros((len(y), 1)), y, weights, y)
     with warnings.catch_warnings(record=True) as record:
         warnings.simplefilter("always")
         left, held = hold_out(rows, fraction, np.random.default_rng(seed), labels)

@@ -12,7 +12,7 @@ from operator import is_
 from types import NoneType
 from typing import Any
 
-from .keras_objects import KerasObject, configuration, is_of_keras
+from .keras_objects import KerasObject, describe_by_configuration, is_of_keras
 
 _PLAIN = {str, int, float, bool, NoneType}
 
@@ -27,38 +27,38 @@ class Pickled:
         return pickle.loads(self.content)  # noqa: S301 - part of a pickle that is being loaded
 
 
-def described(value: Any) -> Any:
+def describe(value: Any) -> Any:
     """Return a value with configurations in place of its Keras objects; itself without any."""
-    return _mapped(value, _describe)
+    return _map(value, _describe_one)
 
 
-def built(value: Any) -> Any:
-    """Undo `described`: the objects are built anew."""
-    return _mapped(value, _build)
+def build(value: Any) -> Any:
+    """Undo `describe`: the objects are built anew."""
+    return _map(value, _build_one)
 
 
 def is_described(value: Any) -> bool:
     """Say whether there is anything to build in a value."""
-    return _mapped(value, lambda item: None if _is_description(item) else item) is not value
+    return _map(value, lambda item: None if _is_description(item) else item) is not value
 
 
-def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+def _map(value: Any, function: Callable[[Any], Any]) -> Any:
     """Apply a function to a value, or to what a list, tuple or dict holds; the same if all is."""
     if type(value) in (list, tuple):
-        items = [_mapped(item, function) for item in value]
+        items = [_map(item, function) for item in value]
         return value if all(map(is_, items, value)) else type(value)(items)
     if type(value) is dict:
         found = {
-            key: item if type(item) in _PLAIN else _mapped(item, function)
+            key: item if type(item) in _PLAIN else _map(item, function)
             for key, item in value.items()
         }
         return value if all(map(is_, found.values(), value.values())) else found
     return function(value)
 
 
-def _describe(value: Any) -> Any:
+def _describe_one(value: Any) -> Any:
     if hasattr(value, "get_config") and not isinstance(value, type):
-        return configuration(value) or value
+        return describe_by_configuration(value) or value
     if is_of_keras(value):
         try:
             return Pickled(pickle.dumps(value))
@@ -71,5 +71,5 @@ def _is_description(value: Any) -> bool:
     return isinstance(value, KerasObject | Pickled)
 
 
-def _build(value: Any) -> Any:
+def _build_one(value: Any) -> Any:
     return value.build() if _is_description(value) else value

@@ -176,8 +176,8 @@ class LossObject:
 
     @classmethod
     def of(cls, instance: Any) -> LossObject:
-        described = [type(instance), _state(instance)]
-        identity = json.dumps(described, sort_keys=True, default=_describe)
+        described = [type(instance), _read_attributes(instance)]
+        identity = json.dumps(described, sort_keys=True, default=_describe_attribute)
         # A twin, lest a later change of the user's object reach a program that has it. Not
         # copy.copy, which in Keras goes through the configuration.
         twin = object.__new__(type(instance))
@@ -191,7 +191,9 @@ class LossObject:
     def stable_identity(self) -> str:
         """The same in words that other processes find too, without what has an address only."""
         kind = type(self.instance)
-        words = json.dumps(_state(self.instance), sort_keys=True, default=_describe_in_words)
+        words = json.dumps(
+            _read_attributes(self.instance), sort_keys=True, default=_describe_in_words
+        )
         return f"{kind.__module__}.{kind.__qualname__}({words})"
 
     @property
@@ -204,7 +206,7 @@ class LossObject:
         return reduction
 
 
-def configuration(instance: Any) -> KerasObject | None:
+def describe_by_configuration(instance: Any) -> KerasObject | None:
     """Return what an equal object is built from; None where no configuration tells all of it."""
     try:
         described = KerasObject.of(instance)
@@ -213,13 +215,13 @@ def configuration(instance: Any) -> KerasObject | None:
         twin = described.build()
     except Exception:
         return None
-    if exclusions_from_decay(instance):
+    if find_exclusions_from_decay(instance):
         return None
     is_equal = not _is_loss(instance) or LossObject.of(instance) == LossObject.of(twin)
     return described if is_equal else None
 
 
-def exclusions_from_decay(instance: Any) -> list[str]:
+def find_exclusions_from_decay(instance: Any) -> list[str]:
     """Return where an optimizer keeps which weights not to decay; its configuration does not."""
     return [name for name, value in vars(instance).items() if "exclude_from" in name and value]
 
@@ -229,12 +231,12 @@ def _is_loss(instance: Any) -> bool:
     return isinstance(instance, keras.losses.Loss)
 
 
-def keras_loss(loss: Any) -> Any:
+def as_keras_loss(loss: Any) -> Any:
     """Return a loss as Keras takes it."""
     return loss.instance if isinstance(loss, LossObject) else loss
 
 
-def _describe(value: Any) -> Any:
+def _describe_attribute(value: Any) -> Any:
     """Stand in for what JSON does not know; never the same for two different values."""
     if isinstance(value, functools.partial):
         return ["partial", value.func, value.args, value.keywords]
@@ -247,12 +249,12 @@ def _describe(value: Any) -> Any:
     return ["id", id(value)]
 
 
-def _state(instance: Any) -> dict[str, Any]:
+def _read_attributes(instance: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(instance).items() if name != "name"}
 
 
 def _describe_in_words(value: Any) -> Any:
-    words = _describe(value)
+    words = _describe_attribute(value)
     if words[0] != "id":
         return words
     kind = value if hasattr(value, "__qualname__") else type(value)

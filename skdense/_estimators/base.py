@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from .._backend.descriptions import built
+from .._backend.descriptions import build
 from .._files.pickling import picklable_state, read_stored, unpickled_state, waits
 from .._files.saving import save_estimator
 from .._networks.forward import forward
@@ -23,9 +23,9 @@ from .._problem.data_checks import check_prediction_data
 from .._problem.fitted import Fitted
 from .._problem.reading import Given
 from .._problem.tasks import settle_optimizer
-from .._problem.warm_start import head_of
+from .._problem.warm_start import settle_head_again
 from .copies import Cloned, holds_objects, remember_copies, take_fit
-from .fitting import fit
+from .fitting import leave_fit
 from .sklearn_bases import BaseEstimator, CallbackSupportMixin
 
 Array = NDArray[Any]
@@ -45,7 +45,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
     ) -> Self:
         given_val = Given(X_val, y_val, sample_weight_val, suffix="_val")
-        take_fit(self, fit(self, Given(X, y, sample_weight), given_val))
+        take_fit(self, leave_fit(self, Given(X, y, sample_weight), given_val))
         return self
 
     def _snapshot(self) -> Self:
@@ -78,13 +78,13 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
             If the estimator is not fitted.
         """
         fitted = self._snapshot()._fitted
-        given = built(fitted.parameters)
+        given = build(fitted.parameters)
         needs_float64 = given["dtype"] == "float64" or fitted.target.needs_float64
         return build_compiled_model(
             fitted.network,
             fitted.target.in_own_units(fitted.weights),
             optimizer=settle_optimizer(given).keras,
-            loss=head_of(fitted).loss,
+            loss=settle_head_again(fitted).loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
             dtype="float64" if needs_float64 else "float32",
             l1=float(given["l1"]),

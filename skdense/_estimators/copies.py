@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any, TypeVar
 
-from .._backend.keras_objects import configuration, is_configured
+from .._backend.keras_objects import describe_by_configuration, is_configured
 from .._backend.loading import load_keras
 from .._problem.fitted import Fitted
 
@@ -83,7 +83,7 @@ def _is_by_configuration(value: Any) -> bool:
 
 
 def _rebuilt_or_shared(part: Any) -> Any:
-    described = configuration(part)
+    described = describe_by_configuration(part)
     if described is None:
         return part
     name = {key: value for key, value in part.get_config().items() if key == "name"}

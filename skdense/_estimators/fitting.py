@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
 
-from .._backend.descriptions import described
+from .._backend.descriptions import describe
 from .._backend.loading import require_eager
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
-from .._problem.constraints import checked_parameters
-from .._problem.cross_checks import check_agreement, check_stream_agreement, validation_share
+from .._problem.constraints import check_parameters
+from .._problem.cross_checks import check_agreement, check_stream_agreement, settle_validation_share
 from .._problem.data_checks import warn_about_scale
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
-from .._problem.labels import labels_of_stream, require_all_classes
+from .._problem.labels import require_all_classes, require_labels_of_stream
 from .._problem.parameters import draw_seed
-from .._problem.problem import Problem, pose_problem, precision_of_chunk, precision_to_read
+from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
 from .._problem.reading import Data, Given, Reader
 from .._problem.rows import Rows
 from .._problem.split import hold_out
 from .._problem.tasks import make_task
-from .._problem.validation_score import watched_score
+from .._problem.validation_score import make_score
 from .._problem.warm_start import join_histories, resume, state_to_keep
 from .._training.engines import train
 from .._training.task import Draw, Members, TrainingFailure, generator
@@ -35,7 +35,7 @@ class _Trained(NamedTuple):
     was_interrupted: bool  # by Ctrl-C
 
 
-def fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
+def leave_fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
     """Return what a fit leaves.
 
     Parameters
@@ -46,21 +46,21 @@ def fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
     given_val : Given
         To watch; all None for nothing.
     """
-    parameters = checked_parameters(estimator)
+    parameters = check_parameters(estimator)
     check_agreement(parameters, given_val)
-    share = validation_share(parameters) if given_val.X is None else None
+    share = settle_validation_share(parameters) if given_val.X is None else None
     report = ReportedFit(estimator, int(parameters["epochs"]), given)
-    before = _fit_before(estimator) if parameters["warm_start"] else None
+    before = _find_fit_before(estimator) if parameters["warm_start"] else None
     seed = before.seed if before else draw_seed(parameters["random_state"])
-    data, held_out = _read(estimator, parameters, given, given_val, share, before)
+    data, held_out = _read_all(estimator, parameters, given, given_val, share, before)
     used, indices = data.rows, None
     if share is not None:
         used, held_out = hold_out(used, share, generator(seed, Draw.SPLIT), data.labels)
         indices = held_out.index
     require_eager()
     problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before)
-    draft = _draft(problem, before, indices)
-    trained = _train(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
+    draft = _make_draft(problem, before, indices)
+    trained = _train_on(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
     if parameters["refit_full"] and not trained.was_interrupted:
         rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
         trained = _train_again(estimator, parameters, data, rows, trained.fitted)
@@ -80,28 +80,28 @@ def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
     classes : array-like or None
         Of a classifier's stream, all that are ever to come.
     """
-    parameters = checked_parameters(estimator)
+    parameters = check_parameters(estimator)
     check_stream_agreement(parameters)
-    before, labels = _fit_before(estimator), None
+    before, labels = _find_fit_before(estimator), None
     if is_classifier(estimator):
-        labels = labels_of_stream(classes, given.y, before.labels if before else None)
-    precision = precision_of_chunk(parameters, given, before)
+        labels = require_labels_of_stream(classes, given.y, before.labels if before else None)
+    precision = choose_precision_of_chunk(parameters, given, before)
     data = Reader(copy.copy(estimator), precision, labels, is_new=before is None).read(given)
     seed = before.seed if before else draw_seed(parameters["random_state"])
     require_eager()
     problem = pose_problem(
         parameters, data, data.rows, None, seed=seed, before=before, is_chunk=True
     )
-    draft = _draft(problem, before, before.validation_indices if before else None)
-    return _train(estimator, problem, draft, before, epochs=1).fitted
+    draft = _make_draft(problem, before, before.validation_indices if before else None)
+    return _train_on(estimator, problem, draft, before, epochs=1).fitted
 
 
-def _fit_before(estimator: Any) -> Fitted | None:
+def _find_fit_before(estimator: Any) -> Fitted | None:
     found: Fitted | None = vars(estimator).get("_fitted")
     return found
 
 
-def _read(
+def _read_all(
     estimator: Any,
     parameters: dict[str, Any],
     given: Given,
@@ -109,7 +109,7 @@ def _read(
     share: float | None,
     before: Fitted | None,
 ) -> tuple[Data, Rows | None]:
-    precision = precision_to_read(parameters, given, share)
+    precision = choose_precision(parameters, given, share)
     known = before.labels if before else None
     reader = Reader(copy.copy(estimator), precision, known, is_new=before is None)
     data = reader.read(given, least=2)
@@ -120,11 +120,11 @@ def _read(
     return data, reader.read_held_out(given_val)
 
 
-def _draft(problem: Problem, before: Fitted | None, validation_indices: Any) -> Fitted:
+def _make_draft(problem: Problem, before: Fitted | None, validation_indices: Any) -> Fitted:
     """Return what the fit will leave, as far as that is known before training."""
     kept = {name: problem.parameters.get(name) for name in KEPT_PARAMETERS}
     return Fitted(
-        parameters=described(kept),
+        parameters=describe(kept),
         n_features=problem.n_features,
         feature_names=problem.feature_names,
         labels=problem.labels,
@@ -145,7 +145,7 @@ def _draft(problem: Problem, before: Fitted | None, validation_indices: Any) -> 
     )
 
 
-def _train(
+def _train_on(
     estimator: Any,
     problem: Problem,
     draft: Fitted,
@@ -167,7 +167,7 @@ def _train(
     task = make_task(
         problem,
         start,
-        watched_score(judge, scoring, problem.held_out, problem.labels, problem.network),
+        make_score(judge, scoring, problem.held_out, problem.labels, problem.network),
         epochs=epochs,
         listener=report.listener(draft) if report else None,
         has_callbacks=not is_again,
@@ -196,9 +196,9 @@ def _train_again(
     Where Ctrl-C ends it, the watched network stays too.
     """
     problem = pose_problem(parameters, data, rows, None, seed=watched.seed, before=None)
-    draft = _draft(problem, None, watched.validation_indices)
+    draft = _make_draft(problem, None, watched.validation_indices)
     try:
-        trained = _train(estimator, problem, draft, None, watched.best_epoch, is_again=True)
+        trained = _train_on(estimator, problem, draft, None, watched.best_epoch, is_again=True)
     except KeyboardInterrupt:
         if is_one_of_many_fits():
             raise

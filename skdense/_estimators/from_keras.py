@@ -8,21 +8,21 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .._backend.descriptions import described
+from .._backend.descriptions import describe
 from .._backend.keras_objects import KerasObject
 from .._networks.comparison import require_same_outputs
 from .._networks.keras_reading import read_model
 from .._networks.network import HiddenLayer, Network, Weights, build_network, rearrange
 from .._networks.stages import Activation, Dense, Dropout, Normalization, Stage
-from .._problem.constraints import checked_parameters
+from .._problem.constraints import check_parameters
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
-from .._problem.labels import Labels, distinct
+from .._problem.labels import Labels, find_distinct
 from .._problem.output_layer import ROWWISE_ACTIVATIONS, Head
 from .._problem.parameters import draw_seed
 from .._problem.problem import resolve_output
 from .._problem.targets.choice import Target, settle_head
-from .._problem.targets.classes import class_target
-from .._problem.targets.labels import labels_target
+from .._problem.targets.classes import make_class_target
+from .._problem.targets.labels import make_labels_target
 from .._problem.targets.numbers import RegressionTarget
 from .copies import take_fit
 
@@ -57,31 +57,31 @@ def read_classifier(model: Any, classes: Any, *, multi_label: bool) -> Adopted:
     TypeError, ValueError
         For a model that is no dense network, or classes that are not those of its outputs.
     """
-    found = _read(model)
+    found = _read_network(model)
     if multi_label:
-        return replace(found, labels=_labels_of_outputs(found, classes))
+        return replace(found, labels=_number_outputs(found, classes))
     labels, weights = _sort_by_class(found, classes)
     return replace(found, labels=labels, weights=weights)
 
 
 def read_regressor(model: Any) -> Adopted:
     """Read a model whose outputs are numbers in the target's own units."""
-    found = _read(model)
+    found = _read_network(model)
     return replace(found, parameters=found.parameters | {"standardize_target": False})
 
 
 def take_network(estimator: Estimator, found: Adopted) -> Estimator:
     """Make an estimator of these parameters fitted by the network."""
-    parameters = checked_parameters(estimator)
+    parameters = check_parameters(estimator)
     head = settle_head(found.labels, *resolve_output(parameters))
-    kept = {name: described(parameters.get(name)) for name in KEPT_PARAMETERS}
+    kept = {name: describe(parameters.get(name)) for name in KEPT_PARAMETERS}
     fitted = Fitted(
         parameters=kept,
         n_features=found.network.n_inputs,
         feature_names=None,
         labels=found.labels,
         class_weights=None,
-        target=_target(found, head),
+        target=_make_target(found, head),
         network=found.network,
         weights=found.weights,
         history={"loss": []},
@@ -99,40 +99,40 @@ def take_network(estimator: Estimator, found: Adopted) -> Estimator:
     return estimator
 
 
-def _target(found: Adopted, head: Head) -> Target:
+def _make_target(found: Adopted, head: Head) -> Target:
     n_units = found.network.n_outputs
     if found.labels is None:
         return RegressionTarget(np.zeros(n_units), np.ones(n_units), is_1d=n_units == 1)
     if found.labels.is_multilabel:
-        return labels_target(n_units, head)
-    return class_target(len(found.labels.values), n_units, head)
+        return make_labels_target(n_units, head)
+    return make_class_target(len(found.labels.values), n_units, head)
 
 
-def _read(model: Any) -> Adopted:
+def _read_network(model: Any) -> Adopted:
     """Read a trained model.
 
     Where its layers come in the order that these parameters stand for, it can be trained on.
     """
     network, weights = read_model(model)
-    layers = _hidden_layers(network.stages)
+    layers = _find_hidden_layers(network.stages)
     normalizes = any(isinstance(stage, Normalization) for stage in network.stages)
     parameters = {
         "units": tuple(layer.units for layer in layers),
-        "activation": tuple(_as_given(layer.activation) for layer in layers),
+        "activation": tuple(_build(layer.activation) for layer in layers),
         "dropout": tuple(layer.dropout for layer in layers),
         "batch_normalization": normalizes,
-        "output_activation": _as_given(network.output.function),
+        "output_activation": _build(network.output.function),
     }
     usual = build_network(
         network.n_inputs, layers, network.n_outputs, network.output.function, normalizes
     )
-    if _without_linear(usual) == _without_linear(network):
+    if _leave_out_linear(usual) == _leave_out_linear(network):
         network, weights = usual, rearrange(weights, usual)
     require_same_outputs(model, network, weights)
-    return Adopted(parameters | _compiled_with(model), network, weights)
+    return Adopted(parameters | _read_training(model), network, weights)
 
 
-def _compiled_with(model: Any) -> dict[str, Any]:
+def _read_training(model: Any) -> dict[str, Any]:
     if not model.compiled:
         return {}
     if not (isinstance(model.loss, str) or callable(model.loss)):
@@ -141,7 +141,7 @@ def _compiled_with(model: Any) -> dict[str, Any]:
     return {"loss": model.loss, "optimizer": KerasObject.of(model.optimizer).build()}
 
 
-def _hidden_layers(stages: tuple[Stage, ...]) -> list[HiddenLayer]:
+def _find_hidden_layers(stages: tuple[Stage, ...]) -> list[HiddenLayer]:
     """Say of each dense layer but the last what follows it, in whatever order."""
     dense = [(n, stage) for n, stage in enumerate(stages) if isinstance(stage, Dense)]
     layers = []
@@ -153,15 +153,15 @@ def _hidden_layers(stages: tuple[Stage, ...]) -> list[HiddenLayer]:
     return layers
 
 
-def _without_linear(network: Network) -> list[Stage]:
+def _leave_out_linear(network: Network) -> list[Stage]:
     return [stage for stage in network.stages if stage != Activation("linear")]
 
 
-def _as_given(activation: Any) -> Any:
+def _build(activation: Any) -> Any:
     return activation.build() if isinstance(activation, KerasObject) else activation
 
 
-def _labels_of_outputs(found: Adopted, classes: Any) -> Labels:
+def _number_outputs(found: Adopted, classes: Any) -> Labels:
     """Return labels of which a row may have several, one for each output.
 
     Raises
@@ -202,7 +202,7 @@ def _sort_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
         )
     given = np.arange(n_classes) if classes is None else classes
     is_one_for_each = np.asarray(given, dtype=object).shape == (n_classes,)
-    values = distinct(given, "classes") if is_one_for_each else np.array([])
+    values = find_distinct(given, "classes") if is_one_for_each else np.array([])
     if len(values) < n_classes:
         raise ValueError(
             f"classes must be {n_classes} different labels, in an array that has the order of the "

@@ -50,7 +50,7 @@ def write(path: Path, document: dict[str, Any], arrays: list[Array]) -> None:
     with _replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_DOCUMENT, _DATE), text)
         for number, array in enumerate(arrays):
-            with archive.open(zipfile.ZipInfo(_name(number), _DATE), "w") as member:
+            with archive.open(zipfile.ZipInfo(_name_array(number), _DATE), "w") as member:
                 npy.write_array(member, array, allow_pickle=False)
 
 
@@ -82,7 +82,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[Array]]:
         try:
             with zipfile.ZipFile(file) as archive:
                 size = os.fstat(file.fileno()).st_size
-                return _contents(archive, size)
+                return _read_contents(archive, size)
         except DamagedFileError:
             raise
         # zipfile, json and NumPy, which parses Python text, say what makes no sense to them by
@@ -91,21 +91,21 @@ def read(path: Path) -> tuple[dict[str, Any], list[Array]]:
             raise DamagedFileError(f"{type(error).__name__}: {error}") from error
 
 
-def _contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], list[Array]]:
+def _read_contents(archive: zipfile.ZipFile, size: int) -> tuple[dict[str, Any], list[Array]]:
     members = archive.infolist()
     if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members):
         raise DamagedFileError("it is compressed or encrypted")
     if sum(member.file_size for member in members) > size:
         raise DamagedFileError("its parts are larger than the file")
     names = [member.filename for member in members]
-    if names != [_DOCUMENT, *map(_name, range(len(members) - 1))]:
+    if names != [_DOCUMENT, *map(_name_array, range(len(members) - 1))]:
         raise DamagedFileError(f"its parts are not {_DOCUMENT} and numbered arrays")
     document = json.loads(archive.read(members[0]))
     _require_known_format(document)
-    return upgrade(document), [_array(archive.read(member)) for member in members[1:]]
+    return upgrade(document), [_read_array(archive.read(member)) for member in members[1:]]
 
 
-def _name(number: int) -> str:
+def _name_array(number: int) -> str:
     return f"arrays/{number}.npy"
 
 
@@ -119,7 +119,7 @@ def _require_known_format(document: Any) -> None:
         )
 
 
-def _array(content: bytes) -> Array:
+def _read_array(content: bytes) -> Array:
     """Read an array whose header may claim anything; nothing is allocated by what it claims."""
     stream = io.BytesIO(content)
     if npy.read_magic(stream) != (1, 0):

@@ -11,7 +11,7 @@ from typing import Any
 
 from joblib import wrap_non_picklable_objects
 
-from .._backend.descriptions import built, described, is_described
+from .._backend.descriptions import build, describe, is_described
 
 # Where attributes wait that hold Keras objects, and in a pickle those that pickle by value only.
 _STORED, _BY_VALUE = "_stored", "_by_value"
@@ -35,7 +35,7 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
     state = with_waiting(attributes)
     stored, by_value = {}, {}
     for name in filter(state.__contains__, names):
-        value = described(state[name])
+        value = describe(state[name])
         if not _pickles(value):
             _require_picklable(name, value)
             by_value[name] = value
@@ -85,7 +85,7 @@ def read_stored(attributes: dict[str, Any], name: str) -> Any:
     """Build an attribute that waits, and keep it."""
     waiting = attributes[_STORED][name]
     try:
-        value = built(waiting)
+        value = build(waiting)
     except Exception as error:  # of Keras, of whatever kind
         raise ValueError(
             f"{name} must be what this release of Keras, or of the module that defines it, can "

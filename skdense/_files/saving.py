@@ -10,12 +10,12 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from .._backend.descriptions import described
+from .._backend.descriptions import describe
 from .._problem.fitted import Fitted
 from .archive import write
 from .field_checks import require_parameters
 from .pickling import with_waiting
-from .values import Array, UnknownKindError, encoded
+from .values import Array, UnknownKindError, encode
 from .whole_checks import require_whole
 
 _LIBRARIES = ("skdense", "scikit-learn", "tensorflow", "keras", "numpy")
@@ -30,15 +30,15 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
         )
     arrays: list[Array] = []
     known = with_waiting(vars(estimator))  # not through the estimator, which would build objects
-    parameters = {name: described(known[name]) for name in signature(type(estimator)).parameters}
+    parameters = {name: describe(known[name]) for name in signature(type(estimator)).parameters}
     fitted: Fitted | None = known.get("_fitted")
     if fitted is not None:  # of parameters as they were
-        _encoded(fitted.parameters, [], fitted.parameters.__getitem__)
+        _encode_parameters(fitted.parameters, [], fitted.parameters.__getitem__)
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},
-        "parameters": _encoded(parameters, arrays, partial(getattr, estimator)),
-        "fitted": encoded(fitted, arrays),
+        "parameters": _encode_parameters(parameters, arrays, partial(getattr, estimator)),
+        "fitted": encode(fitted, arrays),
     }
     _require_loadable(type(estimator).__name__, parameters, fitted)
     write(Path(path), document, arrays)
@@ -57,14 +57,14 @@ def _require_loadable(kind: str, parameters: dict[str, Any], fitted: Fitted | No
         ) from error
 
 
-def _encoded(
+def _encode_parameters(
     values: dict[str, Any], arrays: list[Array], shown: Callable[[str], Any]
 ) -> dict[str, Any]:
     """Return documents of parameters; TypeError names and shows those that no file holds."""
     documents, refused = {}, {}
     for name, value in values.items():
         try:
-            documents[name] = encoded(value, arrays)
+            documents[name] = encode(value, arrays)
         except UnknownKindError:
             refused[name] = shown(name)
     if refused:

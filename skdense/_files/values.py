@@ -52,7 +52,7 @@ class UnknownKindError(TypeError):
     """A value is of no kind that a document holds."""
 
 
-def encoded(value: Any, arrays: list[Array]) -> Any:
+def encode(value: Any, arrays: list[Array]) -> Any:
     """Return what JSON holds for a value, and append its arrays to a list.
 
     Text, whole and finite numbers, booleans, None and lists stay what they are; all else becomes
@@ -65,7 +65,7 @@ def encoded(value: Any, arrays: list[Array]) -> Any:
     """
 
     def inner(item: Any) -> Any:
-        return encoded(item, arrays)
+        return encode(item, arrays)
 
     if value is None or type(value) in (bool, int, str):
         return value
@@ -78,7 +78,7 @@ def encoded(value: Any, arrays: list[Array]) -> Any:
     if type(value) is dict:
         return {"dict": [[inner(key), inner(item)] for key, item in value.items()]}
     if isinstance(value, np.ndarray | np.generic):
-        return _encoded_array(value, arrays, inner)
+        return _encode_array(value, arrays, inner)
     if isinstance(value, np.random.RandomState):
         return {"RandomState": inner(value.get_state())}
     if isinstance(value, KerasObject):
@@ -90,7 +90,7 @@ def encoded(value: Any, arrays: list[Array]) -> Any:
     return {type(value).__name__: {f.name: inner(getattr(value, f.name)) for f in fields(value)}}
 
 
-def _encoded_array(
+def _encode_array(
     value: Array | np.generic, arrays: list[Array], inner: Callable[[Any], Any]
 ) -> Any:
     if value.dtype == object:
@@ -99,26 +99,26 @@ def _encoded_array(
     return {"array" if isinstance(value, np.ndarray) else "number": len(arrays) - 1}
 
 
-def decoded(value: Any, arrays: list[Array]) -> Any:
-    """Return the value that `encoded` made a document of.
+def decode(value: Any, arrays: list[Array]) -> Any:
+    """Return the value that `encode` made a document of.
 
     Raises
     ------
     Exception
-        Of whatever kind, for what `encoded` does not write.
+        Of whatever kind, for what `encode` does not write.
     """
     if isinstance(value, list):
-        return [decoded(item, arrays) for item in value]
+        return [decode(item, arrays) for item in value]
     if not isinstance(value, dict):
         return value
     [(kind, content)] = value.items()
     if kind in _record_kinds():
-        own = {name: decoded(item, arrays) for name, item in content.items()}
-        return _record(_record_kinds()[kind], own)
+        own = {name: decode(item, arrays) for name, item in content.items()}
+        return _make_record(_record_kinds()[kind], own)
     return _DECODERS[kind](content, arrays)
 
 
-def _record(kind: Any, own: dict[str, Any]) -> Any:
+def _make_record(kind: Any, own: dict[str, Any]) -> Any:
     """Make a dataclass of all its fields, those that its constructor does not take included.
 
     A file of an earlier release may lack those that came later with a default.
@@ -132,28 +132,28 @@ def _record(kind: Any, own: dict[str, Any]) -> Any:
     return record
 
 
-def _array(number: Any, arrays: list[Array]) -> Array:
+def _decode_array(number: Any, arrays: list[Array]) -> Array:
     if type(number) is not int or number < 0:
         raise ValueError(f"array {number!r}")
     return arrays[number]
 
 
-def _objects(content: Any, arrays: list[Array]) -> Array:
+def _decode_objects(content: Any, arrays: list[Array]) -> Array:
     shape, items = content
     array = np.empty(len(items), object)
-    array[:] = [decoded(item, arrays) for item in items]
+    array[:] = [decode(item, arrays) for item in items]
     return array.reshape(shape)
 
 
-def _number(number: Any, arrays: list[Array]) -> Any:
-    array = _array(number, arrays)
+def _decode_number(number: Any, arrays: list[Array]) -> Any:
+    array = _decode_array(number, arrays)
     if array.shape:
         raise ValueError(f"a number of shape {array.shape}")
     return array[()]
 
 
-def _dict(pairs: Any, arrays: list[Array]) -> dict[Any, Any]:
-    items = [(decoded(key, arrays), decoded(item, arrays)) for key, item in pairs]
+def _decode_dict(pairs: Any, arrays: list[Array]) -> dict[Any, Any]:
+    items = [(decode(key, arrays), decode(item, arrays)) for key, item in pairs]
     # Keys of one hash, which anybody finds for numbers, take time by the square of their number.
     _, counts = np.unique([hash(key) for key, _ in items], return_counts=True)
     if counts.max(initial=0) > _MOST_OF_ONE_HASH:
@@ -164,8 +164,8 @@ def _dict(pairs: Any, arrays: list[Array]) -> dict[Any, Any]:
     return found
 
 
-def _random_state(content: Any, arrays: list[Array]) -> np.random.RandomState:
-    name, key, position, has_gauss, gauss = decoded(content, arrays)
+def _decode_random_state(content: Any, arrays: list[Array]) -> np.random.RandomState:
+    name, key, position, has_gauss, gauss = decode(content, arrays)
     is_state = (
         name == "MT19937"
         and (key.dtype, key.shape) == (np.uint32, (624,))
@@ -182,7 +182,7 @@ def _random_state(content: Any, arrays: list[Array]) -> np.random.RandomState:
     return state
 
 
-def _keras_object(config: Any, arrays: list[Array]) -> KerasObject:
+def _decode_keras_object(config: Any, arrays: list[Array]) -> KerasObject:
     serialized = json.loads(config)
     is_described = isinstance(serialized, dict) and isinstance(serialized.get("config"), dict)
     if not is_described or "class_name" not in serialized or not is_safe_to_build(serialized):
@@ -191,12 +191,12 @@ def _keras_object(config: Any, arrays: list[Array]) -> KerasObject:
 
 
 _DECODERS: dict[str, Callable[[Any, list[Array]], Any]] = {
-    "KerasObject": _keras_object,
-    "RandomState": _random_state,
-    "array": _array,
-    "dict": _dict,
+    "KerasObject": _decode_keras_object,
+    "RandomState": _decode_random_state,
+    "array": _decode_array,
+    "dict": _decode_dict,
     "float": lambda text, arrays: float(text),
-    "number": _number,
-    "objects": _objects,
-    "tuple": lambda items, arrays: tuple(decoded(item, arrays) for item in items),
+    "number": _decode_number,
+    "objects": _decode_objects,
+    "tuple": lambda items, arrays: tuple(decode(item, arrays) for item in items),
 }

@@ -15,9 +15,9 @@ from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.output_layer import (
     SPARSE_LOSSES,
     Head,
-    classification_head,
-    labels_head,
-    regression_head,
+    settle_classification_head,
+    settle_labels_head,
+    settle_regression_head,
 )
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
@@ -58,7 +58,7 @@ def require_whole(kind: str, fitted: Fitted) -> None:
     _require_target(fitted)
     require(network.n_outputs == fitted.target.n_units, "target")
     _require_history(fitted)
-    _require_parameters(kind, fitted)
+    _require_kept_parameters(kind, fitted)
     if fitted.state is not None:
         _require_state(fitted.state, network, fitted.n_epochs)
 
@@ -125,30 +125,30 @@ def _require_history(fitted: Fitted) -> None:
         require(is_curve and len(values) == n_epochs, f"history of {name}")
 
 
-def _require_parameters(kind: str, fitted: Fitted) -> None:
+def _require_kept_parameters(kind: str, fitted: Fitted) -> None:
     given, network, target = fitted.parameters, fitted.network, fitted.target
     require(given.keys() == set(KEPT_PARAMETERS), "parameters")
     own = {n: v for n, v in given.items() if v is not None or n != "standardize_target"}
     require_parameters(own | {"dropout": 0.0}, kind)
-    head = _settled_head(given, network.output.function, target)
+    head = _settle_head(given, network.output.function, target)
     require(head.activation == network.output.function, "output_activation")
     if isinstance(target, ClassTarget):
         require(target.is_sparse == (loss_name(head.loss) in SPARSE_LOSSES), "target")
 
 
-def _settled_head(given: dict[str, Any], function: Any, target: Any) -> Head:
+def _settle_head(given: dict[str, Any], function: Any, target: Any) -> Head:
     """Return what the estimator settles its head to, as far as that is known without Keras."""
     activation, loss = given["output_activation"], given["loss"]
     if isinstance(activation, KerasObject):  # which may be the same and of another configuration
         activation = function
     if isinstance(target, RegressionTarget):
-        return regression_head(activation, loss)
+        return settle_regression_head(activation, loss)
     is_binary = isinstance(target, LabelsTarget) or target.n_classes == 2
     if isinstance(loss, str) and (activation, loss) == ("linear", "auto"):
         loss = "binary_crossentropy" if is_binary else "sparse_categorical_crossentropy"
     if isinstance(target, LabelsTarget):
-        return labels_head(activation, loss)
-    return classification_head(target.n_classes, activation, loss)
+        return settle_labels_head(activation, loss)
+    return settle_classification_head(target.n_classes, activation, loss)
 
 
 def _require_state(state: TrainingState, network: Network, n_iter: int) -> None:

@@ -47,17 +47,19 @@ def read_model(model: Any) -> tuple[Network, Weights]:
     require_eager()
     layers = list(model.layers)
     units = layers.pop() if layers and type(layers[-1]) is keras.layers.Rescaling else None
-    pairs = [pair for layer in layers for pair in _stages(layer, keras)]
+    pairs = [pair for layer in layers for pair in _read_layer(layer, keras)]
     dense = [number for number, (stage, _) in enumerate(pairs, 1) if isinstance(stage, Dense)]
     n_kept = max(dense, default=0)
     if not n_kept:
         raise ValueError("model must have a Dense layer. Got none.")
     stages, weights = zip(*pairs[:n_kept], strict=True)
-    network = Network(model.input_shape[1], stages, _output([stage for stage, _ in pairs[n_kept:]]))
-    return network, weights if units is None else _rescaled(weights, network.output, units, keras)
+    network = Network(
+        model.input_shape[1], stages, _read_output([stage for stage, _ in pairs[n_kept:]])
+    )
+    return network, weights if units is None else _fold_units(weights, network.output, units, keras)
 
 
-def _rescaled(weights: Weights, output: Activation, layer: Any, keras: Any) -> Weights:
+def _fold_units(weights: Weights, output: Activation, layer: Any, keras: Any) -> Weights:
     """Fold the layer by which checkpoints of a regressor have the target's own units."""
     _require_floating(layer, layer, keras)
     if output != Activation("linear"):
@@ -69,10 +71,10 @@ def _rescaled(weights: Weights, output: Activation, layer: Any, keras: Any) -> W
             f"for all. Got shapes {scale.shape} and {offset.shape} in the layer {layer.name!r}."
         )
     rescaled = {"kernel": weights[-1]["kernel"] * scale, "bias": bias * scale + offset}
-    return (*weights[:-1], _finite(rescaled, layer))
+    return (*weights[:-1], _require_finite(rescaled, layer))
 
 
-def _output(stages: list[Stage]) -> Activation:
+def _read_output(stages: list[Stage]) -> Activation:
     """Return the one activation after the last dense layer; dropout there is of no effect."""
     found = [stage for stage in stages if not isinstance(stage, Dropout)]
     if len(found) > 1 or not all(isinstance(stage, Activation) for stage in found):
@@ -83,18 +85,18 @@ def _output(stages: list[Stage]) -> Activation:
     return found[0] if found and isinstance(found[0], Activation) else Activation("linear")
 
 
-def _stages(layer: Any, keras: Any) -> list[tuple[Stage, StageWeights]]:
+def _read_layer(layer: Any, keras: Any) -> list[tuple[Stage, StageWeights]]:
     """Read a layer of an exact type, since a class derived from it may compute something else."""
     layers = keras.layers
     if type(layer) in (layers.Dense, layers.BatchNormalization, layers.Dropout):
         _require_floating(layer, layer, keras)
     if type(layer) is layers.Dense:
-        return [_dense(layer), *_activation(layer.activation, layer, keras)]
+        return [_read_dense(layer), *_read_activation(layer.activation, layer, keras)]
     if type(layer) is layers.BatchNormalization:
-        return [_normalization(layer)]
+        return [_read_normalization(layer)]
     if type(layer) is layers.Dropout:
         return [(Dropout(float(layer.rate)), {})] if layer.rate > 0 else []
-    return _activation(layer, layer, keras)
+    return _read_activation(layer, layer, keras)
 
 
 def _require_floating(part: Any, layer: Any, keras: Any) -> None:
@@ -109,7 +111,7 @@ def _require_floating(part: Any, layer: Any, keras: Any) -> None:
         )
 
 
-def _finite(weights: StageWeights, layer: Any) -> StageWeights:
+def _require_finite(weights: StageWeights, layer: Any) -> StageWeights:
     for name, array in weights.items():
         if not np.isfinite(array).all():
             raise ValueError(
@@ -119,14 +121,14 @@ def _finite(weights: StageWeights, layer: Any) -> StageWeights:
     return weights
 
 
-def _activation(function: Any, layer: Any, keras: Any) -> list[tuple[Stage, StageWeights]]:
+def _read_activation(function: Any, layer: Any, keras: Any) -> list[tuple[Stage, StageWeights]]:
     """Read what a layer applies; activations that are layers are rebuilt from their arguments."""
     layers = keras.layers
     if isinstance(function, layers.Layer):
         _require_known(function, layer, keras)
         _require_floating(function, layer, keras)
         if type(function) is layers.Activation:
-            return _activation(function.activation, layer, keras)
+            return _read_activation(function.activation, layer, keras)
         if type(function) is layers.Softmax:
             function = "softmax"
     activation = as_activation(function)
@@ -137,10 +139,14 @@ def _require_known(function: Any, layer: Any, keras: Any) -> None:
     layers = keras.layers
     kinds = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU, layers.Softmax)
     if type(function) not in kinds:
-        inside = "" if function is layer else f", with an activation of the class {_name(function)}"
+        inside = (
+            ""
+            if function is layer
+            else f", with an activation of the class {_name_class(function)}"
+        )
         raise ValueError(
             f"model must be made of {_KNOWN}. Got the layer {layer.name!r}, of the class "
-            f"{_name(layer)}{inside}. Do before the estimator what it does, in a Pipeline."
+            f"{_name_class(layer)}{inside}. Do before the estimator what it does, in a Pipeline."
         )
     if type(function) is layers.Softmax and function.axis not in (-1, 1):
         raise ValueError(
@@ -149,29 +155,29 @@ def _require_known(function: Any, layer: Any, keras: Any) -> None:
         )
 
 
-def _name(layer: Any) -> str:
+def _name_class(layer: Any) -> str:
     return type(layer).__name__
 
 
-def _dense(layer: Any) -> tuple[Stage, StageWeights]:
-    kernel = _array(layer.kernel)
-    bias = _array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[1], kernel.dtype)
-    return Dense(*kernel.shape), _finite({"kernel": kernel, "bias": bias}, layer)
+def _read_dense(layer: Any) -> tuple[Stage, StageWeights]:
+    kernel = _as_array(layer.kernel)
+    bias = _as_array(layer.bias) if layer.use_bias else np.zeros(kernel.shape[1], kernel.dtype)
+    return Dense(*kernel.shape), _require_finite({"kernel": kernel, "bias": bias}, layer)
 
 
-def _normalization(layer: Any) -> tuple[Stage, StageWeights]:
+def _read_normalization(layer: Any) -> tuple[Stage, StageWeights]:
     if layer.axis not in (-1, 1):
         raise ValueError(
             f"model must normalise columns. Got the layer {layer.name!r} with axis={layer.axis!r}."
         )
-    mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
+    mean, variance = _as_array(layer.moving_mean), _as_array(layer.moving_variance)
     weights = {
-        "gamma": _array(layer.gamma) if layer.scale else np.ones_like(mean),
-        "beta": _array(layer.beta) if layer.center else np.zeros_like(mean),
+        "gamma": _as_array(layer.gamma) if layer.scale else np.ones_like(mean),
+        "beta": _as_array(layer.beta) if layer.center else np.zeros_like(mean),
         "moving_mean": mean,
         "moving_variance": variance,
     }
-    _finite(weights, layer)
+    _require_finite(weights, layer)
     own, used = variance + layer.epsilon, variance + EPSILON
     if min(own.min(), used.min()) <= 0:
         raise ValueError(
@@ -183,6 +189,6 @@ def _normalization(layer: Any) -> tuple[Stage, StageWeights]:
     return Normalization(len(mean)), weights
 
 
-def _array(variable: Any) -> Any:
+def _as_array(variable: Any) -> Any:
     array = np.asarray(variable)
     return array if array.dtype == np.float64 else array.astype(np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras_objects import KerasObject, keras_loss
+from .._backend.keras_objects import KerasObject, as_keras_loss
 from .._backend.loading import load_keras, require_eager
 from .network import Network, Weights
 from .stages import Activation, Stage
@@ -65,7 +65,7 @@ def build_compiled_model(
     require_eager()
     penalty = kernel_penalty(l1, l2)
     model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
-    model.compile(optimizer=optimizer.build(), loss=keras_loss(loss))
+    model.compile(optimizer=optimizer.build(), loss=as_keras_loss(loss))
     # Else Keras warns, when it loads a file of this model, that variables are missing.
     model.optimizer.build(model.trainable_variables)
     return model

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .constraints import as_float
-from .labels import Labels, shown
+from .labels import Labels, show_labels
 
 Array = NDArray[Any]
 
 
-def weights_of_classes(
+def weigh_classes(
     given: str | Mapping[Any, float] | None, labels: Labels, codes: Array, sample_weight: Any
 ) -> Array | None:
     """Return the weight of each class.
@@ -68,8 +68,8 @@ def _named(given: Mapping[Any, float], classes: Array) -> Array:
     # A label that y lacks is no mistake in a fold that names all it has, but else a misspelt one.
     if others and not is_named.all():
         raise ValueError(
-            f"class_weight must name classes of y, {shown(classes)}. Got {others[0]!r}, and none "
-            f"of {shown(classes[~is_named])}."
+            f"class_weight must name classes of y, {show_labels(classes)}. Got {others[0]!r}, and "
+            f"none of {show_labels(classes[~is_named])}."
         )
     return weights
 

@@ -60,7 +60,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-def checked_parameters(estimator: Any) -> dict[str, Any]:
+def check_parameters(estimator: Any) -> dict[str, Any]:
     """Return an estimator's parameters; scikit-learn's error for one out of its domain.
 
     As attributes, since the constructor of a subclass may take more, fewer or other parameters.

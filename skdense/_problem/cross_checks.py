@@ -41,7 +41,7 @@ def check_stream_agreement(parameters: dict[str, Any]) -> None:
         )
 
 
-def validation_share(parameters: dict[str, Any]) -> float | None:
+def settle_validation_share(parameters: dict[str, Any]) -> float | None:
     """Return the fraction of rows to hold out; None for none."""
     fraction: float | None = parameters["validation_fraction"]
     return _DEFAULT_SHARE if fraction is None and parameters["early_stopping"] else fraction

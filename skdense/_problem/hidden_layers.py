@@ -13,8 +13,8 @@ from .._backend.loading import load_tensorflow
 from .._networks.network import HiddenLayer, Network, build_network
 from .._networks.numpy_activations import NUMPY_ACTIVATIONS
 from .constraints import LARGEST_COUNT, as_float, require_hashable
-from .keras_configuration import configured
-from .known_names import unknown_name
+from .keras_configuration import describe_or_fail
+from .known_names import name_unknown
 from .remembering import remember_plain
 
 
@@ -53,13 +53,17 @@ def resolve_hidden_layers(
                 f"depth must agree with the sequence given as units. Got depth={depth} and "
                 f"{n_layers} widths, units={units}. Leave depth=None, or give one width."
             )
-    widths = _per_layer("units", units, n_layers, _require_width)
-    activations = _per_layer("activation", activation, n_layers, _hidden_activation)
-    rates = _per_layer("dropout", dropout, n_layers, _require_rate)
+    widths = _spread_over_layers("units", units, n_layers, _require_units)
+    activations = _spread_over_layers(
+        "activation", activation, n_layers, _resolve_hidden_activation
+    )
+    rates = _spread_over_layers("dropout", dropout, n_layers, _require_rate)
     return [HiddenLayer(*layer) for layer in zip(widths, activations, rates, strict=True)]
 
 
-def _per_layer(name: str, value: Any, n_layers: int, convert: Callable[[Any], Any]) -> list[Any]:
+def _spread_over_layers(
+    name: str, value: Any, n_layers: int, convert: Callable[[Any], Any]
+) -> list[Any]:
     """Return one converted value for each hidden layer, from one for all or a sequence."""
     if is_single_value(value):
         return [convert(value)] * n_layers
@@ -78,7 +82,7 @@ def is_single_value(value: Any) -> bool:
     return isinstance(value, str) or callable(value) or np.ndim(value) == 0
 
 
-def _require_width(units: Any) -> int:
+def _require_units(units: Any) -> int:
     if not isinstance(units, Integral) or isinstance(units, bool | np.bool_) or units < 1:
         raise ValueError(f"units must be whole numbers of at least 1. Got {units!r}.")
     if int(units) > LARGEST_COUNT:
@@ -92,14 +96,14 @@ def _require_rate(rate: Any) -> float:
     return float(rate)
 
 
-def _hidden_activation(activation: Any) -> ActivationFunction:
+def _resolve_hidden_activation(activation: Any) -> ActivationFunction:
     return resolve_activation("activation", activation)
 
 
 def resolve_activation(name: str, activation: Any) -> ActivationFunction:
     """Check an activation; return its Keras name, configuration, or the callable itself."""
     if hasattr(activation, "get_config"):
-        configured(name, activation)
+        describe_or_fail(name, activation)
     resolved = as_activation(activation)
     if not isinstance(resolved, str) and not callable(activation):
         raise ValueError(f"{name} must be a Keras name or a callable. Got {activation!r}.")
@@ -115,7 +119,7 @@ def require_elementwise(name: str, given: Any, activation: ActivationFunction) -
     try:
         function = activation_function(activation)
     except ValueError:
-        raise unknown_name(name, given, NUMPY_ACTIVATIONS) from None
+        raise name_unknown(name, given, NUMPY_ACTIVATIONS) from None
     _require_elementwise_shape(name, given, function)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .._backend.keras_objects import KerasObject
 
 
-def configured(name: str, instance: Any) -> KerasObject:
+def describe_or_fail(name: str, instance: Any) -> KerasObject:
     """Return an object's configuration, if it can be built anew from it."""
     try:
         described = KerasObject.of(instance)

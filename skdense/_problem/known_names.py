@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def names_in(module: Any, base: type | None = None) -> list[str]:
+def list_names(module: Any, base: type | None = None) -> list[str]:
     """Return what a module of Keras offers: subclasses of `base`, or classes and functions."""
     offered = {name: getattr(module, name) for name in dir(module) if name[0] != "_"}
     if base is None:
@@ -20,14 +20,14 @@ def names_in(module: Any, base: type | None = None) -> list[str]:
     )
 
 
-def unknown_name(name: str, value: Any, known: Iterable[str]) -> ValueError:
+def name_unknown(name: str, value: Any, known: Iterable[str]) -> ValueError:
     return ValueError(
         f"{name} must be a name that Keras knows, or an object of Keras. Got {value!r}."
-        f"{did_you_mean(value, known)}"
+        f"{suggest_names(value, known)}"
     )
 
 
-def did_you_mean(value: Any, known: Iterable[str]) -> str:
+def suggest_names(value: Any, known: Iterable[str]) -> str:
     """Return the end of a message, with the known names that are close to a value."""
     close = difflib.get_close_matches(str(value), known, n=3)
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -39,7 +39,7 @@ class Labels:
         ValueError
             For numbers that are no classes, or several outputs of several classes.
         """
-        values = distinct(y, "y") if y.ndim == 1 else np.arange(y.shape[1])
+        values = find_distinct(y, "y") if y.ndim == 1 else np.arange(y.shape[1])
         check_classification_targets(y)
         if y.ndim == 2 and type_of_target(y, input_name="y") == "multiclass-multioutput":
             raise ValueError(
@@ -61,7 +61,7 @@ class Labels:
             if y.ndim != 2 or y.shape[1] != len(self.values) or not np.isin(y, (0, 1)).all():
                 raise ValueError(
                     f"{name} must be an indicator matrix of 0 and 1 with {len(self.values)} "
-                    f"columns. Got shape {y.shape} with values {shown(np.unique(y))}."
+                    f"columns. Got shape {y.shape} with values {show_labels(np.unique(y))}."
                 )
             return y.astype(np.intp)
         if y.ndim != 1:
@@ -70,13 +70,13 @@ class Labels:
             unknown = np.setdiff1d(y, self.values)
         except TypeError as error:  # of values that do not compare
             raise ValueError(
-                f"{name} must hold only classes seen before, {shown(self.values)}. Got values of "
-                f"other kinds: {error}"
+                f"{name} must hold only classes seen before, {show_labels(self.values)}. Got values "
+                f"of other kinds: {error}"
             ) from error
         if len(unknown):
             raise ValueError(
-                f"{name} must hold only classes seen before, {shown(self.values)}. "
-                f"Got {shown(unknown)} too."
+                f"{name} must hold only classes seen before, {show_labels(self.values)}. "
+                f"Got {show_labels(unknown)} too."
             )
         return np.searchsorted(self.values, y)
 
@@ -85,7 +85,7 @@ class Labels:
         return codes if self.is_multilabel else self.values[codes]
 
 
-def distinct(labels: Any, name: str) -> Array:
+def find_distinct(labels: Any, name: str) -> Array:
     """Return the labels that a sequence holds, sorted.
 
     Raises
@@ -103,7 +103,7 @@ def distinct(labels: Any, name: str) -> Array:
     array = np.asarray(labels, dtype=object if is_list else None)
     if array.ndim != 1:
         raise ValueError(f"{name} must be an array in one dimension. Got shape {array.shape}.")
-    is_missing = _missing(array)
+    is_missing = _is_missing(array)
     if is_missing.any():
         raise ValueError(
             f"{name} must hold labels only. Got {int(is_missing.sum())} missing value(s), such as "
@@ -124,7 +124,7 @@ def distinct(labels: Any, name: str) -> Array:
     return values
 
 
-def _missing(array: Array) -> Array:
+def _is_missing(array: Array) -> Array:
     if array.dtype != object:
         is_missing: Array = array != array  # NaN and NaT, which equal nothing
         return is_missing
@@ -133,7 +133,7 @@ def _missing(array: Array) -> Array:
     return isna(array)
 
 
-def shown(values: Array) -> str:
+def show_labels(values: Array) -> str:
     """Return the first values, for a message."""
     first = ", ".join(map(repr, values[:_LABELS_SHOWN].tolist()))
     return f"[{first}{', ...' if len(values) > _LABELS_SHOWN else ''}]"
@@ -149,7 +149,7 @@ def _n_columns(y: Any) -> int:
     return shape[1] if len(shape) == 2 else 1
 
 
-def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
+def require_labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
     """Return all labels of a stream, which its chunks need not all hold.
 
     Parameters
@@ -166,12 +166,12 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
     ValueError
         If the first call lacks `classes`, or a later one brings others.
     """
-    given = None if classes is None else distinct(classes, "classes")
+    given = None if classes is None else find_distinct(classes, "classes")
     if known is not None:
         if given is not None and not np.array_equal(given, known.values):
             raise ValueError(
-                f"classes must be those of the first call, {shown(known.values)}. "
-                f"Got {shown(given)}."
+                f"classes must be those of the first call, {show_labels(known.values)}. "
+                f"Got {show_labels(given)}."
             )
         return known
     if is_table(y):
@@ -180,7 +180,7 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
             return Labels(np.arange(n_labels), is_multilabel=True)
         raise ValueError(
             f"classes must be None or the numbers of the {n_labels} columns of an indicator "
-            f"matrix. Got {shown(given)}."
+            f"matrix. Got {show_labels(given)}."
         )
     if given is None:
         raise ValueError(
@@ -188,7 +188,7 @@ def labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labels:
             "need not hold them all. Got classes=None. Pass classes=np.unique(all_y)."
         )
     if len(given) < 2:
-        raise ValueError(f"classes must hold at least 2 labels. Got {shown(given)}.")
+        raise ValueError(f"classes must hold at least 2 labels. Got {show_labels(given)}.")
     return Labels(given, is_multilabel=False)
 
 
@@ -212,6 +212,6 @@ def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
         )
     if not is_new and len(present) < len(labels.values):
         raise ValueError(
-            f"warm_start goes on with the classes of the last fit, {shown(labels.values)}. Got "
-            f"only {shown(present)}. Use partial_fit for chunks of the data."
+            f"warm_start goes on with the classes of the last fit, {show_labels(labels.values)}. "
+            f"Got only {show_labels(present)}. Use partial_fit for chunks of the data."
         )

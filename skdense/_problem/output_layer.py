@@ -41,7 +41,9 @@ def sees_two_classes_by_one_unit(output_activation: ActivationFunction, loss: An
     return not needs_all and output_activation not in ROWWISE_ACTIVATIONS
 
 
-def classification_head(n_classes: int, output_activation: ActivationFunction, loss: Any) -> Head:
+def settle_classification_head(
+    n_classes: int, output_activation: ActivationFunction, loss: Any
+) -> Head:
     """Settle activation and loss for classification.
 
     Raises
@@ -51,13 +53,13 @@ def classification_head(n_classes: int, output_activation: ActivationFunction, l
     """
     one_unit = n_classes == 2 and sees_two_classes_by_one_unit(output_activation, loss)
     if output_activation == "auto":
-        output_activation = _automatic_activation(one_unit, loss)
+        output_activation = _choose_activation(one_unit, loss)
     if isinstance(loss, str) and loss == "auto":
-        loss = _cross_entropy(one_unit, output_activation)
+        loss = _choose_cross_entropy(one_unit, output_activation)
     return Head(output_activation, loss)
 
 
-def _automatic_activation(one_unit: bool, loss: Any) -> str:
+def _choose_activation(one_unit: bool, loss: Any) -> str:
     if _from_logits(loss) or loss_name(loss) in _HINGE_LOSSES:
         return "linear"
     if one_unit or loss_name(loss) in _BINARY_CROSSENTROPIES:
@@ -65,7 +67,7 @@ def _automatic_activation(one_unit: bool, loss: Any) -> str:
     return "softmax"
 
 
-def _cross_entropy(one_unit: bool, activation: ActivationFunction) -> Any:
+def _choose_cross_entropy(one_unit: bool, activation: ActivationFunction) -> Any:
     if activation == "softmax":
         return "sparse_categorical_crossentropy"
     if activation == "sigmoid":
@@ -84,7 +86,7 @@ def _from_logits(loss: Any) -> bool:
     return isinstance(loss, LossObject | KerasObject) and loss.from_logits
 
 
-def labels_head(output_activation: ActivationFunction, loss: Any) -> Head:
+def settle_labels_head(output_activation: ActivationFunction, loss: Any) -> Head:
     """Settle activation and loss for several labels of 0 and 1.
 
     Raises
@@ -102,13 +104,13 @@ def labels_head(output_activation: ActivationFunction, loss: Any) -> Head:
             "all classes. Leave both at 'auto'."
         )
     if output_activation == "auto":
-        output_activation = _automatic_activation(True, loss)
+        output_activation = _choose_activation(True, loss)
     if isinstance(loss, str) and loss == "auto":
-        loss = _cross_entropy(True, output_activation)
+        loss = _choose_cross_entropy(True, output_activation)
     return Head(output_activation, loss)
 
 
-def outputs_link(head: Head) -> str:
+def find_link(head: Head) -> str:
     """Return what the outputs of a classifier's head are; see `ClassTarget`."""
     if head.activation == "softmax":
         return "probabilities"
@@ -121,7 +123,7 @@ def outputs_link(head: Head) -> str:
     return "margins" if loss_name(head.loss) in _HINGE_LOSSES else "scores"
 
 
-def regression_head(output_activation: ActivationFunction, loss: Any) -> Head:
+def settle_regression_head(output_activation: ActivationFunction, loss: Any) -> Head:
     """Settle activation and loss for regression."""
     if isinstance(loss, str) and loss == "auto":
         loss = "mean_squared_error"

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend.keras_objects import LossObject, exclusions_from_decay, loss_name
+from .._backend.keras_objects import LossObject, find_exclusions_from_decay, loss_name
 from .._backend.loading import load_keras
 from .._training.metrics import Accuracy, Metric, metric_function
 from .._training.optimizers import OptimizerSettings, optimizer_settings
 from .constraints import as_float, require_hashable
 from .hidden_layers import is_single_value
-from .keras_configuration import configured
-from .known_names import names_in, unknown_name
+from .keras_configuration import describe_or_fail
+from .known_names import list_names, name_unknown
 from .remembering import remember_plain
 
 # Rows up to which each automatic batch size holds: large enough to keep the
@@ -47,7 +47,7 @@ def resolve_loss(loss: Any) -> Any:
         try:
             keras.losses.get(loss)
         except ValueError:
-            raise unknown_name("loss", loss, names_in(keras.losses)) from None
+            raise name_unknown("loss", loss, list_names(keras.losses)) from None
     return loss
 
 
@@ -83,7 +83,7 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
     if not callable(function) or isinstance(function, type) or hasattr(function, "update_state"):
         keras = load_keras()
         known = [
-            name for name in names_in(keras.metrics) if name.islower() and metric_function(name)
+            name for name in list_names(keras.metrics) if name.islower() and metric_function(name)
         ]
         raise ValueError(
             "metrics must be 'accuracy', names of functions in keras.metrics, or functions of "
@@ -119,9 +119,9 @@ def resolve_initializer(initializer: Any) -> Any:
     keras = load_keras()
     if not isinstance(initializer, str):
         return initializer
-    known = names_in(keras.initializers, keras.initializers.Initializer)
+    known = list_names(keras.initializers, keras.initializers.Initializer)
     if initializer not in known and keras.saving.get_registered_object(initializer) is None:
-        raise unknown_name("kernel_initializer", initializer, known)
+        raise name_unknown("kernel_initializer", initializer, known)
     return initializer
 
 
@@ -133,17 +133,17 @@ def resolve_optimizer(
     keras = load_keras()
     if isinstance(optimizer, str):
         if optimizer.lower() not in _optimizer_names():
-            raise unknown_name("optimizer", optimizer, _optimizer_names())
+            raise name_unknown("optimizer", optimizer, _optimizer_names())
     elif isinstance(optimizer, keras.optimizers.Optimizer):
         _require_plain_optimizer(optimizer)
-        optimizer = configured("optimizer", optimizer)
+        optimizer = describe_or_fail("optimizer", optimizer)
     else:
         raise ValueError(
             "optimizer must be a Keras name or a keras.optimizers.Optimizer instance. "
             f"Got {optimizer!r}."
         )
     if isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
-        learning_rate = configured("learning_rate", learning_rate)
+        learning_rate = describe_or_fail("learning_rate", learning_rate)
     elif learning_rate is not None and not _is_float32(learning_rate):
         raise ValueError(
             "learning_rate must be a positive number that float32 holds, a "
@@ -157,7 +157,7 @@ def resolve_optimizer(
 def _optimizer_names() -> tuple[str, ...]:
     """Return the names of optimizers that wrap no other one."""
     keras = load_keras()
-    names = names_in(keras.optimizers, keras.optimizers.Optimizer)
+    names = list_names(keras.optimizers, keras.optimizers.Optimizer)
     signatures = {name: inspect.signature(getattr(keras.optimizers, name)) for name in names}
     return tuple(n.lower() for n, made in signatures.items() if "learning_rate" in made.parameters)
 
@@ -168,7 +168,7 @@ def _require_plain_optimizer(optimizer: Any) -> None:
             "optimizer must have a learning rate of its own. Got "
             f"{type(optimizer).__name__}, which wraps another. Give the inner one."
         )
-    if exclusions_from_decay(optimizer):
+    if find_exclusions_from_decay(optimizer):
         raise ValueError(
             "optimizer must describe itself by get_config, which knows no weights excluded from "
             "weight decay. Got one after exclude_from_weight_decay(). Leave that call out."

@@ -22,7 +22,7 @@ from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
 from .reading import Data, Given
 from .rows import Rows
 from .targets.choice import Target, make_target, settle_head
-from .validation_score import fingerprint
+from .validation_score import take_fingerprint
 
 Array = NDArray[Any]
 
@@ -106,7 +106,7 @@ def pose_problem(
     target = (
         before.target if before else make_target(data.labels, head, rows, standardize=standardize)
     )
-    batch_size, dtype = _batch_size_and_dtype(parameters, rows, stream, is_chunk=is_chunk)
+    batch_size, dtype = _choose_batch_size_and_dtype(parameters, rows, stream, is_chunk=is_chunk)
     return Problem(
         parameters=parameters,
         rows=rows,
@@ -124,7 +124,9 @@ def pose_problem(
         dtype=dtype,
         seed=seed,
         mean_weight=mean_weight,
-        watched=fingerprint(held_out, parameters["scoring"]) if parameters["warm_start"] else "",
+        watched=take_fingerprint(held_out, parameters["scoring"])
+        if parameters["warm_start"]
+        else "",
     )
 
 
@@ -134,7 +136,7 @@ def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:
     return activation, resolve_loss(parameters["loss"])
 
 
-def _batch_size_and_dtype(
+def _choose_batch_size_and_dtype(
     parameters: dict[str, Any], rows: Rows, stream: Fitted | None, *, is_chunk: bool
 ) -> tuple[int, str]:
     batch_size, dtype = parameters["batch_size"], parameters["dtype"]
@@ -145,7 +147,7 @@ def _batch_size_and_dtype(
     return batch_size, resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
 
 
-def precision_to_read(parameters: dict[str, Any], given: Given, share: float | None) -> str:
+def choose_precision(parameters: dict[str, Any], given: Given, share: float | None) -> str:
     """Return what numbers become that are neither in float32 nor in float64.
 
     Float64 wherever the rows of positive weight that are not held out may fit in one batch: the
@@ -155,20 +157,22 @@ def precision_to_read(parameters: dict[str, Any], given: Given, share: float | N
         return str(parameters["dtype"])
     if is_single(given.X):
         return "float32"
-    n_rows = _n_weighted(given, parameters.get("class_weight"))
+    n_rows = _count_weighted(given, parameters.get("class_weight"))
     n_rows = max(1, n_rows - math.ceil((share or 0) * n_rows))
     batch_size = resolve_batch_size(parameters["batch_size"], n_rows)
     return resolve_dtype("auto", np.dtype(np.float64), n_rows, batch_size)
 
 
-def precision_of_chunk(parameters: dict[str, Any], given: Given, before: Fitted | None) -> str:
+def choose_precision_of_chunk(
+    parameters: dict[str, Any], given: Given, before: Fitted | None
+) -> str:
     """Return the same for a chunk of a stream, whose first one settles it for all."""
     if parameters["dtype"] == "auto" and before is not None:
         return before.dtype
-    return precision_to_read(parameters, given, None)
+    return choose_precision(parameters, given, None)
 
 
-def _n_weighted(given: Given, class_weight: Any) -> int:
+def _count_weighted(given: Given, class_weight: Any) -> int:
     """Return how many rows have a positive weight, at least."""
     if isinstance(class_weight, dict) and 0 in map(as_float, class_weight.values()):
         return 1

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
 
-from .class_weights import weigh, weights_of_classes
+from .class_weights import weigh, weigh_classes
 from .data_checks import check_numbers, check_training_data, check_weights, require_no_dates
 from .labels import Labels, is_table
-from .rows import Rows, rows_with_weight
+from .rows import Rows, select_rows_with_weight
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class Data:
     labels : Labels or None
         Of a classifier.
     class_weights : ndarray or None
-        See `weights_of_classes`.
+        See `weigh_classes`.
     """
 
     rows: Rows
@@ -100,9 +100,9 @@ class Reader:
         weights = check_weights(given.sample_weight, X, given.suffix)
         if not given.suffix:
             class_weight = self._estimator.class_weight
-            self._class_weights = weights_of_classes(class_weight, self._labels, codes, weights)
+            self._class_weights = weigh_classes(class_weight, self._labels, codes, weights)
         weights = weigh(weights, codes, self._class_weights)
-        return rows_with_weight(X, codes, weights, given.suffix)
+        return select_rows_with_weight(X, codes, weights, given.suffix)
 
     def _of_numbers(self, given: Given, least: int) -> Rows:
         name = f"y{given.suffix}"
@@ -112,7 +112,7 @@ class Reader:
         X, y = self._checked(given, least, multi_output=True)
         y = check_numbers(y, name)
         weights = check_weights(given.sample_weight, X, given.suffix)
-        return rows_with_weight(X, y, weights, given.suffix)
+        return select_rows_with_weight(X, y, weights, given.suffix)
 
     def _checked(self, given: Given, least: int, *, multi_output: bool) -> tuple[Any, Array]:
         return check_training_data(

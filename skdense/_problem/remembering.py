@@ -7,13 +7,13 @@ from functools import lru_cache, wraps
 from types import NoneType
 from typing import ParamSpec, TypeVar
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _PLAIN = {str, int, float, bool, NoneType}
 
 
-def remember_plain(function: Callable[Given, Result]) -> Callable[Given, Result]:
+def remember_plain(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Remember the results of a function for arguments that are texts, numbers, booleans or None.
 
     The fits of a search resolve the same few values over and over, some of which take as long as
@@ -22,7 +22,7 @@ def remember_plain(function: Callable[Given, Result]) -> Callable[Given, Result]
     remembered = lru_cache(maxsize=256, typed=True)(function)
 
     @wraps(function)
-    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         if _PLAIN.issuperset(map(type, args)) and not kwargs:
             return remembered(*args)
         return function(*args, **kwargs)

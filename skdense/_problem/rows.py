@@ -80,7 +80,9 @@ class Rows:
         return replace(self, sample_weight=weights)
 
 
-def rows_with_weight(X: Any, y: Array, sample_weight: Array | None, suffix: str = "") -> Rows:
+def select_rows_with_weight(
+    X: Any, y: Array, sample_weight: Array | None, suffix: str = ""
+) -> Rows:
     """Return the rows of positive weight; ValueError if there are none.
 
     The suffix of the arguments' names is for the message.

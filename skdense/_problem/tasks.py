@@ -59,9 +59,9 @@ def make_task(
         verbose=int(given["verbose"]),
         engine=given["engine"],
         metrics=meanings.resolve_metrics(given["metrics"], target.accuracy),
-        validation=_validation_data(problem),
+        validation=_encode_held_out(problem),
         score=score,
-        stopping=_stopping(problem, greater_is_better=score is not None),
+        stopping=_make_stopping(problem, greater_is_better=score is not None),
         callbacks=meanings.resolve_callbacks(given["callbacks"] if has_callbacks else None),
         output_scale=target.output_scale,
         listener=listener,
@@ -70,7 +70,7 @@ def make_task(
     )
 
 
-def _validation_data(problem: Problem) -> ValidationData | None:
+def _encode_held_out(problem: Problem) -> ValidationData | None:
     if problem.held_out is None:
         return None
     rows = problem.held_out.weighing(problem.held_out.mean_weight())
@@ -82,7 +82,7 @@ def _validation_data(problem: Problem) -> ValidationData | None:
     )
 
 
-def _stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStopping | None:
+def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStopping | None:
     given = problem.parameters
     if problem.held_out is None or not given["early_stopping"]:
         return None

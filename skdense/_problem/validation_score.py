@@ -15,14 +15,14 @@ from .._backend.warnings import warn_caller
 from .._networks.forward import forward
 from .._networks.network import Network, are_finite
 from .._training.task import Members
-from .known_names import did_you_mean
-from .labels import Labels, shown
+from .known_names import suggest_names
+from .labels import Labels, show_labels
 from .rows import Rows
 
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
 
-def watched_score(
+def make_score(
     judge: Callable[[Members], Any],
     scoring: Any,
     held_out: Rows | None,
@@ -76,7 +76,7 @@ def watched_score(
     return score
 
 
-def fingerprint(held_out: Rows | None, scoring: Any) -> str:
+def take_fingerprint(held_out: Rows | None, scoring: Any) -> str:
     """Return what tells apart what is watched: scores of other rows do not compare."""
     if held_out is None:
         return ""
@@ -108,7 +108,7 @@ def _advice_on_classes(labels: Labels | None, codes: Any) -> str:
     if not len(missing):
         return ""
     return (
-        f" (The validation rows lack the classes {shown(labels.values[missing])}. Use "
+        f" (The validation rows lack the classes {show_labels(labels.values[missing])}. Use "
         "scoring='loss', or pass X_val and y_val that hold every class.)"
     )
 
@@ -120,5 +120,5 @@ def require_known_scoring(scoring: Any) -> None:
         return
     raise ValueError(
         "scoring must be 'loss', a name of sklearn.metrics.get_scorer_names(), or a scorer. Got "
-        f"{scoring!r}.{did_you_mean(scoring, names)}"
+        f"{scoring!r}.{suggest_names(scoring, names)}"
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import nan
 from typing import Any
 
-from .._backend.descriptions import built, described
+from .._backend.descriptions import build, describe
 from .._backend.keras_objects import loss_name
 from .._networks.network import rearrange
 from .._training.task import TrainingResult, TrainingState
@@ -16,9 +16,9 @@ from .problem import Problem, resolve_output
 from .targets.choice import settle_head
 
 
-def head_of(fitted: Fitted) -> Head:
+def settle_head_again(fitted: Fitted) -> Head:
     """Return the output's activation and the loss that a fit had."""
-    return settle_head(fitted.labels, *resolve_output(built(fitted.parameters)))
+    return settle_head(fitted.labels, *resolve_output(build(fitted.parameters)))
 
 
 def state_to_keep(result: TrainingResult, *, is_watched_on: bool) -> TrainingState | None:
@@ -71,11 +71,11 @@ def _changed(before: Fitted, problem: Problem) -> list[str]:
     names = []
     if problem.network.without_dropout != before.network.without_dropout:
         names += ["units", "depth", "activation", "batch_normalization", "output_activation"]
-    if not _is_same_loss(problem.head.loss, head_of(before).loss):
+    if not _is_same_loss(problem.head.loss, settle_head_again(before).loss):
         names.append("loss")
     if old.get("standardize_target") != new.get("standardize_target"):
         names.append("standardize_target")
-    differing = [n for n in names if repr(old.get(n)) != repr(described(new.get(n)))]
+    differing = [n for n in names if repr(old.get(n)) != repr(describe(new.get(n)))]
     return differing or names
 
 

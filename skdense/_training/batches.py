@@ -26,7 +26,7 @@ _MOST_SNAPSHOTS = 64
 _SNAPSHOT_BYTES = 2**21
 
 
-def epoch_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
+def draw_order(task: TrainingTask, epoch: int) -> NDArray[np.intp]:
     """Return the rows in the order in which an epoch, counted from 0, visits them."""
     order = np.arange(task.n_samples)
     if task.shuffle:
@@ -40,6 +40,7 @@ def steps_per_chunk(task: TrainingTask, n_members: int) -> int:
     Depends on the shape of a batch alone, not on the number of rows, so that folds of
     different sizes share one program.
     """
+    # X, y and the share of each row, which are the bulk of what a step reads.
     columns = task.network.n_inputs + task.y.shape[1] + 1
     step = n_members * task.batch_size * columns * np.dtype(task.dtype).itemsize
     few = min(_FEW_STEPS, _LARGE_CHUNK_BYTES // step)
@@ -78,12 +79,14 @@ def plan_epochs(task: TrainingTask, epochs: range) -> EpochPlan:
     """Lay out the batches of some epochs."""
     shape = (len(epochs), task.steps_per_epoch, task.batch_size)
     rows = np.empty((len(epochs), task.steps_per_epoch * task.batch_size), np.intp)
+    # Each epoch has an order of its own seed, whichever block of epochs it is laid out in: so that
+    # a training that is watched, interrupted or gone on with visits the rows as any other does.
     for own, epoch in zip(rows, epochs, strict=True):
-        own[: task.n_samples] = epoch_order(task, epoch)
+        own[: task.n_samples] = draw_order(task, epoch)
         own[task.n_samples :] = own[0]
-    share = _shares(task, rows.reshape(shape))
+    share = _weigh_rows(task, rows.reshape(shape))
     if task.network.is_random:
-        seeds = np.concatenate([_seeds(task, epoch) for epoch in epochs])
+        seeds = np.concatenate([_draw_seeds(task, epoch) for epoch in epochs])
     else:
         seeds = np.zeros((shape[0] * shape[1], 2), np.int32)
     return EpochPlan(
@@ -91,23 +94,23 @@ def plan_epochs(task: TrainingTask, epochs: range) -> EpochPlan:
     )
 
 
-def batch_lengths(task: TrainingTask) -> NDArray[np.intp]:
+def count_rows_of_batches(task: TrainingTask) -> NDArray[np.intp]:
     """Return the number of rows in each batch of an epoch, (steps_per_epoch,)."""
     starts = np.arange(task.steps_per_epoch) * task.batch_size
     return np.minimum(task.batch_size, task.n_samples - starts)
 
 
-def _shares(task: TrainingTask, rows: NDArray[np.intp]) -> NDArray[np.floating]:
+def _weigh_rows(task: TrainingTask, rows: NDArray[np.intp]) -> NDArray[np.floating]:
     """Return the share of each row in its batch's loss; `rows` is (epochs, steps, batch)."""
     weights = np.ones(rows.shape, task.dtype)
     if task.sample_weight is not None:
         weights = task.sample_weight[rows].astype(task.dtype, copy=False)
-    lengths = batch_lengths(task)
+    lengths = count_rows_of_batches(task)
     weights[:, -1, lengths[-1] :] = 0
     return shares_in_batch(task.loss, weights, lengths)
 
 
-def _seeds(task: TrainingTask, epoch: int) -> NDArray[np.int32]:
+def _draw_seeds(task: TrainingTask, epoch: int) -> NDArray[np.int32]:
     shape = (task.steps_per_epoch, 2)
     return task.generator(Draw.DROPOUT, epoch).integers(2**31, size=shape, dtype=np.int32)
 
@@ -134,14 +137,14 @@ class Chunk:
     n_steps: int
 
 
-def new_chunk(task: TrainingTask, n_members: int, size: int) -> Chunk:
+def allocate_chunk(task: TrainingTask, n_members: int, size: int) -> Chunk:
     """Return uninitialised memory for `size` steps."""
     shape = (size, n_members, task.batch_size)
     return Chunk(
-        X=_aligned((*shape, task.network.n_inputs), task.dtype),
-        y=_aligned((*shape, task.y.shape[1]), task.dtype),
-        share=_aligned(shape, task.dtype),
-        seed=_aligned((*shape[:2], 2), np.int32),
+        X=_allocate_aligned((*shape, task.network.n_inputs), task.dtype),
+        y=_allocate_aligned((*shape, task.y.shape[1]), task.dtype),
+        share=_allocate_aligned(shape, task.dtype),
+        seed=_allocate_aligned((*shape[:2], 2), np.int32),
         n_steps=0,
     )
 
@@ -158,7 +161,7 @@ def gather(tasks: list[TrainingTask], plans: list[EpochPlan], steps: slice, memo
     return replace(memory, n_steps=n_steps)
 
 
-def _aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+def _allocate_aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Return uninitialised memory that starts where XLA can read it without a copy."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + _ALIGNMENT, np.uint8)

@@ -16,11 +16,11 @@ _threads: dict[int, int] = {}  # which use a callback, by its id
 
 
 @contextlib.contextmanager
-def borrowed(callbacks: Iterable[Any]) -> Iterator[None]:
+def borrow(callbacks: Iterable[Any]) -> Iterator[None]:
     """Use callbacks as they are given, for one training after the other."""
     held = list(_with_inner(callbacks, {}))
     with _alone_with(held):
-        before = [_state(callback) for callback in held]
+        before = [_note_attributes(callback) for callback in held]
         try:
             yield
         finally:
@@ -60,7 +60,7 @@ def _alone_with(callbacks: list[Any]) -> Iterator[None]:
             _change.notify_all()
 
 
-def _state(callback: Any) -> dict[str, Any]:
+def _note_attributes(callback: Any) -> dict[str, Any]:
     """Return attributes, and what is now in those that are lists or dicts."""
     copied = (list, dict)
     return {k: v.copy() if type(v) in copied else v for k, v in vars(callback).items()}

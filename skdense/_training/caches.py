@@ -1,7 +1,7 @@
 """All that is kept from one fit for the next."""
 
 from .._backend.keras_objects import activation_function
-from .evaluation import row_values
+from .evaluation import trace_row_values
 from .gradients import gradient_function
 from .losses import per_row_function
 from .program import clear_programs
@@ -20,6 +20,6 @@ def clear_cache() -> None:
     """
     clear_programs()
     per_row_function.cache_clear()
-    row_values.cache_clear()
+    trace_row_values.cache_clear()
     gradient_function.cache_clear()
     activation_function.cache_clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._backend.keras_objects import KerasObject, keras_loss
+from .._backend.keras_objects import KerasObject, as_keras_loss
 from .._backend.loading import load_keras
 from .._backend.private_attributes import traces_batches
 from .._networks.keras_view import (
@@ -92,7 +92,7 @@ def callback_model(task: TrainingTask, model: Any) -> Any:
     """
     view = view_in_own_units(model, task.output_scale)
     metrics = [as_keras_metric(metric) for metric in task.metrics]
-    view.compile(optimizer=model.optimizer, loss=keras_loss(task.loss), metrics=metrics)
+    view.compile(optimizer=model.optimizer, loss=as_keras_loss(task.loss), metrics=metrics)
     y = task.y[:1].astype(task.dtype)
     outputs = np.zeros((1, task.network.n_outputs), task.dtype)
     view.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)

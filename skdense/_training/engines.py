@@ -11,10 +11,10 @@ import numpy as np
 from .._backend.warnings import SlowEngineWarning, warn_caller
 from .._networks.forward import forward
 from .batches import take_rows
-from .borrowing import borrowed
+from .borrowing import borrow
 from .callbacks import why_not_between_epochs
 from .gradients import require_gradients
-from .initializers import starting_weights
+from .initializers import draw_or_resume_weights
 from .keras_engine import train_with_keras
 from .losses import why_not_per_row
 from .metrics import require_per_row
@@ -40,11 +40,11 @@ def train(tasks: list[TrainingTask]) -> list[Outcome]:
     """
     outcomes: dict[int, Outcome] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
-    with borrowed(callback for task in tasks for callback in task.callbacks):
+    with borrow(callback for task in tasks for callback in task.callbacks):
         for number, task in enumerate(tasks):
             try:
                 with in_memory([task]):
-                    groups[_group(task, number)].append(number)
+                    groups[_check_and_group(task, number)].append(number)
             except Exception as error:
                 outcomes[number] = TrainingFailure(error)
         for numbers in groups.values():
@@ -57,17 +57,17 @@ def _train_group(tasks: list[TrainingTask]) -> list[Outcome]:
     """Train tasks of one group; what stops all of them is the failure of each."""
     try:
         with in_memory(tasks):
-            if _engine(tasks) == "compiled":
+            if _choose_engine(tasks) == "compiled":
                 return train_compiled(tasks)
             return [train_with_keras(task) for task in tasks]
     except Exception as error:
         return [TrainingFailure(error)] * len(tasks)
 
 
-def _group(task: TrainingTask, number: int) -> Hashable:
+def _check_and_group(task: TrainingTask, number: int) -> Hashable:
     """Check a task; returns what those have in common that train as one batch."""
     columns = task.y.shape[1], task.network.n_outputs
-    require_per_row(task.metrics, *columns, partial(_trial, task))
+    require_per_row(task.metrics, *columns, partial(_answer_a_few_rows, task))
     require_gradients(task)
     comes_alone = task.steers_between_epochs or task.verbose
     if comes_alone or task.engine == "keras" or _why_not_compiled(task) is not None:
@@ -77,7 +77,7 @@ def _group(task: TrainingTask, number: int) -> Hashable:
     return program_spec(task), task.epoch_numbers, task.steps_per_epoch, n_steps
 
 
-def _engine(tasks: list[TrainingTask]) -> str:
+def _choose_engine(tasks: list[TrainingTask]) -> str:
     """Choose the engine of a group, of which all members have the same reasons."""
     task = tasks[0]
     if task.engine == "keras":
@@ -110,13 +110,13 @@ def _why_not_compiled(task: TrainingTask) -> str | None:
     if optimizer.rule is None:
         return f"the optimizer {optimizer.keras.class_name} has no compiled update rule"
     return why_not_between_epochs(task.callbacks) or why_not_per_row(
-        task.loss, partial(_trial, task)
+        task.loss, partial(_answer_a_few_rows, task)
     )
 
 
-def _trial(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:
+def _answer_a_few_rows(task: TrainingTask) -> tuple[np.ndarray, np.ndarray]:
     """Return targets of a few rows, and what the untrained network answers to them."""
     rows = np.arange(min(_TRIAL_ROWS, task.n_samples))
     X = np.empty((len(rows), task.network.n_inputs), task.dtype)
     take_rows(task.X, rows, X)
-    return task.y[rows].astype(task.dtype), forward(task.network, starting_weights(task), X)
+    return task.y[rows].astype(task.dtype), forward(task.network, draw_or_resume_weights(task), X)

@@ -31,7 +31,7 @@ class Evaluation:
     def __init__(self, tasks: list[TrainingTask]) -> None:
         are_shared = all(task.validation is tasks[0].validation for task in tasks)
         groups = [tasks] if are_shared else [[task] for task in tasks]
-        self._parts = [_Part(group) for group in groups]
+        self._parts = [_HeldOut(group) for group in groups]
 
     def __call__(self, members: Members) -> dict[str, float]:
         """Return "val_loss", with penalties, and "val_" twins of the metrics."""
@@ -45,7 +45,7 @@ class Evaluation:
         }
 
 
-class _Part:
+class _HeldOut:
     """The validation rows of a task, or of several that share them.
 
     On TensorFlow: threads of NumPy's BLAS go on spinning for a while after each product, and
@@ -58,14 +58,14 @@ class _Part:
         assert task.validation is not None
         self._task, self._X = task, task.validation.X
         self.n_rows: int = self._X.shape[0]
-        self._share = _shares(task)
-        self._blocks = _blocks(task)
+        self._share = _weigh_held_out_rows(task)
+        self._blocks = _cut_into_blocks(task)
         y = task.validation.y.astype(task.dtype, copy=False)
         self._y = [tf.constant(y[block]) for block in self._blocks]
         n_bytes = self.n_rows * task.network.n_inputs * np.dtype(task.dtype).itemsize
         is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
         self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
-        self._row_values = row_values(
+        self._row_values = trace_row_values(
             task.network, task.loss, task.metrics, task.y.shape[1], task.dtype, len(tasks)
         )
 
@@ -81,7 +81,7 @@ class _Part:
         ).astype(np.float64)
         names = [f"val_{metric.name}" for metric in self._task.metrics]
         means = values[:, 1:].mean(axis=0).tolist()
-        penalty = sum(_penalties(self._task, weights) for weights in members) / len(members)
+        penalty = sum(_sum_penalties(self._task, weights) for weights in members) / len(members)
         loss = float(values[:, 0] @ self._share) + penalty
         return {"val_loss": loss} | dict(zip(names, means, strict=True))
 
@@ -96,7 +96,7 @@ class _Part:
         return tf.constant(dense[np.newaxis])
 
 
-def _blocks(task: TrainingTask) -> list[slice]:
+def _cut_into_blocks(task: TrainingTask) -> list[slice]:
     assert task.validation is not None
     n_rows = task.validation.X.shape[0]
     size = rows_in_block(task.network, is_sparse=False)  # each is made dense
@@ -104,7 +104,7 @@ def _blocks(task: TrainingTask) -> list[slice]:
 
 
 @lru_cache(maxsize=256)
-def row_values(
+def trace_row_values(
     network: Network,
     loss: Loss,
     metrics: tuple[Metric, ...],
@@ -141,7 +141,7 @@ def row_values(
     return tf.function(values, autograph=False).get_concrete_function(weights, X, y)
 
 
-def _shares(task: TrainingTask) -> np.ndarray:
+def _weigh_held_out_rows(task: TrainingTask) -> np.ndarray:
     """Return what each row's loss counts when batches are averaged by their rows."""
     assert task.validation is not None
     n_rows = task.validation.X.shape[0]
@@ -155,7 +155,7 @@ def _shares(task: TrainingTask) -> np.ndarray:
     return (shares * lengths[:, np.newaxis] / n_rows).ravel()[:n_rows]
 
 
-def _penalties(task: TrainingTask, weights: Weights) -> float:
+def _sum_penalties(task: TrainingTask, weights: Weights) -> float:
     """Return the penalties on kernels, which Keras counts in the validation loss too."""
     kernels = task.network.penalised(weights)
     l1, l2 = task.numbers["l1"], task.numbers["l2"]

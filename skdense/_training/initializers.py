@@ -17,7 +17,7 @@ from .task import Draw, TrainingTask
 Initializer = Any  # Keras name, keras.initializers.Initializer or class of it, or a function
 
 
-def seeded_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
+def seed_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
     """Return the initializer with a seed, unless it brings its own or needs none.
 
     A name is built with the seed at once: an initializer constructed without one draws it from
@@ -42,7 +42,7 @@ def draw_kernel(
     initializer: Initializer, seed: int, shape: tuple[int, int], dtype: str
 ) -> NDArray[np.floating]:
     """Return an initial kernel."""
-    kernel = np.asarray(seeded_initializer(initializer, seed)(shape, dtype=dtype))
+    kernel = np.asarray(seed_initializer(initializer, seed)(shape, dtype=dtype))
     if kernel.shape != shape:
         raise ValueError(
             f"kernel_initializer must return an array of the shape asked for, {shape}. Got "
@@ -51,7 +51,7 @@ def draw_kernel(
     return kernel
 
 
-def starting_weights(task: TrainingTask) -> Weights:
+def draw_or_resume_weights(task: TrainingTask) -> Weights:
     """Return the weights that a task's training goes on from, or draw and fit them."""
     if task.start is not None:
         return cast_weights(task.start.weights, task.dtype)
@@ -64,10 +64,10 @@ def starting_weights(task: TrainingTask) -> Weights:
     weights = cast_weights(start_weights(task.network, draw), task.dtype)
     if not task.network.fitted_stages:
         return weights
-    return cast_weights(fit_weights(task.network, weights, *_rows(task)), task.dtype)
+    return cast_weights(fit_weights(task.network, weights, *_select_rows(task)), task.dtype)
 
 
-def _rows(task: TrainingTask) -> tuple[Any, NDArray[np.floating] | None]:
+def _select_rows(task: TrainingTask) -> tuple[Any, NDArray[np.floating] | None]:
     """Return the rows to train on, and their weights."""
     rows = slice(None) if task.rows is None else task.rows
     return task.X[rows], None if task.sample_weight is None else task.sample_weight[rows]

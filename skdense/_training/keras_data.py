@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.loading import load_tensorflow
-from .batches import EpochPlan, batch_lengths, plan_epochs, take_rows
+from .batches import EpochPlan, count_rows_of_batches, plan_epochs, take_rows
 from .task import TrainingTask, ValidationData
 
 Batch = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]  # rows, targets and weights
@@ -92,7 +92,7 @@ def _read_function(dtype: str) -> Any:
 
 def _training_reader(task: TrainingTask) -> Callable[[int], Batch]:
     """Return what reads the batches of all epochs one after the other."""
-    lengths = batch_lengths(task)
+    lengths = count_rows_of_batches(task)
 
     @lru_cache(maxsize=1)
     def plan(epoch: int) -> EpochPlan:

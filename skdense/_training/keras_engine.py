@@ -18,7 +18,7 @@ from .._networks.keras_view import build_model, get_weights, kernel_penalty, set
 from .._networks.network import Weights
 from .batches import require_convertible
 from .callbacks import callback_model
-from .initializers import starting_weights
+from .initializers import draw_or_resume_weights
 from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
@@ -84,7 +84,7 @@ def _model(task: TrainingTask) -> Any:
     seed = int(task.generator(Draw.KERAS_DROPOUT).integers(2**30))
     layers = build_model(
         task.network,
-        starting_weights(task),
+        draw_or_resume_weights(task),
         dtype=task.dtype,
         kernel_regularizer=_penalty(task),
         seed=seed,

@@ -15,17 +15,17 @@ from .._networks.network import Weights
 from .batches import (
     Chunk,
     EpochPlan,
-    batch_lengths,
+    allocate_chunk,
+    count_rows_of_batches,
     gather,
-    new_chunk,
     plan_epochs,
     snapshots_per_chunk,
     steps_per_chunk,
 )
-from .initializers import starting_weights
+from .initializers import draw_or_resume_weights
 from .packing import unflatten
 from .prefetching import one_ahead
-from .program import NUMBERS, Data, Numbers, ProgramSpec, State, get_program, initial_slots
+from .program import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State, get_program, start_slots
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
 
@@ -95,9 +95,9 @@ class Networks:
     def __init__(self, tasks: list[TrainingTask]) -> None:
         self.tasks = tasks
         self.spec = program_spec(tasks[0], len(tasks))
-        self.state = _initial_state(self.spec, tasks)
+        self.state = _start_state(self.spec, tasks)
         self.rate: float | KerasObject | None = None
-        self._numbers = _numbers(tasks)
+        self._numbers = _read_numbers(tasks)
         self._first_step = self._n_steps = int(self.state.step)
         self._before = self.state, self._n_steps
         self._ran = range(0)
@@ -110,7 +110,7 @@ class Networks:
 
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
-        self._before = self.state, self._n_steps
+        self._before = self.state, self._n_steps  # tensors, which no step changes in place
         [(_, logs)] = self._stream([epochs])
         self._ran = epochs
         return logs
@@ -152,7 +152,7 @@ class Networks:
                 if self.spec.n_snapshots:
                     self._snapshots = self._snapshots.numpy()
                 by_member = np.concatenate(values).swapaxes(0, 1)
-                means = [_epoch_means(*each) for each in zip(self.tasks, by_member, strict=True)]
+                means = [_average_epochs(*each) for each in zip(self.tasks, by_member, strict=True)]
                 yield piece.epochs, means
                 values = []
 
@@ -178,7 +178,7 @@ class Networks:
         New memory for each would cost the system more than filling it does.
         """
         if len(self._memory) < 2:
-            self._memory.append(new_chunk(self.tasks[0], len(self.tasks), self.spec.n_steps))
+            self._memory.append(allocate_chunk(self.tasks[0], len(self.tasks), self.spec.n_steps))
         self._memory.rotate()
         return self._memory[0]
 
@@ -194,6 +194,8 @@ class Networks:
             return [per_epoch * (number + 1) for number in range(n_epochs)]
         return [n_steps]
 
+    # Snapshots are copied as one array for each epoch, lest one that is kept as the best hold the
+    # memory of all epochs of its block.
     def epoch_weights(self, number: int, member: int = 0) -> Weights:
         """Return a member's weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
@@ -214,31 +216,31 @@ class Networks:
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""
-        self.state = self.state._replace(weights=_stacked([weights]))
+        self.state = self.state._replace(weights=_stack([weights]))
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
         slots = [tuple([slot.numpy()[member] for slot in own]) for own in self.state.slots]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
-    def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> Data:
+    def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> ChunkTensors:
         tf = load_tensorflow()
         rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
         for member, task in enumerate(self.tasks):
             rate = task.optimizer.learning_rate if self.rate is None else self.rate
             rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
-        return Data(
-            X=_uncopied(chunk.X),
-            y=_uncopied(chunk.y),
-            share=_uncopied(chunk.share),
-            seed=_uncopied(chunk.seed),
+        return ChunkTensors(
+            X=_share_memory(chunk.X),
+            y=_share_memory(chunk.y),
+            share=_share_memory(chunk.share),
+            seed=_share_memory(chunk.seed),
             learning_rate=tf.constant(rates),
             ends=tf.constant(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends))),
             n_ends=tf.constant(len(ends)),
         )
 
 
-def _uncopied(array: NDArray[Any]) -> Any:
+def _share_memory(array: NDArray[Any]) -> Any:
     """Return a tensor on an array's memory, which nobody may change while it is in use.
 
     A copy, as `tf.constant` makes it, would touch the whole chunk however few steps are in it.
@@ -247,26 +249,26 @@ def _uncopied(array: NDArray[Any]) -> Any:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
-def _initial_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
+def _start_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
     tf = load_tensorflow()
-    weights = _stacked([starting_weights(task) for task in tasks])
-    slots = initial_slots(spec, weights)
+    weights = _stack([draw_or_resume_weights(task) for task in tasks])
+    slots = start_slots(spec, weights)
     states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
     if not states:
-        return State(weights, slots, _step(0))
+        return State(weights, slots, _count_steps_from(0))
     slots = [
         tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
         for own in zip(*(state.slots for state in states), strict=True)
     ]
-    return State(weights, slots, _step(states[0].n_steps))
+    return State(weights, slots, _count_steps_from(states[0].n_steps))
 
 
-def _step(number: int) -> Any:
+def _count_steps_from(number: int) -> Any:
     tf = load_tensorflow()
     return tf.constant(number, tf.int64)  # int32 ends after 9 hours of short steps
 
 
-def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
+def _stack(members: list[Weights]) -> list[dict[str, Any]]:
     tf = load_tensorflow()
     return [
         {name: tf.constant(np.stack([own[name] for own in stage])) for name in stage[0]}
@@ -274,15 +276,15 @@ def _stacked(members: list[Weights]) -> list[dict[str, Any]]:
     ]
 
 
-def _numbers(tasks: list[TrainingTask]) -> Numbers:
+def _read_numbers(tasks: list[TrainingTask]) -> Numbers:
     tf = load_tensorflow()
     by_name = {name: list(map(read, tasks)) for name, read in NUMBERS.items()}
     return {name: tf.constant(np.array(own, tasks[0].dtype)) for name, own in by_name.items()}
 
 
-def _epoch_means(task: TrainingTask, values: NDArray[np.floating]) -> Logs:
+def _average_epochs(task: TrainingTask, values: NDArray[np.floating]) -> Logs:
     """Average loss and metrics of the steps over each epoch, by rows, as Keras does."""
     by_epoch = values.reshape(-1, task.steps_per_epoch, values.shape[1]).astype(np.float64)
-    means = np.average(by_epoch, axis=1, weights=batch_lengths(task))
+    means = np.average(by_epoch, axis=1, weights=count_rows_of_batches(task))
     names = ["loss", *(metric.name for metric in task.metrics)]
     return {name: means[:, i].tolist() for i, name in enumerate(names)}

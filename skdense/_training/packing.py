@@ -45,6 +45,7 @@ class Packing:
     @classmethod
     def of(cls, network: Network, weights: Sequence[StageTensors]) -> Packing:
         shapes = tuple(tuple(w.shape) for w in network.trained(weights))
+        # By size and not by kind of layer, since it is copying that costs.
         small = [n for n, shape in enumerate(shapes) if math.prod(shape[1:]) <= _LARGEST_PACKED]
         together = [tuple(small)] if len(small) > 1 else []
         alone = [(n,) for n in range(len(shapes)) if not together or n not in small]

@@ -57,7 +57,7 @@ class State(NamedTuple):
     step: Tensor
 
 
-class Data(NamedTuple):
+class ChunkTensors(NamedTuple):
     """A chunk of batches as tensors."""
 
     X: Tensor  # s k b f
@@ -110,7 +110,9 @@ class Program:
     def is_traced(self) -> bool:
         return self._concrete is not None
 
-    def __call__(self, state: State, data: Data, numbers: Numbers) -> tuple[State, Tensor, Tensor]:
+    def __call__(
+        self, state: State, data: ChunkTensors, numbers: Numbers
+    ) -> tuple[State, Tensor, Tensor]:
         """Run the steps of `data`.
 
         Returns
@@ -130,7 +132,7 @@ class Program:
         return result
 
     def _run_first(
-        self, state: State, data: Data, numbers: Numbers
+        self, state: State, data: ChunkTensors, numbers: Numbers
     ) -> tuple[State, Tensor, Tensor]:
         def run() -> tuple[Any, tuple[State, Tensor, Tensor]]:
             concrete = self._trace(state, data, numbers)
@@ -141,7 +143,7 @@ class Program:
         self._concrete = concrete
         return result
 
-    def _trace(self, state: State, data: Data, numbers: Numbers) -> Any:
+    def _trace(self, state: State, data: ChunkTensors, numbers: Numbers) -> Any:
         global _n_traces
         tf = load_tensorflow()
         with _lock:
@@ -205,6 +207,7 @@ class _Layout:
 
     def __init__(self, network: Network, state: State) -> None:
         self.network, self.packing = network, Packing.of(network, state.weights)
+        # Captured by the loop, which would copy what it carries on at every step.
         self._fitted = network.of_kind(state.weights, Kind.FITTED)
 
     def carried(self, state: State) -> _Carried:
@@ -226,15 +229,17 @@ class _Layout:
 
 
 def _run(
-    spec: ProgramSpec, state: State, data: Data, numbers: Numbers
+    spec: ProgramSpec, state: State, data: ChunkTensors, numbers: Numbers
 ) -> tuple[State, Tensor, Tensor]:
     """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf = load_tensorflow()
     layout = _Layout(spec.network, state)
+    # A loop, not steps written out one after the other: compiling takes as long for one step as
+    # for a thousand, and the number of steps may be data.
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
     def step(i: Tensor, carried: _Carried, values: Tensor) -> tuple[Tensor, _Carried, Tensor]:
-        carried, own = _training_step(spec, layout, carried, data, numbers, i)
+        carried, own = _take_step(spec, layout, carried, data, numbers, i)
         return i + 1, carried, _with_row(values, i, own)
 
     start = tf.constant(0), layout.carried(state), values
@@ -249,7 +254,7 @@ def _run(
 def _run_to_snapshots(
     spec: ProgramSpec,
     layout: _Layout,
-    data: Data,
+    data: ChunkTensors,
     step: Callable[..., Any],
     start: tuple[Tensor, _Carried, Tensor],
 ) -> tuple[_Carried, Tensor, Tensor]:
@@ -279,38 +284,42 @@ def _run_to_snapshots(
 
 
 def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
+    # Of a tensor that nobody else holds, so that XLA writes the row in place.
     tf = load_tensorflow()
     return tf.tensor_scatter_nd_update(array, [[i]], row[tf.newaxis])
 
 
-def _training_step(
+def _take_step(
     spec: ProgramSpec,
     layout: _Layout,
     carried: _Carried,
-    data: Data,
+    data: ChunkTensors,
     numbers: Numbers,
     i: Tensor,
 ) -> tuple[_Carried, Tensor]:
     """Take one step of every member; returns what it carries on, and its values, (k, 1 + m)."""
     tf = load_tensorflow()
     weights = layout.weights(carried)
+    # Rows of weight 0 never come here, so that a share of 0 is padding, which batch normalization
+    # and metrics leave out too.
     is_row = tf.cast(data.share[i] > 0, spec.dtype)
     batch = TracedBatch(is_row, data.seed[i], numbers["of_stages"])
     outputs, after = trace_forward(spec.network, weights, data.X[i], batch)
-    losses = _batch_loss(spec, outputs, data.y[i], data.share[i])
-    losses += _penalties(spec, weights, numbers)
+    losses = _trace_batch_loss(spec, outputs, data.y[i], data.share[i])
+    losses += _trace_penalties(spec, weights, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.
     gradients = tf.gradients(losses, spec.network.trained(weights))
-    gradients = layout.packing.pack(_clipped(spec.clipping, gradients, numbers["clip_bound"]))
+    gradients = layout.packing.pack(_clip(spec.clipping, gradients, numbers["clip_bound"]))
     rates = tf.cast(data.learning_rate[i], spec.dtype)
-    packed, slots = _updated(spec, carried, gradients, rates, numbers["weight_decay"])
-    values = [losses, *_batch_metrics(spec, outputs, data.y[i], is_row)]
+    packed, slots = _update(spec, carried, gradients, rates, numbers["weight_decay"])
+    values = [losses, *_trace_batch_metrics(spec, outputs, data.y[i], is_row)]
+    # Moving weights come from the forward pass of this step, as in Keras; fitted ones stay.
     moving = spec.network.of_kind(after, Kind.MOVING)
     carried = _Carried(packed, slots, moving, carried.step + 1)
     return carried, tf.stack(values, axis=1)
 
 
-def _updated(
+def _update(
     spec: ProgramSpec,
     carried: _Carried,
     gradients: list[Tensor],
@@ -323,7 +332,7 @@ def _updated(
     updated, slots = [], []
     for weight, gradient, own in zip(carried.packed, gradients, carried.slots, strict=True):
         rate = _like(rates, weight)
-        if spec.decays_weights:
+        if spec.decays_weights:  # before the step, as Keras' optimizers do, and biases too
             weight -= weight * _like(weight_decay, weight) * rate
         weight, own = spec.rule.update(gradient, weight, own, rate, step)
         updated.append(weight)
@@ -331,7 +340,7 @@ def _updated(
     return updated, slots
 
 
-def initial_slots(spec: ProgramSpec, weights: list[StageTensors]) -> list[Slots]:
+def start_slots(spec: ProgramSpec, weights: list[StageTensors]) -> list[Slots]:
     """Return the optimizer's slots of every trained weight."""
     return [spec.rule.init(weight) for weight in spec.network.trained(weights)]
 
@@ -342,14 +351,16 @@ def _like(per_member: Tensor, weight: Tensor) -> Tensor:
     return tf.reshape(per_member, [-1] + [1] * (len(weight.shape) - 1))
 
 
-def _batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> Tensor:
+def _trace_batch_loss(spec: ProgramSpec, outputs: Tensor, y: Tensor, share: Tensor) -> Tensor:
     tf = load_tensorflow()
     rows = per_row_function(spec.loss)(tf.reshape(y, [-1, spec.n_target_columns]), outputs)
     per_member = tf.reshape(tf.cast(rows, spec.dtype), [spec.n_members, spec.batch_size])
     return tf.reduce_sum(per_member * share, axis=1)
 
 
-def _batch_metrics(spec: ProgramSpec, outputs: Tensor, y: Tensor, is_row: Tensor) -> list[Tensor]:
+def _trace_batch_metrics(
+    spec: ProgramSpec, outputs: Tensor, y: Tensor, is_row: Tensor
+) -> list[Tensor]:
     """Return the mean of each metric over the rows, whatever they weigh, (k,)."""
     tf = load_tensorflow()
     y = tf.reshape(y, [-1, spec.n_target_columns])
@@ -360,7 +371,7 @@ def _batch_metrics(spec: ProgramSpec, outputs: Tensor, y: Tensor, is_row: Tensor
     return means
 
 
-def _penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers) -> Tensor:
+def _trace_penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers) -> Tensor:
     """Return the penalties on kernels as Keras' L1L2 defines them, (k,)."""
     tf = load_tensorflow()
     has_l1, has_l2 = spec.penalties
@@ -374,7 +385,7 @@ def _penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers)
     return total
 
 
-def _clipped(clipping: str | None, gradients: list[Tensor], bound: Tensor) -> list[Tensor]:
+def _clip(clipping: str | None, gradients: list[Tensor], bound: Tensor) -> list[Tensor]:
     """Clip the gradients of each member as ``keras.optimizers`` do."""
     tf = load_tensorflow()
     if clipping is None:

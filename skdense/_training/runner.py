@@ -38,7 +38,7 @@ def train_compiled(tasks: list[TrainingTask]) -> list[Outcome]:
     return _Runner(tasks).run()
 
 
-class _Part:
+class _Watched:
     """What is watched together: one network, or the members of an ensemble.
 
     Attributes
@@ -90,7 +90,7 @@ class _Runner:
     def __init__(self, tasks: list[TrainingTask]) -> None:
         self._task = tasks[0]
         self._networks = Networks(tasks)
-        self._parts = _parts(tasks, self._networks)
+        self._parts = _group_by_ensemble(tasks, self._networks)
         self._decides = self._task.steers_between_epochs or any(task.stopping for task in tasks)
         self._seen = self._task.epoch_numbers.start  # the first epoch that nobody has looked at
         self._begun = -1
@@ -101,7 +101,7 @@ class _Runner:
             self._callbacks = EpochCallbacks(self._task, self._present)
 
     @property
-    def _training(self) -> list[_Part]:
+    def _training(self) -> list[_Watched]:
         return [part for part in self._parts if not part.outcomes]
 
     def run(self) -> list[Outcome]:
@@ -194,7 +194,7 @@ class _Runner:
                     at = {name: values[number] for name, values in own.items()}
                     self._look_at_epoch(part, epoch, at)
 
-    def _look_at_epoch(self, part: _Part, epoch: int, logs: dict[str, float]) -> None:
+    def _look_at_epoch(self, part: _Watched, epoch: int, logs: dict[str, float]) -> None:
         number = self._ran.index(epoch)
         weights = part.epoch_weights(number)
         is_last = _attempt(part, partial(self._ends, part, epoch, logs, weights))
@@ -207,7 +207,7 @@ class _Runner:
         else:  # it diverged, and has its best weights at most
             part.end(weights, [None] * len(weights))
 
-    def _ends(self, part: _Part, epoch: int, logs: dict[str, float], weights: Members) -> bool:
+    def _ends(self, part: _Watched, epoch: int, logs: dict[str, float], weights: Members) -> bool:
         """Have everybody look at an epoch; returns whether it is the last."""
         if self._callbacks:
             self._callbacks.model.update()
@@ -218,7 +218,7 @@ class _Runner:
             self._follow_callbacks()
         return part.watch.epoch_ended(epoch, logs, weights) or stops
 
-    def _validated(self, part: _Part, weights: Members) -> dict[str, float]:
+    def _validated(self, part: _Watched, weights: Members) -> dict[str, float]:
         if part.evaluate is None:
             return {}
         if self._callbacks:
@@ -229,7 +229,7 @@ class _Runner:
         score = part.watch.score
         return logs if score is None else logs | {"val_score": score(weights)}
 
-    def _state_of(self, part: _Part) -> tuple[Members, list[OptimizerState | None]]:
+    def _state_of(self, part: _Watched) -> tuple[Members, list[OptimizerState | None]]:
         """Go back to the last epoch that was looked at; returns weights and optimizers there."""
         self._ran = range(self._ran.start, self._seen)
         self._networks.go_back_to(self._ran)
@@ -263,15 +263,15 @@ class _Runner:
             self._networks.replace_weights(changed)
 
 
-def _parts(tasks: list[TrainingTask], networks: Networks) -> list[_Part]:
+def _group_by_ensemble(tasks: list[TrainingTask], networks: Networks) -> list[_Watched]:
     members: dict[object, list[int]] = {}
     for member, task in enumerate(tasks):
         key = ("alone", member) if task.ensemble is None else ("ensemble", task.ensemble)
         members.setdefault(key, []).append(member)
-    return [_Part(tasks, own, networks) for own in members.values()]
+    return [_Watched(tasks, own, networks) for own in members.values()]
 
 
-def _attempt(part: _Part, look: Callable[[], Value]) -> Value | None:
+def _attempt(part: _Watched, look: Callable[[], Value]) -> Value | None:
     """Call what may find a fault with a part, which then ends, while the others go on."""
     try:
         return look()

@@ -11,8 +11,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 from ..._backend.keras_objects import loss_name
 from ..._training.metrics import Accuracy
-from ..output_layer import SPARSE_LOSSES, Head, outputs_link
-from .outputs import UnitlessTarget, as_score, binary_accuracy, threshold
+from ..output_layer import SPARSE_LOSSES, Head, find_link
+from .outputs import UnitlessTarget, as_score, find_threshold, make_binary_accuracy
 
 Array = NDArray[Any]
 
@@ -51,7 +51,7 @@ class ClassTarget(UnitlessTarget):
     def accuracy(self) -> Accuracy:
         """The share of rows whose class has the highest output."""
         if self.n_units == 1:
-            return binary_accuracy(self.link)
+            return make_binary_accuracy(self.link)
         return Accuracy("sparse_categorical" if self.is_sparse else "categorical")
 
     def choose(self, decision: Array) -> NDArray[np.intp]:
@@ -68,7 +68,7 @@ class ClassTarget(UnitlessTarget):
             probability is.
         """
         if self.n_units == 1:
-            return outputs[:, 0] - threshold(self, outputs.dtype)
+            return outputs[:, 0] - find_threshold(self, outputs.dtype)
         if self.n_classes > 2:
             return outputs
         if self.has_logarithms:
@@ -142,9 +142,9 @@ class ClassTarget(UnitlessTarget):
         return np.where(has_any, scores, softmax(scores, axis=1))
 
 
-def class_target(n_classes: int, n_units: int, head: Head) -> ClassTarget:
+def make_class_target(n_classes: int, n_units: int, head: Head) -> ClassTarget:
     """Return the target for a settled head."""
-    link = outputs_link(head)
+    link = find_link(head)
     return ClassTarget(
         n_classes=n_classes,
         n_units=n_units,

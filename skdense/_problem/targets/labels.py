@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
 from ..._training.metrics import Accuracy
-from ..output_layer import Head, outputs_link
-from .outputs import UnitlessTarget, as_score, binary_accuracy, threshold
+from ..output_layer import Head, find_link
+from .outputs import UnitlessTarget, as_score, find_threshold, make_binary_accuracy
 
 Array = NDArray[Any]
 
@@ -39,7 +39,7 @@ class LabelsTarget(UnitlessTarget):
     @property
     def accuracy(self) -> Accuracy:
         """The share of labels that are right."""
-        return binary_accuracy(self.link)
+        return make_binary_accuracy(self.link)
 
     def choose(self, decision: Array) -> NDArray[np.intp]:
         """Turn decision values into an indicator matrix."""
@@ -47,7 +47,7 @@ class LabelsTarget(UnitlessTarget):
 
     def decide(self, outputs: Array) -> Array:
         """Turn logits or other outputs into values that are positive for predicted labels."""
-        return outputs - threshold(self, outputs.dtype)
+        return outputs - find_threshold(self, outputs.dtype)
 
     @property
     def answers_from_logits(self) -> bool:
@@ -70,7 +70,7 @@ class LabelsTarget(UnitlessTarget):
         return self.decides_on_logits
 
 
-def labels_target(n_labels: int, head: Head) -> LabelsTarget:
+def make_labels_target(n_labels: int, head: Head) -> LabelsTarget:
     """Return the target for a settled head."""
-    link = outputs_link(head)
+    link = find_link(head)
     return LabelsTarget(n_labels, link, head.activation == "sigmoid" or "logits" in link)

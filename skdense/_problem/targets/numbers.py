@@ -93,7 +93,7 @@ class RegressionTarget:
         return (*weights[:-1], {"kernel": kernel, "bias": bias})
 
 
-def regression_target(
+def make_regression_target(
     y: Array, sample_weight: Array | None, head: Head, standardize: bool
 ) -> RegressionTarget:
     """Return the target, standardised if asked for and if head and loss allow it."""

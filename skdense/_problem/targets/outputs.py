@@ -28,10 +28,10 @@ def as_score(link: str, outputs: Array) -> Array:
     return (outputs + 1) / 2 if link == "margins" else outputs
 
 
-def threshold(target: Any, dtype: np.dtype) -> Any:
+def find_threshold(target: Any, dtype: np.dtype) -> Any:
     """Return the output of one unit, or its logit, above which it says yes."""
     return dtype.type(0 if target.decides_on_logits or target.link == "margins" else 0.5)
 
 
-def binary_accuracy(link: str) -> Accuracy:
+def make_binary_accuracy(link: str) -> Accuracy:
     return Accuracy("binary", 0.0 if link in ("binary logits", "margins") else 0.5)
