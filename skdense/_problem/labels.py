@@ -70,8 +70,8 @@ class Labels:
             unknown = np.setdiff1d(y, self.values)
         except TypeError as error:  # of values that do not compare
             raise ValueError(
-                f"{name} must hold only classes seen before, {show_labels(self.values)}. Got values "
-                f"of other kinds: {error}"
+                f"{name} must hold only classes seen before, {show_labels(self.values)}. Got "
+                f"values of other kinds: {error}"
             ) from error
         if len(unknown):
             raise ValueError(
