@@ -38,8 +38,8 @@ def test_programs_are_traced_without_collection(monkeypatch):
         collecting.append(gc.isenabled())
         return traced(*args)
 
-    traced = program._run
-    monkeypatch.setattr(program, "_run", run)
+    traced = program.run_steps
+    monkeypatch.setattr(program, "run_steps", run)
     KerasDenseRegressor(units=37, epochs=1).fit([[0.0], [1.0]], [0.0, 1.0])
     assert collecting == [False]
     assert gc.isenabled()

@@ -18,7 +18,7 @@ from .initializers import draw_or_resume_weights
 from .keras_engine import train_with_keras
 from .losses import why_not_per_row
 from .metrics import require_per_row
-from .networks import optimizer_owner, program_spec
+from .networks import optimizer_owner, specify_program
 from .program import has_room_for
 from .room import in_memory
 from .runner import train_compiled
@@ -74,7 +74,7 @@ def _check_and_group(task: TrainingTask, number: int) -> Hashable:
         return number
     state = task.resumed_optimizer(optimizer_owner(task))
     n_steps = state.n_steps if state else 0
-    return program_spec(task), task.epoch_numbers, task.steps_per_epoch, n_steps
+    return specify_program(task), task.epoch_numbers, task.steps_per_epoch, n_steps
 
 
 def _choose_engine(tasks: list[TrainingTask]) -> str:
@@ -83,7 +83,7 @@ def _choose_engine(tasks: list[TrainingTask]) -> str:
     if task.engine == "keras":
         return "keras"
     reason = _why_not_compiled(task)
-    if reason is None and not has_room_for(program_spec(task, len(tasks))):
+    if reason is None and not has_room_for(specify_program(task, len(tasks))):
         reason = (
             "this process holds as much compiled code as the system allows (vm.max_map_count), "
             "for which only a new process has room"

@@ -25,16 +25,18 @@ from .batches import (
 from .initializers import draw_or_resume_weights
 from .packing import unflatten
 from .prefetching import one_ahead
-from .program import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State, get_program, start_slots
+from .program import get_program
+from .program_spec import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State
 from .schedules import learning_rates
 from .task import OptimizerState, TrainingTask
+from .training_steps import start_slots
 
 ENGINE = "compiled"
 
 Logs = dict[str, list[float]]
 
 
-def program_spec(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
+def specify_program(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
     """Return what the program of a task, or of so many like it, is compiled for."""
     rule = task.optimizer.rule
     assert rule is not None, "tasks without an update rule go to the Keras engine"
@@ -94,7 +96,7 @@ class Networks:
 
     def __init__(self, tasks: list[TrainingTask]) -> None:
         self.tasks = tasks
-        self.spec = program_spec(tasks[0], len(tasks))
+        self.spec = specify_program(tasks[0], len(tasks))
         self.state = _start_state(self.spec, tasks)
         self.rate: float | KerasObject | None = None
         self._numbers = _read_numbers(tasks)
