@@ -57,6 +57,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
             default=None
         None keeps the optimizer's own.
+    learning_rate_schedule : {"cosine", "cosine_cycles"} or None, default=None
+        How the learning rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four
+        cycles, each twice as long as the one before. Early stopping cuts it short; `refit_full`
+        takes the same rates again, and each fit under `warm_start` begins a schedule of its own.
+        None stays at the rate. A callback that sets the rate ends it.
     weight_decay : float or None, default=None
         As in Keras' optimizers. None keeps the optimizer's own.
     clipnorm : float or None, default=None
@@ -190,6 +195,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         metrics: Any = None,
         optimizer: Any = "adam",
         learning_rate: Any = None,
+        learning_rate_schedule: Literal["cosine", "cosine_cycles"] | None = None,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
@@ -222,6 +228,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         self.metrics = metrics
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.batch_size = batch_size

@@ -38,6 +38,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "metrics": [str, callable, "array-like", None],
     "optimizer": [str, object],
     "learning_rate": [_POSITIVE, callable, None],
+    "learning_rate_schedule": [StrOptions({"cosine", "cosine_cycles"}), None],
     "weight_decay": [_NON_NEGATIVE, None],
     "clipnorm": [_POSITIVE, None],
     "batch_size": [StrOptions({"auto"}), _COUNT],

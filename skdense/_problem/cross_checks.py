@@ -26,6 +26,12 @@ def check_agreement(parameters: dict[str, Any], given_val: Given) -> None:
 
 def check_stream_agreement(parameters: dict[str, Any]) -> None:
     """Raise ValueError for parameters that need all data, which `partial_fit` never sees."""
+    if parameters["learning_rate_schedule"] is not None:
+        raise ValueError(
+            "partial_fit does not know how many chunks are to come. Got learning_rate_schedule="
+            f"{parameters['learning_rate_schedule']!r}. Set it to None, or give a Keras schedule "
+            "over steps as learning_rate."
+        )
     for name in ("early_stopping", "validation_fraction", "refit_full"):
         if parameters[name]:
             raise ValueError(

@@ -65,6 +65,8 @@ def make_task(
         callbacks=meanings.resolve_callbacks(given["callbacks"] if has_callbacks else None),
         output_scale=target.output_scale,
         listener=listener,
+        schedule=given["learning_rate_schedule"],
+        schedule_epochs=int(given["epochs"]),
         start=start,
         survives_interrupt=not is_one_of_many_fits(),
     )
@@ -92,4 +94,12 @@ def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStoppin
 def settle_optimizer(given: dict[str, Any]) -> OptimizerSettings:
     """Return the optimizer with its learning rate, decay and clipping."""
     names = "optimizer", "learning_rate", "weight_decay", "clipnorm"
-    return meanings.resolve_optimizer(*(given[name] for name in names))
+    settings = meanings.resolve_optimizer(*(given[name] for name in names))
+    schedule = given.get("learning_rate_schedule")
+    if schedule is not None and not isinstance(settings.learning_rate, float):
+        raise ValueError(
+            "learning_rate_schedule needs a learning_rate that is a number. Got "
+            f"learning_rate_schedule={schedule!r} and a Keras schedule, "
+            f"{settings.learning_rate.class_name}. Leave one of them out."
+        )
+    return settings

@@ -22,6 +22,7 @@ from .initializers import draw_or_resume_weights
 from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
+from .schedules import learning_rates
 from .stand_in import ModelStandIn
 from .task import Draw, OptimizerState, TrainingResult, TrainingTask
 from .watching import Watch
@@ -198,6 +199,11 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
     class Scorer(keras.callbacks.Callback):  # type: ignore[name-defined]
         judged: Weights = ()
         rate = 0.0
+        schedule = _ScheduledRate(task, model) if task.schedule else None
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            if self.schedule:
+                self.schedule.set()
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             _seed_dropout(task, model, epoch)
@@ -216,6 +222,21 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
                 logs["val_score"] = task.score((self.judged,))
 
     return Scorer()
+
+
+class _ScheduledRate:
+    """Sets the learning rate of each step, until a callback sets another one."""
+
+    def __init__(self, task: TrainingTask, model: Any) -> None:
+        self._optimizer = model.optimizer
+        self._rate = task.learning_rate_from(int(model.optimizer.iterations.numpy()))
+        self._last = self._optimizer.learning_rate.numpy()
+
+    def set(self) -> None:
+        if self._optimizer.learning_rate.numpy() == self._last:
+            step = int(self._optimizer.iterations.numpy())
+            [self._last] = learning_rates(self._rate, step, 1)
+            self._optimizer.learning_rate = self._last
 
 
 def _seed_dropout(task: TrainingTask, model: Any, epoch: int) -> None:

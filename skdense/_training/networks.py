@@ -213,7 +213,7 @@ class Networks:
         task, rate = self.tasks[member], self._rate_of_run
         n_epochs = epoch + 1 - task.epoch_numbers.start
         last = self._first_step + n_epochs * task.steps_per_epoch - 1
-        given = task.optimizer.learning_rate if rate is None else rate
+        given = task.learning_rate_from(self._first_step) if rate is None else rate
         return float(learning_rates(given, last, 1)[0])
 
     def replace_weights(self, weights: Weights) -> None:
@@ -229,7 +229,7 @@ class Networks:
         tf = load_tensorflow()
         rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
         for member, task in enumerate(self.tasks):
-            rate = task.optimizer.learning_rate if self.rate is None else self.rate
+            rate = task.learning_rate_from(self._first_step) if self.rate is None else self.rate
             rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
         return ChunkTensors(
             X=_share_memory(chunk.X),

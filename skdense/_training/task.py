@@ -16,6 +16,7 @@ from .._networks.network import Network, Weights
 from .early_stopping import EarlyStopping
 from .metrics import Metric
 from .optimizers import OptimizerSettings
+from .schedules import NamedSchedule, Rate
 
 # The weights of networks that are watched together.
 Members = tuple[Weights, ...]
@@ -141,6 +142,10 @@ class TrainingTask:
         Where to go on; `epochs` are then further ones.
     survives_interrupt : bool
         Whether Ctrl-C ends the training with the weights it has, in place of an exception.
+    schedule : {"cosine", "cosine_cycles"} or None
+        How the learning rate falls to 0.
+    schedule_epochs : int
+        Over how many epochs from the start of this training, which may end earlier.
     ensemble : hashable or None
         Tasks of one ensemble are watched together, by the mean of their predictions where they
         share their validation rows, else by what each predicts for its own. None watches this
@@ -173,6 +178,8 @@ class TrainingTask:
     listener: EpochListener | None = None
     start: TrainingState | None = None
     survives_interrupt: bool = False
+    schedule: str | None = None
+    schedule_epochs: int = 0
     ensemble: Hashable | None = None
 
     @cached_property
@@ -205,6 +212,15 @@ class TrainingTask:
     def steers_between_epochs(self) -> bool:
         """Whether anything may change the training after each epoch."""
         return bool(self.callbacks or self.listener)
+
+    def learning_rate_from(self, first_step: int) -> Rate:
+        """Return the learning rate of a training whose first step has this number."""
+        rate = self.optimizer.learning_rate
+        if self.schedule is None:
+            return rate
+        assert isinstance(rate, float)
+        n_steps = self.schedule_epochs * self.steps_per_epoch
+        return NamedSchedule(self.schedule, rate, first_step, n_steps)
 
     def resumed_optimizer(self, owner: tuple[str, ...]) -> OptimizerState | None:
         """Return the optimizer's state to go on from, if it is this owner's."""
