@@ -180,12 +180,46 @@ def _labels(classifier: KerasDenseClassifier) -> Any:
     raise ValueError(f"classes must be whole numbers or texts for ONNX. Got {classes!r}.")
 
 
-def _operators_and_logits(operator: Any, container: Any) -> tuple[Operators, Node]:
-    estimator = operator.raw_operator
+def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, Node, Node]:
+    """Return operators, what goes into the output's activation, and what comes out."""
+    fitted = operator.raw_operator._fitted
     ops = Operators(container.target_opset, np.float64 if _is_double(operator) else np.float32)
     to = _proto_type(ops.dtype)
     x = ops.Cast(operator.inputs[0], to=to)
-    return ops, network_graph(ops, estimator._fitted.network, estimator._fitted.weights, x)
+    activation = fitted.network.output.function
+    logits = [network_graph(ops, fitted.network, own, x) for own in fitted.members]
+    if len(logits) == 1:
+        return ops, logits[0], apply_activation(ops, activation, logits[0])
+    if fitted.target.decides_on_logits:
+        mean = _average_logits(ops, fitted.target, logits)
+        return ops, mean, apply_activation(ops, activation, mean)
+    outputs = [apply_activation(ops, activation, own) for own in logits]
+    return ops, logits[0], _average_outputs(ops, fitted.target, outputs)
+
+
+def _average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
+    """Return logits of mean probabilities; see ``ClassTarget.average``."""
+    is_class = isinstance(target, ClassTarget) and target.n_units > 1
+    if not is_class:
+        yes = ops.Mean(*(ops.Sigmoid(own) for own in logits))
+        no = ops.Mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
+        return ops.Sub(ops.Log(yes), ops.Log(no))
+    scores = logits if target.is_softmax else [_log_sigmoid(ops, own) for own in logits]
+    mean = ops.Mean(*(ops.Softmax(own, axis=1) for own in scores))
+    return ops.Log(mean) if target.is_softmax else ops.Log(ops.Div(mean, ops.Sub(1, mean)))
+
+
+def _average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
+    """Return outputs of mean probabilities, or of mean numbers."""
+    link = getattr(target, "link", None)
+    if link is None:
+        return ops.Mean(*outputs)
+    if link == "log-probabilities":
+        return ops.Log(ops.Mean(*(ops.Exp(own) for own in outputs)))
+    is_class = isinstance(target, ClassTarget) and target.n_units > 1
+    find = _probabilities if is_class else _of_each
+    mean = ops.Mean(*(find(ops, target, own, own) for own in outputs))
+    return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
 
 
 def _proto_type(dtype: Any) -> int:
@@ -196,8 +230,7 @@ def _proto_type(dtype: Any) -> int:
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
-    ops, logits = _operators_and_logits(operator, container)
-    outputs = apply_activation(ops, regressor._fitted.network.output.function, logits)
+    ops, _, outputs = _operators_and_outputs(operator, container)
     target, dtype = regressor._fitted.target, ops.dtype
     if target.needs_float64:
         dtype = np.float64
@@ -210,8 +243,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add what `predict` and `predict_proba` do; see `ClassTarget` and `LabelsTarget`."""
     classifier = operator.raw_operator
-    ops, logits = _operators_and_logits(operator, container)
-    outputs = apply_activation(ops, classifier._fitted.network.output.function, logits)
+    ops, logits, outputs = _operators_and_outputs(operator, container)
     target = classifier._fitted.target
     decision = logits if target.decides_on_logits else outputs
     label = _label(ops, classifier, decision)

@@ -49,7 +49,7 @@ def fitted(network, engine="compiled", **changes):
 
 
 def flat_weights(network):
-    return [array for stage in network._fitted.weights for array in stage.values()]
+    return [array for stage in network._fitted.members[0] for array in stage.values()]
 
 
 def assert_same_training(one, other, tolerance=1e-5):

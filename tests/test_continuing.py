@@ -47,7 +47,7 @@ OPTIMIZERS = {
 
 
 def flat_weights(estimator):
-    return [array for stage in estimator._fitted.weights for array in stage.values()]
+    return [array for stage in estimator._fitted.members[0] for array in stage.values()]
 
 
 def outputs(estimator, X=X):
@@ -159,14 +159,14 @@ def test_three_fits_of_different_lengths_are_one_long_fit():
 
 def test_steps_are_counted_without_end():
     network = warm(REGRESSOR).fit(X, NUMBERS)
-    state = network._fitted.state
+    state = network._fitted.states[0]
     losses = []
     for n_steps in (2**31 - 3, 2**40):
         later = replace(state, optimizer=replace(state.optimizer, n_steps=n_steps))
         twin = copy.copy(network)
-        twin._fitted = replace(network._fitted, state=later)
+        twin._fitted = replace(network._fitted, states=(later,))
         losses.append(twin.fit(X, NUMBERS).loss_curve_)
-        assert twin._fitted.state.optimizer.n_steps == n_steps + 3 * 6
+        assert twin._fitted.states[0].optimizer.n_steps == n_steps + 3 * 6
     assert losses[0] == losses[1]
 
 
@@ -608,7 +608,7 @@ def test_a_chunk_after_early_stopping_goes_on_from_the_best_epoch():
 
 def test_only_the_state_of_the_optimizer_is_kept_besides_the_weights():
     network = clone(REGRESSOR).fit(X, NUMBERS)
-    weights, state = flat_weights(network), network._fitted.state
+    weights, state = flat_weights(network), network._fitted.states[0]
     kept = [array for stage in state.weights for array in stage.values()]
     assert all(one is other for one, other in zip(kept, weights, strict=True))
     n_numbers = sum(array.size for array in weights)

@@ -91,7 +91,7 @@ def assert_engines_agree(kind, X, y, sample_weight=None, dtypes=TOLERANCES, **ch
 
 
 def flat_weights(estimator):
-    return [array for stage in estimator._fitted.weights for array in stage.values()]
+    return [array for stage in estimator._fitted.members[0] for array in stage.values()]
 
 
 @pytest.mark.slow

@@ -511,7 +511,7 @@ SINGLE = {
 
 
 def assert_same_training(one, other):
-    for ours, theirs in zip(one._fitted.weights, other._fitted.weights, strict=True):
+    for ours, theirs in zip(one._fitted.members[0], other._fitted.members[0], strict=True):
         for name in ours:
             assert ours[name].dtype == theirs[name].dtype
             assert_array_equal(ours[name], theirs[name])
@@ -605,7 +605,7 @@ def test_weights_have_the_dtype_of_training_and_predictions_that_of_x(
 ):
     settings = SMALL | {"depth": 0, "epochs": 1} | parameters
     network = kind(**settings).fit(X.astype(data), CLASSES)
-    assert network._fitted.weights[0]["kernel"].dtype == expected
+    assert network._fitted.members[0][0]["kernel"].dtype == expected
     answer = network.predict if kind is KerasDenseRegressor else network.predict_proba
     for dtype in (np.float32, np.float64):
         assert answer(X.astype(dtype)).dtype == dtype

@@ -112,7 +112,7 @@ def test_parameters_come_back_and_training_goes_on(name, path):
 
 EVERY = {
     "units": (6, 4), "depth": 2, "activation": "gelu", "dropout": (0.1, 0.0),
-    "batch_normalization": True, "kernel_initializer": "he_normal", "l1": 0.1, "l2": 0.2,
+    "batch_normalization": True, "n_estimators": 2, "kernel_initializer": "he_normal", "l1": 0.1, "l2": 0.2,
     "output_activation": "softmax", "loss": "mse", "metrics": ["accuracy", "mae"],
     "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01,
     "learning_rate_schedule": "cosine", "clipnorm": 1.5,
@@ -556,7 +556,7 @@ def test_nesting_without_end_is_refused(saved):
 
 # Places in the document of the file `whole`, and what none of them can hold.
 FITTED = ("fitted", "Fitted")
-STATE = (*FITTED, "state", "TrainingState")
+STATE = (*FITTED, "states", "tuple", 0, "TrainingState")
 OPTIMIZER, STOPPING = (*STATE, "optimizer", "OptimizerState"), (*STATE, "stopping", "EarlyStopping")
 TARGET = (*FITTED, "target", "ClassTarget")
 NETWORK = (*FITTED, "network", "Network")
@@ -576,6 +576,8 @@ IMPOSSIBLE = [
     ((*FITTED, "dtype"), "float16"),
     ((*FITTED, "mean_weight"), 0.0),
     ((*FITTED, "mean_weight"), {"float": "nan"}),
+    ((*FITTED, "members"), {"tuple": []}),
+    ((*FITTED, "states", "tuple"), [None]),
     ((*STATE, "n_epochs"), 10**30),
     ((*STATE, "n_epochs"), 99),
     ((*STATE, "weights", "tuple", 0), {"dict": []}),
@@ -646,7 +648,8 @@ def with_arrays(path, replacements):
     return document, arrays
 
 
-KERNEL, SLOT = (*FITTED, "weights", "tuple", 0, "dict", 0, 1), (*OPTIMIZER, "slots", 0, "tuple")
+MEMBER = (*FITTED, "members", "tuple", 0)
+KERNEL, SLOT = (*MEMBER, "tuple", 0, "dict", 0, 1), (*OPTIMIZER, "slots", 0, "tuple")
 KEY = ("parameters", "random_state", "RandomState", "tuple", 1)
 
 
@@ -849,7 +852,7 @@ def test_what_would_not_load_is_not_saved(path):
     with pytest.raises(ValueError, match="'batch_size' parameter"):
         KerasDenseRegressor(batch_size=0).save(path)
     network = fitted()
-    network._fitted.weights[0]["kernel"] = np.full((4, 5), np.nan)
+    network._fitted.members[0][0]["kernel"] = np.full((4, 5), np.nan)
     with pytest.raises(ValueError, match="all that a finished fit leaves"):
         network.save(path)
     assert not path.exists()

@@ -28,7 +28,7 @@ def fitted(**changes):
 
 
 def flat_weights(network):
-    return [array for stage in network._fitted.weights for array in stage.values()]
+    return [array for stage in network._fitted.members[0] for array in stage.values()]
 
 
 def assert_same(one, other, **tolerance):

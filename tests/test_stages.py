@@ -33,11 +33,12 @@ SETTINGS = {"units": 5, "depth": 1, "epochs": 4, "batch_size": 16, "random_state
 @keras.saving.register_keras_serializable("skdense_tests")
 class CentredLayer(keras.layers.Layer):
     def build(self, shape):
-        self.factor = self.add_weight(shape=shape[1:], name="factor")
+        self.factor = self.add_weight(shape=shape[1:], name="the_factor")
+        self.shift = self.add_weight(shape=shape[1:], name="shift")
         self.median = self.add_weight(shape=shape[1:], name="median", trainable=False)
 
     def call(self, x):
-        return (x - self.median) * self.factor
+        return (x - self.median) * self.factor + self.shift
 
 
 @dataclass(frozen=True)
@@ -57,30 +58,35 @@ class Centred(Stage):
     @property
     def weight_specs(self) -> dict[str, WeightSpec]:
         shape = (self.n_columns,)
-        return {"factor": WeightSpec(shape), "median": WeightSpec(shape, Kind.FITTED)}
+        trained = {"the_factor": WeightSpec(shape), "shift": WeightSpec(shape)}
+        return trained | {"median": WeightSpec(shape, Kind.FITTED)}
 
     @property
     def is_sound(self) -> bool:
         return is_size(self.n_columns)
 
     def start(self, draw_kernel: Any) -> Any:
-        return {"factor": np.full(self.n_columns, 0.5)}
+        # In another order than they are listed.
+        return {"shift": np.zeros(self.n_columns), "the_factor": np.full(self.n_columns, 0.5)}
 
     def fit(self, x: Any, sample_weight: Any) -> Any:
         rows = x if sample_weight is None else x[sample_weight > sample_weight.mean()]
         return {"median": np.median(rows, axis=0)}
 
     def forward(self, x: Any, weights: Any) -> Any:
-        return (x - weights["median"]) * weights["factor"]
+        return (x - weights["median"]) * weights["the_factor"] + weights["shift"]
 
     def trace(self, x: Any, weights: Any, batch: Any) -> Any:
-        return (x - weights["median"][:, None]) * weights["factor"][:, None], {}
+        centred = (x - weights["median"][:, None]) * weights["the_factor"][:, None]
+        return centred + weights["shift"][:, None], {}
 
     def keras_layers(self, settings: Any) -> Sequence[Any]:
         return [CentredLayer(dtype=settings.dtype, name=settings.name)]
 
     def onnx_graph(self, ops: Any, weights: Any, x: Any) -> Any:
-        return ops.Mul(ops.Sub(x, weights["median"]), weights["factor"])
+        return ops.Add(
+            ops.Mul(ops.Sub(x, weights["median"]), weights["the_factor"]), weights["shift"]
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -104,11 +110,11 @@ def regressor(**changes):
 def test_it_is_fitted_to_the_rows_and_trained_alike_by_both_engines(dtype):
     compiled = regressor(dtype=dtype, l1=0.01).fit(X, Y)
     by_keras = regressor(dtype=dtype, l1=0.01, engine="keras").fit(X, Y)
-    stage = compiled._fitted.weights[0]
+    stage = compiled._fitted.members[0][0]
     assert_allclose(stage["median"], np.median(X, axis=0), rtol=1e-6)
-    assert not np.allclose(stage["factor"], 0.5)
+    assert not np.allclose(stage["the_factor"], 0.5)
     tolerance = 1e-5 if dtype == "float32" else 1e-9
-    for own, theirs in zip(compiled._fitted.weights, by_keras._fitted.weights, strict=True):
+    for own, theirs in zip(compiled._fitted.members[0], by_keras._fitted.members[0], strict=True):
         for name, array in own.items():
             assert_allclose(array, theirs[name], rtol=tolerance, atol=tolerance, err_msg=name)
 
@@ -118,33 +124,33 @@ def test_other_rows_are_fitted_anew_by_the_same_program():
     before = trace_count()
     other = regressor().fit(X[::-1] + 1, Y)
     assert trace_count() == before
-    assert_allclose(other._fitted.weights[0]["median"], np.median(X + 1, axis=0), rtol=1e-6)
+    assert_allclose(other._fitted.members[0][0]["median"], np.median(X + 1, axis=0), rtol=1e-6)
 
 
 def test_weights_of_rows_and_held_out_rows_count():
     weights = np.where(np.arange(90) < 30, 1.0, 1e-9)
     weighted = regressor(epochs=1).fit(X, Y, sample_weight=weights)
-    assert_allclose(weighted._fitted.weights[0]["median"], np.median(X[:30], axis=0), rtol=1e-6)
+    assert_allclose(weighted._fitted.members[0][0]["median"], np.median(X[:30], axis=0), rtol=1e-6)
     watched = regressor(validation_fraction=0.3).fit(X, Y)
     kept = np.delete(X, watched.validation_indices_, axis=0)
-    assert_allclose(watched._fitted.weights[0]["median"], np.median(kept, axis=0), rtol=1e-6)
+    assert_allclose(watched._fitted.members[0][0]["median"], np.median(kept, axis=0), rtol=1e-6)
 
 
 def test_penalties_and_coefs_are_of_dense_layers_only():
     network = regressor().fit(X, Y)
     assert [kernel.shape for kernel in network.coefs_] == [(4, 5), (5, 1)]
     assert [bias.shape for bias in network.intercepts_] == [(5,), (1,)]
-    assert len(network._fitted.network.penalised(network._fitted.weights)) == 2
+    assert len(network._fitted.network.penalised(network._fitted.members[0])) == 2
 
 
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_training_goes_on_with_what_was_fitted(engine):
     network = regressor(engine=engine, warm_start=True).fit(X, Y)
-    fitted = network._fitted.weights[0]["median"]
+    fitted = network._fitted.members[0][0]["median"]
     network.fit(X + 1, Y)
-    assert_array_equal(network._fitted.weights[0]["median"], fitted)
+    assert_array_equal(network._fitted.members[0][0]["median"], fitted)
     chunks = regressor(engine=engine).partial_fit(X[:40], Y[:40]).partial_fit(X[40:], Y[40:])
-    assert_allclose(chunks._fitted.weights[0]["median"], np.median(X[:40], axis=0), rtol=1e-6)
+    assert_allclose(chunks._fitted.members[0][0]["median"], np.median(X[:40], axis=0), rtol=1e-6)
 
 
 def test_early_stopping_and_callbacks_see_it():
@@ -158,7 +164,7 @@ def test_early_stopping_and_callbacks_see_it():
     plain = regressor(early_stopping=True).fit(X, Y)
     assert network.history_ == plain.history_
     assert_array_equal(network.predict(X), plain.predict(X))
-    assert [array.shape for array in seen[-1]] == [(4,), (4,), (4, 5), (5,), (5, 1), (1,)]
+    assert [array.shape for array in seen[-1]] == [(4,), (4,), (4,), (4, 5), (5,), (5, 1), (1,)]
 
 
 @pytest.mark.parametrize("kind", [KerasDenseRegressor, KerasDenseClassifier])
@@ -186,8 +192,16 @@ def test_everything_that_a_network_becomes_has_it(kind, tmp_path):
     assert clone(network).get_params() == network.get_params()
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_files_keep_the_optimizer_of_either_engine(engine, tmp_path):
+    network = regressor(engine=engine).fit(X, Y)
+    network.save(tmp_path / "network.skdense")
+    twin = skdense.load(tmp_path / "network.skdense")
+    assert_array_equal(twin.partial_fit(X, Y).predict(X), network.partial_fit(X, Y).predict(X))
+
+
 def test_files_with_a_stage_that_no_fit_makes_are_refused(tmp_path):
     network = regressor().fit(X, Y)
-    network._fitted.weights[0]["median"] = np.zeros(3, np.float32)
+    network._fitted.members[0][0]["median"] = np.zeros(3, np.float32)
     with pytest.raises(ValueError, match="weights of Centred"):
         network.save(tmp_path / "network.skdense")

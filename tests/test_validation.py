@@ -61,7 +61,7 @@ def small(kind, **parameters):
 
 
 def flat_weights(estimator):
-    return [array for stage in estimator._fitted.weights for array in stage.values()]
+    return [array for stage in estimator._fitted.members[0] for array in stage.values()]
 
 
 def assert_same_weights(one, other):

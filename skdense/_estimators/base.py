@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
@@ -14,10 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from .._backend.descriptions import build
 from .._files.pickling import picklable_state, read_stored, unpickled_state, waits
 from .._files.saving import save_estimator
-from .._networks.forward import forward
 from .._networks.html import layers_html
-from .._networks.keras_view import build_compiled_model, build_model
+from .._networks.keras_view import build_compiled_model, build_models
 from .._networks.stages import Dense
+from .._problem.answers import as_keras_answers, compute_outputs
 from .._problem.constraints import CONSTRAINTS
 from .._problem.data_checks import check_prediction_data
 from .._problem.fitted import Fitted
@@ -59,7 +60,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
         X = check_prediction_data(self, X)
-        return forward(self._fitted.network, self._fitted.weights, X, activate=activate)
+        return compute_outputs(self._fitted, X, activate=activate)
 
     def to_keras(self) -> Any:
         """Return the trained network as a Keras model.
@@ -80,11 +81,12 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         fitted = self._snapshot()._fitted
         given = build(fitted.parameters)
         needs_float64 = given["dtype"] == "float64" or fitted.target.needs_float64
+        network, loss = as_keras_answers(fitted, settle_head_again(fitted).loss)
         return build_compiled_model(
-            fitted.network,
-            fitted.target.in_own_units(fitted.weights),
+            network,
+            tuple(map(fitted.target.in_own_units, fitted.members)),
             optimizer=settle_optimizer(given).keras,
-            loss=settle_head_again(fitted).loss,
+            loss=loss,
             # Not float64 by itself: Keras cannot train such layers under a penalty.
             dtype="float64" if needs_float64 else "float32",
             l1=float(given["l1"]),
@@ -118,7 +120,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     def summary(self) -> None:
         """Print the layers and numbers of parameters, as Keras does."""
         fitted = self._snapshot()._fitted
-        build_model(fitted.network, fitted.weights, dtype="float32").summary()
+        build_models(fitted.network, fitted.members, dtype="float32").summary(expand_nested=True)
 
     @property
     def coefs_(self) -> list[Array]:
@@ -132,9 +134,13 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     def _weights_of_dense(self, name: str) -> list[Array]:
         fitted = self._snapshot()._fitted
-        weights = fitted.target.in_own_units(fitted.weights)
-        pairs = zip(fitted.network.stages, weights, strict=True)
-        return [own[name].copy() for stage, own in pairs if isinstance(stage, Dense)]
+        members = map(fitted.target.in_own_units, fitted.members)
+        arrays = [
+            np.stack([own[name] for own in stage_members])
+            for stage, *stage_members in zip(fitted.network.stages, *members, strict=True)
+            if isinstance(stage, Dense)
+        ]
+        return arrays if len(fitted.members) > 1 else [array[0] for array in arrays]
 
     @property
     def loss_curve_(self) -> list[float]:
@@ -157,7 +163,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         if not self.__sklearn_is_fitted__():
             return ""
         fitted = self._snapshot()._fitted
-        return layers_html(fitted.network, fitted.weights)
+        return layers_html(fitted.network, fitted.members)
 
     def __getstate__(self) -> dict[str, Any]:
         return picklable_state(self.__dict__, CONSTRAINTS)

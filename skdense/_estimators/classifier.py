@@ -32,6 +32,10 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Rate of dropout after each hidden layer, or one per hidden layer; below 1.
     batch_normalization : bool, default=False
         Whether each hidden layer is normalised before its activation.
+    n_estimators : int, default=1
+        Networks of this architecture, trained side by side in one program, each from its own
+        start and in its own order of rows. Predictions are the mean of their probabilities, and
+        so are the losses and scores that are watched. One alone may have callbacks.
     kernel_initializer : str, callable or keras.initializers.Initializer, \
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
@@ -184,6 +188,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         activation: str | Callable[..., Any] | Sequence[Any] = "relu",
         dropout: float | Sequence[float] = 0.0,
         batch_normalization: bool = False,
+        n_estimators: int = 1,
         kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
         l1: float = 0.0,
         l2: float = 0.0,
@@ -217,6 +222,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.activation = activation
         self.dropout = dropout
         self.batch_normalization = batch_normalization
+        self.n_estimators = n_estimators
         self.kernel_initializer = kernel_initializer
         self.l1 = l1
         self.l2 = l2

@@ -21,11 +21,18 @@ from .._problem.problem import Problem, choose_precision, choose_precision_of_ch
 from .._problem.reading import Data, Given, Reader
 from .._problem.rows import Rows
 from .._problem.split import hold_out
-from .._problem.tasks import make_task
+from .._problem.tasks import make_tasks
 from .._problem.validation_score import make_score
-from .._problem.warm_start import join_histories, resume, state_to_keep
+from .._problem.warm_start import join_histories, resume, states_to_keep
 from .._training.engines import train
-from .._training.task import Draw, Members, TrainingFailure, generator
+from .._training.task import (
+    Draw,
+    Members,
+    Outcome,
+    TrainingFailure,
+    TrainingResult,
+    generator,
+)
 from .copies import copy_with_fit
 from .sklearn_callbacks import ReportedFit
 
@@ -131,7 +138,7 @@ def _make_draft(problem: Problem, before: Fitted | None, validation_indices: Any
         class_weights=problem.class_weights,
         target=problem.target,
         network=problem.network,
-        weights=(),
+        members=(),
         history=before.history if before else {"loss": []},
         best_epoch=0,
         engine="",
@@ -141,7 +148,7 @@ def _make_draft(problem: Problem, before: Fitted | None, validation_indices: Any
         dtype=problem.dtype,
         mean_weight=problem.mean_weight,
         watched=problem.watched,
-        state=None,
+        states=(),
     )
 
 
@@ -159,33 +166,40 @@ def _train_on(
 
     def judge(members: Members) -> Any:
         # Without names, which validated arrays have lost.
-        [weights] = members or ((),)
-        return copy_with_fit(estimator, replace(draft, weights=weights, feature_names=None))
+        return copy_with_fit(estimator, replace(draft, members=members, feature_names=None))
 
-    start = resume(before, problem) if before else None
+    starts = resume(before, problem) if before else None
     scoring = problem.parameters["scoring"]
-    task = make_task(
+    tasks = make_tasks(
         problem,
-        start,
+        starts,
         make_score(judge, scoring, problem.held_out, problem.labels, problem.network),
         epochs=epochs,
         listener=report.listener(draft) if report else None,
         has_callbacks=not is_again,
     )
-    if not (start or is_again):
+    if not (starts or is_again):
         warn_about_scale(problem.rows.X, problem.feature_names)
-    [result] = train([task])
-    if isinstance(result, TrainingFailure):
-        raise result.error
+    results = _require_all(train(tasks))
     fitted = replace(
         draft,
-        weights=result.weights,
-        history=join_histories(draft.history, result.history),
-        best_epoch=result.best_epoch,
-        engine=result.engine,
-        state=state_to_keep(result, is_watched_on=bool(problem.parameters["warm_start"])),
+        members=tuple(result.weights for result in results),
+        history=join_histories(draft.history, results[0].history),
+        best_epoch=results[0].best_epoch,
+        engine=results[0].engine,
+        states=states_to_keep(results, is_watched_on=bool(problem.parameters["warm_start"])),
     )
-    return _Trained(fitted, result.was_interrupted)
+    return _Trained(fitted, any(result.was_interrupted for result in results))
+
+
+def _require_all(outcomes: list[Outcome]) -> list[TrainingResult]:
+    """Return results; raises the first failure."""
+    results = []
+    for outcome in outcomes:
+        if isinstance(outcome, TrainingFailure):
+            raise outcome.error
+        results.append(outcome)
+    return results
 
 
 def _train_again(

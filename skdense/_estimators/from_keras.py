@@ -11,7 +11,7 @@ import numpy as np
 from .._backend.descriptions import describe
 from .._backend.keras_objects import KerasObject
 from .._networks.comparison import require_same_outputs
-from .._networks.keras_reading import read_model
+from .._networks.keras_reading import members_of, read_models
 from .._networks.network import HiddenLayer, Network, Weights, build_network, rearrange
 from .._networks.stages import Activation, Dense, Dropout, Normalization, Stage
 from .._problem.constraints import check_parameters
@@ -38,14 +38,15 @@ class Adopted:
     parameters : dict of str to object
         Constructor parameters that describe it.
     network : Network
-    weights : one dict of arrays per stage of the network
+    members : tuple of Weights
+        Of one network, or of several whose mean it is.
     labels : Labels or None
         Of a classifier.
     """
 
     parameters: dict[str, Any]
     network: Network
-    weights: Weights
+    members: tuple[Weights, ...]
     labels: Labels | None = None
 
 
@@ -60,8 +61,8 @@ def read_classifier(model: Any, classes: Any, *, multi_label: bool) -> Adopted:
     found = _read_network(model)
     if multi_label:
         return replace(found, labels=_number_outputs(found, classes))
-    labels, weights = _sort_by_class(found, classes)
-    return replace(found, labels=labels, weights=weights)
+    labels, members = _sort_by_class(found, classes)
+    return replace(found, labels=labels, members=members)
 
 
 def read_regressor(model: Any) -> Adopted:
@@ -83,17 +84,17 @@ def take_network(estimator: Estimator, found: Adopted) -> Estimator:
         class_weights=None,
         target=_make_target(found, head),
         network=found.network,
-        weights=found.weights,
+        members=found.members,
         history={"loss": []},
         best_epoch=0,
         engine="keras",
         validation_indices=None,
         seed=draw_seed(parameters["random_state"]),
         batch_size=None,
-        dtype=str(found.weights[-1]["kernel"].dtype),
+        dtype=str(found.members[0][-1]["kernel"].dtype),
         mean_weight=1.0,
         watched="",
-        state=None,
+        states=(),
     )
     take_fit(estimator, fitted)
     return estimator
@@ -113,7 +114,7 @@ def _read_network(model: Any) -> Adopted:
 
     Where its layers come in the order that these parameters stand for, it can be trained on.
     """
-    network, weights = read_model(model)
+    network, members = read_models(model)
     layers = _find_hidden_layers(network.stages)
     normalizes = any(isinstance(stage, Normalization) for stage in network.stages)
     parameters = {
@@ -127,9 +128,11 @@ def _read_network(model: Any) -> Adopted:
         network.n_inputs, layers, network.n_outputs, network.output.function, normalizes
     )
     if _leave_out_linear(usual) == _leave_out_linear(network):
-        network, weights = usual, rearrange(weights, usual)
-    require_same_outputs(model, network, weights)
-    return Adopted(parameters | _read_training(model), network, weights)
+        network, members = usual, tuple(rearrange(own, usual) for own in members)
+    for own_model, own in zip(members_of(model), members, strict=True):
+        require_same_outputs(own_model, network, own)
+    parameters["n_estimators"] = len(members)
+    return Adopted(parameters | _read_training(model), network, members)
 
 
 def _read_training(model: Any) -> dict[str, Any]:
@@ -177,7 +180,7 @@ def _number_outputs(found: Adopted, classes: Any) -> Labels:
     return Labels(np.arange(found.network.n_outputs), is_multilabel=True)
 
 
-def _sort_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
+def _sort_by_class(found: Adopted, classes: Any) -> tuple[Labels, tuple[Weights, ...]]:
     """Return labels, sorted as scikit-learn has them, and weights with outputs in their order.
 
     Parameters
@@ -211,12 +214,12 @@ def _sort_by_class(found: Adopted, classes: Any) -> tuple[Labels, Weights]:
     order = np.unique(np.asarray(given), return_index=True)[1]
     labels = Labels(values, is_multilabel=False)
     if (order == np.arange(n_classes)).all():
-        return labels, found.weights
-    return labels, (*found.weights[:-1], _reorder(found, order))
+        return labels, found.members
+    return labels, tuple((*own[:-1], _reorder(found, own, order)) for own in found.members)
 
 
-def _reorder(found: Adopted, order: Any) -> dict[str, Any]:
-    kernel, bias = found.weights[-1]["kernel"], found.weights[-1]["bias"]
+def _reorder(found: Adopted, weights: Weights, order: Any) -> dict[str, Any]:
+    kernel, bias = weights[-1]["kernel"], weights[-1]["bias"]
     if found.network.n_outputs > 1:
         return {"kernel": kernel[:, order], "bias": bias[order]}
     if found.network.output.function not in ("sigmoid", "tanh", "linear"):

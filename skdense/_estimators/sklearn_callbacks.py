@@ -48,8 +48,14 @@ class ReportedFit:
 
     def listener(self, draft: Fitted) -> EpochListener | None:
         """Return what reports the epochs of a fit that is yet to train; None if nobody asks."""
-        is_heard = self._context is not None and has_callbacks(self._estimator)
-        return _ReportedEpochs(self, draft) if is_heard else None
+        if self._context is None or not has_callbacks(self._estimator):
+            return None
+        if self._estimator.n_estimators > 1:
+            raise ValueError(
+                "set_callbacks is for one network. Got n_estimators="
+                f"{self._estimator.n_estimators}. Remove the callbacks, or set n_estimators=1."
+            )
+        return _ReportedEpochs(self, draft)
 
     def epoch_begins(self) -> Any:
         """Return the context of an epoch."""
@@ -85,7 +91,7 @@ class _ReportedEpochs:
     def epoch_ended(self, weights: Any, history: History, best_epoch: int, engine: str) -> bool:
         fitted = replace(
             self._draft,
-            weights=weights,
+            members=(weights,),
             history=join_histories(self._draft.history, history),
             best_epoch=best_epoch,
             engine=engine,

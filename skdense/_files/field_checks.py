@@ -147,7 +147,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "class_weights": _optional(is_array),
         "target": _is(ClassTarget, LabelsTarget, RegressionTarget),
         "network": _is(Network),
-        "weights": _WEIGHTS,
+        "members": _all_are(tuple, _WEIGHTS),
         "history": _is(dict),
         "best_epoch": _whole(0),
         "engine": _one_of("compiled", "keras"),
@@ -157,7 +157,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "dtype": _one_of("float32", "float64"),
         "mean_weight": _number(np.finfo(float).tiny, np.finfo(float).max),
         "watched": _is(str),
-        "state": _optional(_is(TrainingState)),
+        "states": _all_are(tuple, _is(TrainingState)),
     },
     TrainingState: {
         "weights": _WEIGHTS,

@@ -29,7 +29,8 @@ def _name_fields(document: Document) -> Document:
     [network] = old["_network"].values()
     dense = next(stage["Dense"] for stage in network["stages"]["tuple"] if "Dense" in stage)
     [memory] = old["_memory"].values()
-    fitted = memory | {
+    kept = {name: value for name, value in memory.items() if name != "state"}
+    fitted = kept | {
         "parameters": old["_fit_parameters"],
         "n_features": old["n_features_in_"],
         "feature_names": old.get("feature_names_in_"),
@@ -37,7 +38,8 @@ def _name_fields(document: Document) -> Document:
         "class_weights": old.get("_class_weights"),
         "target": old["_target"],
         "network": {"Network": network | {"n_inputs": dense["n_inputs"]}},
-        "weights": old["_weights"],
+        "members": {"tuple": [old["_weights"]]},
+        "states": {"tuple": [] if memory["state"] is None else [memory["state"]]},
         "history": old["history_"],
         "best_epoch": old["best_epoch_"],
         "engine": old["engine_"],

@@ -11,6 +11,7 @@ import numpy as np
 from .._backend.keras_objects import KerasObject, loss_name
 from .._networks.network import Network
 from .._networks.stages import Activation, Dense, Stage
+from .._networks.stages.stage import Kind
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.output_layer import (
     SPARSE_LOSSES,
@@ -33,7 +34,7 @@ from .field_checks import (
 )
 
 # How Keras names the slots of a weight in the models that this package builds.
-_SLOT_OF_KERAS = re.compile(r"skdense_[a-z]+_(\d+)_([a-z]+)_")
+_SLOT_OF_KERAS = re.compile(r"skdense_[a-z0-9]+_(\d+)_(\w+)")
 _UNNAMED_SLOT = "variable"
 
 
@@ -50,7 +51,9 @@ def require_whole(kind: str, fitted: Fitted) -> None:
     require_fields(fitted)
     network = fitted.network
     _require_network(network)
-    _require_weights("weights", fitted.weights, network)
+    require(bool(fitted.members), "members")
+    for weights in fitted.members:
+        _require_weights("weights", weights, network)
     require(fitted.n_features == network.n_inputs, "n_features")
     names = fitted.feature_names
     require(names is None or names.shape == (network.n_inputs,), "feature_names")
@@ -59,8 +62,9 @@ def require_whole(kind: str, fitted: Fitted) -> None:
     require(network.n_outputs == fitted.target.n_units, "target")
     _require_history(fitted)
     _require_kept_parameters(kind, fitted)
-    if fitted.state is not None:
-        _require_state(fitted.state, network, fitted.n_epochs)
+    require(len(fitted.states) in (0, len(fitted.members)), "states")
+    for state in fitted.states:
+        _require_state(state, network, fitted.n_epochs)
 
 
 def _require_network(network: Network) -> None:
@@ -171,7 +175,8 @@ def _require_optimizer(optimizer: OptimizerState, network: Network) -> None:
         expected = [[_slot_shape(name, shape) for name in names] for shape in trained]
         names *= len(expected)
     else:
-        expected = [_shapes_of_keras(names, [own for own in shapes_of_stages if own])]
+        trained_of_stages = network.of_kind(shapes_of_stages, Kind.TRAINED)
+        expected = [_shapes_of_keras(names, [own for own in trained_of_stages if own])]
     found = [array for own in optimizer.slots for array in own]
     require([len(own) for own in optimizer.slots] == [len(own) for own in expected], "slots")
     shapes = [shape for own in expected for shape in own]
@@ -203,7 +208,10 @@ def _shapes_of_keras(
     sides: list[tuple[int, ...]] = []
     for match in reversed(found):
         if match:
-            shapes.append(own[int(match[1])][match[2]])
+            weights = own[int(match[1])]
+            name = next((n for n in weights if match[2].startswith(f"{n}_")), "")
+            require(name in weights, "slots")
+            shapes.append(weights[name])
             sides = [(length,) for length in shapes[-1]] if len(shapes[-1]) > 1 else []
         else:
             shapes.append(sides.pop() if sides else ())

@@ -18,6 +18,36 @@ FLOATING = {"float16", "bfloat16", "float32", "float64"}
 _KNOWN = "Dense, Dropout, Activation and BatchNormalization, and layers that are activations"
 
 
+def members_of(model: Any) -> list[Any]:
+    """Return the models that a model is the mean of, as `to_keras` makes it; itself if of none."""
+    keras = load_keras()
+    if not isinstance(model, keras.Model) or isinstance(model, keras.Sequential):
+        return [model]
+    _, *members, mean = model.layers
+    are_networks = len(members) > 1 and all(type(own) is keras.Sequential for own in members)
+    if not are_networks or type(mean) is not keras.layers.Average:
+        return [model]
+    # That nothing else is between them shows on a few rows.
+    width, dtype = model.input_shape[1], model.inputs[0].dtype
+    rows = np.random.default_rng(0).standard_normal((8, width)).astype(dtype)
+    theirs = np.mean([np.asarray(own(rows)) for own in members], axis=0)
+    return members if np.allclose(model(rows), theirs, rtol=1e-4, atol=1e-5) else [model]
+
+
+def read_models(model: Any) -> tuple[Network, tuple[Weights, ...]]:
+    """Return what predicts as a Keras model does, which may be the mean of several alike.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read_model`, and where the members are not alike.
+    """
+    networks, members = zip(*map(read_model, members_of(model)), strict=True)
+    if any(network != networks[0] for network in networks):
+        raise ValueError("model must be the mean of networks that are alike. Got different ones.")
+    return networks[0], members
+
+
 def read_model(model: Any) -> tuple[Network, Weights]:
     """Return what predicts as a Keras model does.
 

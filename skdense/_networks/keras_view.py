@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,27 @@ from .stages.stage import LayerSettings
 from .standardization import exceeds_float32
 
 
+def build_models(
+    network: Network, members: Sequence[Weights], *, dtype: str, kernel_regularizer: Any = None
+) -> Any:
+    """Build a ``keras.Sequential``; of several networks a model of their mean output, not compiled.
+
+    See `build_model`.
+    """
+    if len(members) == 1:
+        return build_model(network, members[0], dtype=dtype, kernel_regularizer=kernel_regularizer)
+    keras = load_keras()
+    inputs = keras.Input((network.n_inputs,), dtype=dtype, name="features")
+    models = [
+        build_model(
+            network, own, dtype=dtype, kernel_regularizer=kernel_regularizer, name=f"member_{n}"
+        )
+        for n, own in enumerate(members)
+    ]
+    mean = keras.layers.Average(dtype=dtype, name="mean")([model(inputs) for model in models])
+    return keras.Model(inputs, mean, name="skdense")
+
+
 def build_model(
     network: Network,
     weights: Weights,
@@ -22,6 +44,7 @@ def build_model(
     dtype: str,
     kernel_regularizer: Any = None,
     seed: int = 0,
+    name: str = "skdense",
 ) -> Any:
     """Build a ``keras.Sequential`` with the given weights, not compiled.
 
@@ -38,13 +61,13 @@ def build_model(
         constructed without a seed draw one from Python's global random state.
     """
     keras = load_keras()
-    model = keras.Sequential(name="skdense")
+    model = keras.Sequential(name=name)
     model.add(keras.Input((network.n_inputs,), dtype=dtype, name="features"))
     for number, (stage, activation) in enumerate(_paired_with_activations(network), start=1):
-        name = f"{type(stage).__name__.lower()}_{number}"
+        layer_name = f"{type(stage).__name__.lower()}_{number}"
         function = activation.keras_function(dtype) if activation else "linear"
         own_seed = seed + number if stage.is_random else seed
-        settings = LayerSettings(dtype, kernel_regularizer, own_seed, name, function)
+        settings = LayerSettings(dtype, kernel_regularizer, own_seed, layer_name, function)
         for layer in stage.keras_layers(settings):
             model.add(layer)
     set_weights(model, network, weights)
@@ -53,7 +76,7 @@ def build_model(
 
 def build_compiled_model(
     network: Network,
-    weights: Weights,
+    members: Sequence[Weights],
     *,
     optimizer: KerasObject,
     loss: Any,
@@ -64,7 +87,7 @@ def build_compiled_model(
     """Build a model with penalties on its kernels, compiled for training or evaluation."""
     require_eager()
     penalty = kernel_penalty(l1, l2)
-    model = build_model(network, weights, dtype=dtype, kernel_regularizer=penalty)
+    model = build_models(network, members, dtype=dtype, kernel_regularizer=penalty)
     model.compile(optimizer=optimizer.build(), loss=as_keras_loss(loss))
     # Else Keras warns, when it loads a file of this model, that variables are missing.
     model.optimizer.build(model.trainable_variables)

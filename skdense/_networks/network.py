@@ -141,7 +141,11 @@ def build_network(
 
 def start_weights(network: Network, draw_kernel: KernelDraw) -> Weights:
     """Return the trained and moving weights that training starts from."""
-    return tuple(stage.start(draw_kernel) for stage in network.stages)
+    return tuple(_in_order(stage, stage.start(draw_kernel)) for stage in network.stages)
+
+
+def _in_order(stage: Stage, weights: StageWeights) -> StageWeights:
+    return {name: weights[name] for name in stage.weight_specs if name in weights}
 
 
 def fit_weights(
@@ -153,7 +157,7 @@ def fit_weights(
     """
     x, fitted = X, list(cast_weights(weights, X.dtype))
     for number, stage in enumerate(network.fitted_stages):
-        fitted[number] = fitted[number] | stage.fit(x, sample_weight)
+        fitted[number] = _in_order(stage, fitted[number] | stage.fit(x, sample_weight))
         x = stage.forward(x if stage.takes_sparse else x.copy(), fitted[number])
     return tuple(fitted)
 

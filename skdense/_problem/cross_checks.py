@@ -18,6 +18,11 @@ def check_agreement(parameters: dict[str, Any], given_val: Given) -> None:
         )
     if parameters["refit_full"] and parameters["warm_start"]:
         raise ValueError("refit_full=True starts anew, warm_start=True goes on. Got both.")
+    if parameters["n_estimators"] > 1 and parameters["callbacks"] not in (None, [], ()):
+        raise ValueError(
+            "callbacks see one network. Got n_estimators="
+            f"{parameters['n_estimators']}. Set callbacks=None, or n_estimators=1."
+        )
     if given_val.X is not None and given_val.y is None:
         raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
     if given_val.X is None and not (given_val.y is None and given_val.sample_weight is None):

@@ -7,8 +7,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from .._networks.network import Network, Weights
-from .._training.task import TrainingState
+from .._networks.network import Network
+from .._training.task import Members, TrainingState
 from .labels import Labels
 from .targets.choice import Target
 
@@ -50,7 +50,8 @@ class Fitted:
     class_weights : ndarray or None
     target : Target
     network : Network
-    weights : one dict of arrays per stage of the network
+    members : tuple of Weights
+        Of each network, one dict of arrays per stage.
     history : dict of str to list of float
         One value per epoch of all trainings since the first; "loss" is always there.
     best_epoch : int
@@ -68,9 +69,9 @@ class Fitted:
         Of the rows first trained on, which `partial_fit` goes on to divide by.
     watched : str
         Fingerprint of what was watched, "" for nothing.
-    state : TrainingState or None
-        Where the last training ended. None where early stopping put an earlier epoch's weights
-        back, to which the optimizer's state does not belong.
+    states : tuple of TrainingState
+        Where the last training of each network ended. Empty where early stopping put an earlier
+        epoch's weights back, to which the optimizer's state does not belong.
     """
 
     parameters: dict[str, Any]
@@ -80,7 +81,7 @@ class Fitted:
     class_weights: Array | None
     target: Target
     network: Network
-    weights: Weights
+    members: Members
     history: History
     best_epoch: int
     engine: str
@@ -90,7 +91,7 @@ class Fitted:
     dtype: str
     mean_weight: float
     watched: str
-    state: TrainingState | None
+    states: tuple[TrainingState, ...]
 
     @property
     def n_epochs(self) -> int:

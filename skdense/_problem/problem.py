@@ -52,6 +52,8 @@ class Problem:
         Of computation.
     seed : int
     mean_weight : float
+    n_members : int
+        Networks to train side by side.
     watched : str
         Fingerprint of what is watched, "" for nothing.
     """
@@ -70,6 +72,7 @@ class Problem:
     dtype: str
     seed: int
     mean_weight: float
+    n_members: int
     watched: str
 
 
@@ -124,6 +127,7 @@ def pose_problem(
         dtype=dtype,
         seed=seed,
         mean_weight=mean_weight,
+        n_members=int(parameters["n_estimators"]),
         watched=take_fingerprint(held_out, parameters["scoring"])
         if parameters["warm_start"]
         else "",

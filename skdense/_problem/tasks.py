@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
@@ -15,24 +16,25 @@ from . import parameters as meanings
 from .caller import is_one_of_many_fits
 from .data_checks import cast
 from .problem import Problem
+from .targets.choice import Target
 
 
-def make_task(
+def make_tasks(
     problem: Problem,
-    start: TrainingState | None,
+    starts: list[TrainingState] | None,
     score: Callable[[Members], float] | None,
     *,
     epochs: int,
     listener: EpochListener | None = None,
     has_callbacks: bool = True,
-) -> TrainingTask:
-    """Resolve what training needs of a problem.
+) -> list[TrainingTask]:
+    """Resolve what training needs of a problem, for each of its networks.
 
     Parameters
     ----------
     problem : Problem
-    start : TrainingState or None
-        Where it goes on.
+    starts : list of TrainingState or None
+        Where each goes on.
     score : callable or None
         Of weights, to be watched in place of the validation loss.
     epochs : int
@@ -41,7 +43,7 @@ def make_task(
         Whether the callbacks among the parameters see this training.
     """
     given, rows, target, dtype = problem.parameters, problem.rows, problem.target, problem.dtype
-    return TrainingTask(
+    task = TrainingTask(
         network=problem.network,
         X=cast(rows.X, dtype, "X"),
         y=cast(target.encode(rows.y), dtype, "y"),
@@ -67,9 +69,19 @@ def make_task(
         listener=listener,
         schedule=given["learning_rate_schedule"],
         schedule_epochs=int(given["epochs"]),
-        start=start,
         survives_interrupt=not is_one_of_many_fits(),
+        ensemble=0 if problem.n_members > 1 else None,
+        outputs_are=_say_what_outputs_are(target),
     )
+    return [
+        replace(task, member=member, start=starts[member] if starts else None)
+        for member in range(problem.n_members)
+    ]
+
+
+def _say_what_outputs_are(target: Target) -> str:
+    link = getattr(target, "link", "means")
+    return link if link in ("logits", "binary logits", "log-probabilities") else "means"
 
 
 def _encode_held_out(problem: Problem) -> ValidationData | None:

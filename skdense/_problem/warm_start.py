@@ -21,33 +21,40 @@ def settle_head_again(fitted: Fitted) -> Head:
     return settle_head(fitted.labels, *resolve_output(build(fitted.parameters)))
 
 
-def state_to_keep(result: TrainingResult, *, is_watched_on: bool) -> TrainingState | None:
-    """Return what to keep of where a training ended.
+def states_to_keep(
+    results: list[TrainingResult], *, is_watched_on: bool
+) -> tuple[TrainingState, ...]:
+    """Return what to keep of where the training of each network ended.
 
     Parameters
     ----------
-    result : TrainingResult
+    results : list of TrainingResult
     is_watched_on : bool
         Whether further training goes on with the last epoch and what has been watched, as
         ``warm_start`` does, in place of the network that predicts.
     """
+    states = tuple(result.state for result in results)
     if is_watched_on:
-        return result.state
-    if result.best_epoch != result.state.n_epochs and result.state.best_weights is not None:
-        return None
+        return states
+    first = results[0]
+    if first.best_epoch != first.state.n_epochs and first.state.best_weights is not None:
+        return ()
     # The same arrays as those of the estimator, so that only the optimizer's come on top.
-    return replace(result.state, weights=result.weights, stopping=None, best_weights=None)
+    return tuple(
+        replace(result.state, weights=result.weights, stopping=None, best_weights=None)
+        for result in results
+    )
 
 
-def resume(before: Fitted, problem: Problem) -> TrainingState:
-    """Return where the training of a problem goes on from.
+def resume(before: Fitted, problem: Problem) -> list[TrainingState]:
+    """Return where the training of each network of a problem goes on from.
 
-    Without a state that was kept, from the weights, with an optimizer that begins anew.
+    Without states that were kept, from the weights, with an optimizer that begins anew.
 
     Raises
     ------
     ValueError
-        If the parameters make another network than the fitted one.
+        If the parameters make other networks than the fitted ones.
     """
     changed = _changed(before, problem)
     if changed:
@@ -56,9 +63,16 @@ def resume(before: Fitted, problem: Problem) -> TrainingState:
             f"parameters now contradict: {', '.join(changed)}. Put them back, or fit with "
             "warm_start=False."
         )
-    state = before.state or TrainingState(before.weights, before.n_epochs)
+    anew = [TrainingState(weights, before.n_epochs) for weights in before.members]
+    is_watched_as_before = problem.watched == before.watched
+    return [_resume_one(state, problem, is_watched_as_before) for state in before.states or anew]
+
+
+def _resume_one(
+    state: TrainingState, problem: Problem, is_watched_as_before: bool
+) -> TrainingState:
     state = replace(state, weights=rearrange(state.weights, problem.network))
-    if problem.watched != before.watched:
+    if not is_watched_as_before:
         return replace(state, stopping=None, best_weights=None)
     if state.best_weights is not None:
         state = replace(state, best_weights=rearrange(state.best_weights, problem.network))
@@ -68,14 +82,14 @@ def resume(before: Fitted, problem: Problem) -> TrainingState:
 def _changed(before: Fitted, problem: Problem) -> list[str]:
     """Name the parameters that make another network or another problem of it."""
     old, new = before.parameters, problem.parameters
-    names = []
+    names = [] if problem.n_members == len(before.members) else ["n_estimators"]
     if problem.network.without_dropout != before.network.without_dropout:
         names += ["units", "depth", "activation", "batch_normalization", "output_activation"]
     if not _is_same_loss(problem.head.loss, settle_head_again(before).loss):
         names.append("loss")
     if old.get("standardize_target") != new.get("standardize_target"):
         names.append("standardize_target")
-    differing = [n for n in names if repr(old.get(n)) != repr(describe(new.get(n)))]
+    differing = [n for n in names if n not in old or repr(old[n]) != repr(describe(new.get(n)))]
     return differing or names
 
 

@@ -15,7 +15,7 @@ from .borrowing import borrow
 from .callbacks import why_not_between_epochs
 from .gradients import require_gradients
 from .initializers import draw_or_resume_weights
-from .keras_engine import train_with_keras
+from .keras_engine import train_ensemble_with_keras, train_with_keras
 from .losses import why_not_per_row
 from .metrics import require_per_row
 from .networks import optimizer_owner, specify_program
@@ -59,6 +59,8 @@ def _train_group(tasks: list[TrainingTask]) -> list[Outcome]:
         with in_memory(tasks):
             if _choose_engine(tasks) == "compiled":
                 return train_compiled(tasks)
+            if tasks[0].ensemble is not None:
+                return [*train_ensemble_with_keras(tasks)]
             return [train_with_keras(task) for task in tasks]
     except Exception as error:
         return [TrainingFailure(error)] * len(tasks)
@@ -69,8 +71,9 @@ def _check_and_group(task: TrainingTask, number: int) -> Hashable:
     columns = task.y.shape[1], task.network.n_outputs
     require_per_row(task.metrics, *columns, partial(_answer_a_few_rows, task))
     require_gradients(task)
-    comes_alone = task.steers_between_epochs or task.verbose
-    if comes_alone or task.engine == "keras" or _why_not_compiled(task) is not None:
+    if task.engine == "keras" or _why_not_compiled(task) is not None:
+        return number if task.ensemble is None else ("ensemble", task.ensemble)
+    if task.steers_between_epochs or (task.verbose and task.ensemble is None):
         return number
     state = task.resumed_optimizer(optimizer_owner(task))
     n_steps = state.n_steps if state else 0

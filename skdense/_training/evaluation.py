@@ -66,7 +66,13 @@ class _HeldOut:
         is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
         self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
         self._row_values = trace_row_values(
-            task.network, task.loss, task.metrics, task.y.shape[1], task.dtype, len(tasks)
+            task.network,
+            task.loss,
+            task.metrics,
+            task.y.shape[1],
+            task.dtype,
+            len(tasks),
+            task.outputs_are,
         )
 
     def evaluate(self, members: Members) -> dict[str, float]:
@@ -111,10 +117,11 @@ def trace_row_values(
     n_target_columns: int,
     dtype: str,
     n_members: int,
+    outputs_are: str,
 ) -> Any:
     """Return the traced function from weights, rows and targets to loss and metrics of each row.
 
-    Of several members, of the mean of their outputs.
+    Of several members, of what they say together: see `TrainingTask.outputs_are`.
 
     Of any number of rows, and not compiled: that takes longer than it saves.
     """
@@ -124,7 +131,7 @@ def trace_row_values(
         outputs, _ = trace_forward(network, weights, X)
         if n_members > 1:
             outputs = tf.reshape(outputs, [n_members, -1, network.n_outputs])
-            outputs = tf.reduce_mean(outputs, axis=0)
+            outputs = _trace_mean(outputs, outputs_are)
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
         rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
         return tf.stack(rows, axis=1)
@@ -139,6 +146,23 @@ def trace_row_values(
     X = tf.TensorSpec([1, None, network.n_inputs], dtype)
     y = tf.TensorSpec([None, n_target_columns], dtype)
     return tf.function(values, autograph=False).get_concrete_function(weights, X, y)
+
+
+def _trace_mean(outputs: Any, outputs_are: str) -> Any:
+    """Return the outputs of the mean of several networks, (k, b, o) to (b, o)."""
+    tf = load_tensorflow()
+
+    def mean_logarithm(logarithms: Any) -> Any:
+        return tf.reduce_logsumexp(logarithms, axis=0) - np.log(logarithms.shape[0])
+
+    if outputs_are == "logits":
+        return mean_logarithm(tf.nn.log_softmax(outputs))
+    if outputs_are == "binary logits":
+        yes, no = tf.math.log_sigmoid(outputs), tf.math.log_sigmoid(-outputs)
+        return mean_logarithm(yes) - mean_logarithm(no)
+    if outputs_are == "log-probabilities":
+        return mean_logarithm(outputs)
+    return tf.reduce_mean(outputs, axis=0)
 
 
 def _weigh_held_out_rows(task: TrainingTask) -> np.ndarray:

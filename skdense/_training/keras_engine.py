@@ -6,6 +6,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from .._networks.keras_view import build_model, get_weights, kernel_penalty, set
 from .._networks.network import Weights
 from .batches import require_convertible
 from .callbacks import callback_model
+from .evaluation import Evaluation
 from .initializers import draw_or_resume_weights
 from .keras_data import training_data, validation_data
 from .losses import per_row_function, reduction
 from .metrics import as_keras_metric
 from .schedules import learning_rates
 from .stand_in import ModelStandIn
-from .task import Draw, OptimizerState, TrainingResult, TrainingTask
+from .task import Draw, OptimizerState, TrainingResult, TrainingState, TrainingTask
 from .watching import Watch
 
 ENGINE = "keras"
@@ -45,8 +47,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
             let_go()
             _fit(task, model, [scorer, *([bridge] if bridge else []), watcher])
             last = get_weights(model, task.network)
-            steps = int(model.optimizer.iterations.numpy())
-            [result] = watch.results((last,), [OptimizerState(_owner(model), steps, _slots(model))])
+            [result] = watch.results((last,), [_optimizer_state(model)])
             return result
     except KeyboardInterrupt as interrupt:
         has_failed = interrupt.__cause__ is not None
@@ -55,9 +56,60 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
         return _interrupted(task, model, watch, bridge)
 
 
-def _fit(task: TrainingTask, model: Any, callbacks: list[Any]) -> None:
+def train_ensemble_with_keras(tasks: list[TrainingTask]) -> list[TrainingResult]:
+    """Train networks that are watched together, an epoch of each in turn."""
+    for task in tasks:
+        require_convertible(task.X, task.dtype)
+        if task.validation is not None:
+            require_convertible(task.validation.X, task.dtype)
+    models = [_model(task) for task in tasks]
+    scorers = [
+        _scorer(replace(task, validation=None, score=None), model)
+        for task, model in zip(tasks, models, strict=True)
+    ]
+    watch = Watch(tasks, ENGINE, lambda epoch: scorers[0].rate)
+    evaluate = Evaluation(tasks) if tasks[0].validation else None
+    try:
+        for epoch in tasks[0].epoch_numbers:
+            logs = _fit_epoch(tasks, models, scorers, epoch)
+            members = tuple(scorer.judged for scorer in scorers)
+            logs |= evaluate(members) if evaluate else {}
+            if watch.score is not None:
+                logs["val_score"] = watch.score(members)
+            if watch.epoch_ended(epoch, logs, members):
+                break
+    except KeyboardInterrupt:
+        if not tasks[0].survives_interrupt or watch.n_epochs == 0:
+            raise
+        return watch.results(watch.last_weights, [None] * len(tasks), was_interrupted=True)
+    last = [get_weights(model, task.network) for task, model in zip(tasks, models, strict=True)]
+    return watch.results(tuple(last), [_optimizer_state(model) for model in models])
+
+
+def _fit_epoch(
+    tasks: list[TrainingTask], models: list[Any], scorers: list[Any], epoch: int
+) -> dict[str, float]:
+    """Train every model for an epoch; returns the means of their logs."""
+    by_member = []
+    for task, model, scorer in zip(tasks, models, scorers, strict=True):
+        start = task.start or TrainingState(scorer.judged, 0)
+        own = replace(
+            task, start=replace(start, n_epochs=epoch), epochs=1, validation=None, score=None
+        )
+        with held_interrupts():
+            history = _fit(own, model, [scorer]).history
+        by_member.append({name: values[-1] for name, values in history.items()})
+    return {name: float(np.mean([own[name] for own in by_member])) for name in by_member[0]}
+
+
+def _optimizer_state(model: Any) -> OptimizerState:
+    steps = int(model.optimizer.iterations.numpy())
+    return OptimizerState(_owner(model), steps, _slots(model))
+
+
+def _fit(task: TrainingTask, model: Any, callbacks: list[Any]) -> Any:
     with _no_retracing_warnings(), training_data(task) as data, validation_data(task) as held_out:
-        model.fit(
+        return model.fit(
             data,
             validation_data=held_out,
             initial_epoch=task.epoch_numbers.start,

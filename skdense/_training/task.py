@@ -142,6 +142,9 @@ class TrainingTask:
         Where to go on; `epochs` are then further ones.
     survives_interrupt : bool
         Whether Ctrl-C ends the training with the weights it has, in place of an exception.
+    outputs_are : {"means", "logits", "binary logits", "log-probabilities"}
+        What the outputs of an ensemble's networks are: "means" may be averaged as they are, of the
+        others the probabilities.
     schedule : {"cosine", "cosine_cycles"} or None
         How the learning rate falls to 0.
     schedule_epochs : int
@@ -178,6 +181,7 @@ class TrainingTask:
     listener: EpochListener | None = None
     start: TrainingState | None = None
     survives_interrupt: bool = False
+    outputs_are: str = "means"
     schedule: str | None = None
     schedule_epochs: int = 0
     ensemble: Hashable | None = None

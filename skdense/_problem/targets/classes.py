@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,15 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from ..._backend.keras_objects import loss_name
 from ..._training.metrics import Accuracy
 from ..output_layer import SPARSE_LOSSES, Head, find_link
-from .outputs import UnitlessTarget, as_score, find_threshold, make_binary_accuracy
+from .outputs import (
+    UnitlessTarget,
+    as_output,
+    as_score,
+    average_logarithms,
+    average_logits,
+    find_threshold,
+    make_binary_accuracy,
+)
 
 Array = NDArray[Any]
 
@@ -81,6 +90,24 @@ class ClassTarget(UnitlessTarget):
         # What rounds to 0 keeps its sign, so that the greater output decides.
         least = np.finfo(outputs.dtype).tiny * np.sign(outputs[:, 1] - outputs[:, 0])
         return np.where(decision == 0, least, decision)
+
+    def average(self, members: Sequence[Array]) -> Array:
+        """Return the outputs, or logits where decisions are taken on them, of mean probabilities.
+
+        Each is of shape (n_samples, n_units).
+        """
+        outputs = np.stack(members)
+        if self.n_units == 1:
+            if self.decides_on_logits:
+                return average_logits(outputs)
+            return as_output(self.link, np.clip(as_score(self.link, outputs), 0, 1).mean(axis=0))
+        if not self.has_logarithms:
+            probabilities = np.mean([self.probabilities(own) for own in outputs], axis=0)
+            return as_output(self.link, probabilities)
+        logarithms = average_logarithms(log_softmax(self._log_scores(outputs), axis=2))
+        if self.is_softmax:
+            return logarithms
+        return logarithms - np.log1p(-np.exp(logarithms))  # logits of one sigmoid for each class
 
     @property
     def is_softmax(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,14 @@ from scipy.special import expit, log_expit
 
 from ..._training.metrics import Accuracy
 from ..output_layer import Head, find_link
-from .outputs import UnitlessTarget, as_score, find_threshold, make_binary_accuracy
+from .outputs import (
+    UnitlessTarget,
+    as_output,
+    as_score,
+    average_logits,
+    find_threshold,
+    make_binary_accuracy,
+)
 
 Array = NDArray[Any]
 
@@ -48,6 +56,13 @@ class LabelsTarget(UnitlessTarget):
     def decide(self, outputs: Array) -> Array:
         """Turn logits or other outputs into values that are positive for predicted labels."""
         return outputs - find_threshold(self, outputs.dtype)
+
+    def average(self, members: Sequence[Array]) -> Array:
+        """Return outputs, or logits where decisions are taken on them, of mean probabilities."""
+        outputs = np.stack(members)
+        if self.decides_on_logits:
+            return average_logits(outputs)
+        return as_output(self.link, np.clip(as_score(self.link, outputs), 0, 1).mean(axis=0))
 
     @property
     def answers_from_logits(self) -> bool:

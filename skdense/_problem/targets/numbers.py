@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,7 @@ class RegressionTarget:
     is_1d: bool
 
     accuracy = None  # is of classes
+    decides_on_logits = False
 
     @property
     def n_units(self) -> int:
@@ -74,6 +76,11 @@ class RegressionTarget:
                 f"{np.abs(columns).max():.3g}."
             )
         return encoded
+
+    def average(self, members: Sequence[Array]) -> Array:
+        """Return the mean of outputs."""
+        mean: Array = np.mean(members, axis=0)
+        return mean
 
     def decode(self, outputs: Array) -> Array:
         """Turn the network's outputs into predictions, in their dtype if it can hold them."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_expit, logsumexp
 
 from ..._networks.network import Weights
 from ..._training.metrics import Accuracy
@@ -22,6 +23,21 @@ class UnitlessTarget:
     def in_own_units(self, weights: Weights) -> Weights:
         """Return the weights as they are."""
         return weights
+
+
+def average_logarithms(logarithms: Array) -> Array:
+    """Return the logarithm of the mean of probabilities, over the first axis."""
+    return logsumexp(logarithms, axis=0) - logarithms.dtype.type(np.log(len(logarithms)))
+
+
+def average_logits(logits: Array) -> Array:
+    """Return the logit of the mean of the sigmoids of logits, over the first axis."""
+    return average_logarithms(log_expit(logits)) - average_logarithms(log_expit(-logits))
+
+
+def as_output(link: str, probability: Array) -> Array:
+    """Undo `as_score`."""
+    return 2 * probability - 1 if link == "margins" else probability
 
 
 def as_score(link: str, outputs: Array) -> Array:
