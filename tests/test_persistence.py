@@ -112,7 +112,8 @@ def test_parameters_come_back_and_training_goes_on(name, path):
 
 EVERY = {
     "units": (6, 4), "depth": 2, "activation": "gelu", "dropout": (0.1, 0.0),
-    "batch_normalization": True, "n_estimators": 2, "kernel_initializer": "he_normal", "l1": 0.1, "l2": 0.2,
+    "batch_normalization": True, "n_estimators": 2, "kernel_initializer": "he_normal",
+    "l1": 0.1, "l2": 0.2,
     "output_activation": "softmax", "loss": "mse", "metrics": ["accuracy", "mae"],
     "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01,
     "learning_rate_schedule": "cosine", "clipnorm": 1.5,
