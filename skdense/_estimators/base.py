@@ -43,10 +43,15 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     engine_: str
 
     def _fit(
-        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, sample_weight_val: Any
+        self,
+        given: Given,
+        groups: Any,
+        X_val: Any,
+        y_val: Any,
+        sample_weight_val: Any,
     ) -> Self:
         given_val = Given(X_val, y_val, sample_weight_val, suffix="_val")
-        take_fit(self, leave_fit(self, Given(X, y, sample_weight), given_val))
+        take_fit(self, leave_fit(self, given, given_val, groups))
         return self
 
     def _snapshot(self) -> Self:

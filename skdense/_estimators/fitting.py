@@ -15,6 +15,7 @@ from .._problem.constraints import check_parameters
 from .._problem.cross_checks import check_agreement, check_stream_agreement, settle_validation_share
 from .._problem.data_checks import warn_about_scale
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
+from .._problem.folds import hold_out_folds, number_folds, read_groups
 from .._problem.labels import require_all_classes, require_labels_of_stream
 from .._problem.parameters import draw_seed
 from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
@@ -42,7 +43,7 @@ class _Trained(NamedTuple):
     was_interrupted: bool  # by Ctrl-C
 
 
-def leave_fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
+def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None) -> Fitted:
     """Return what a fit leaves.
 
     Parameters
@@ -52,21 +53,29 @@ def leave_fit(estimator: Any, given: Given, given_val: Given) -> Fitted:
         To train on.
     given_val : Given
         To watch; all None for nothing.
+    groups : array-like or None
+        Of rows that folds keep together.
     """
     parameters = check_parameters(estimator)
-    check_agreement(parameters, given_val)
+    check_agreement(parameters, given_val, has_groups=groups is not None)
     share = settle_validation_share(parameters) if given_val.X is None else None
     report = ReportedFit(estimator, int(parameters["epochs"]), given)
     before = _find_fit_before(estimator) if parameters["warm_start"] else None
     seed = before.seed if before else draw_seed(parameters["random_state"])
     data, held_out = _read_all(estimator, parameters, given, given_val, share, before)
-    used, indices = data.rows, None
+    used, indices, folds = data.rows, None, None
+    random = generator(seed, Draw.SPLIT)
     if share is not None:
-        used, held_out = hold_out(used, share, generator(seed, Draw.SPLIT), data.labels)
+        used, held_out = hold_out(used, share, random, data.labels)
         indices = held_out.index
+    elif parameters["validation_fraction"] == "folds":
+        n_folds, of_rows = int(parameters["n_estimators"]), read_groups(groups, used.X.shape[0])
+        folds = hold_out_folds(used, n_folds, random, data.labels, of_rows)
     require_eager()
-    problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before)
+    problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before, folds=folds)
     draft = _make_draft(problem, before, indices)
+    if folds:
+        draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
     trained = _train_on(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
     if parameters["refit_full"] and not trained.was_interrupted:
         rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
@@ -116,6 +125,8 @@ def _read_all(
     share: float | None,
     before: Fitted | None,
 ) -> tuple[Data, Rows | None]:
+    if parameters["validation_fraction"] == "folds":
+        share = 1 / parameters["n_estimators"]
     precision = choose_precision(parameters, given, share)
     known = before.labels if before else None
     reader = Reader(copy.copy(estimator), precision, known, is_new=before is None)
@@ -173,7 +184,7 @@ def _train_on(
     tasks = make_tasks(
         problem,
         starts,
-        make_score(judge, scoring, problem.held_out, problem.labels, problem.network),
+        make_score(judge, scoring, problem),
         epochs=epochs,
         listener=report.listener(draft) if report else None,
         has_callbacks=not is_again,

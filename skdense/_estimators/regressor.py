@@ -79,10 +79,12 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False
         Whether to stop when the watched score stalls, and to keep the weights of its best epoch.
-    validation_fraction : float or None, default=None
+    validation_fraction : float, "folds" or None, default=None
         Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
         and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place.
+        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place. With "folds"
+        each of the `n_estimators` networks holds out a fold of its own, and what is watched is
+        what they predict for these, so that all rows are trained on.
     scoring : str, callable or None, default="loss"
         What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
         is the `score` of the estimator. Scores are recorded as "val_score".
@@ -145,6 +147,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
         Rows of X that were held out by `validation_fraction`.
+    validation_folds_ : ndarray of shape (n_samples,)
+        With folds, which network held each row of X out; -1 for none.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
@@ -207,7 +211,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         epochs: int = 100,
         shuffle: bool = True,
         early_stopping: bool = False,
-        validation_fraction: float | None = None,
+        validation_fraction: float | Literal["folds"] | None = None,
         scoring: str | Callable[..., float] | None = "loss",
         patience: int = 10,
         min_delta: float = 0.0,
@@ -261,6 +265,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         y: Any,
         sample_weight: Any = None,
         *,
+        groups: Any = None,
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
@@ -275,6 +280,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             Numbers.
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, relative to the others.
+        groups : array-like of shape (n_samples,) or None, default=None
+            With ``validation_fraction="folds"``, rows of one group are in one fold.
         X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
             Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
             transformed like X: see ``Pipeline(transform_input=["X_val"])``.
@@ -299,7 +306,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
             Inside of a search, the interruption ends the search.
         """
-        return self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        return self._fit(Given(X, y, sample_weight), groups, X_val, y_val, sample_weight_val)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
             self,
             *,
             sample_weight: Request = ...,
+            groups: Request = ...,
             X_val: Request = ...,
             y_val: Request = ...,
             sample_weight_val: Request = ...,

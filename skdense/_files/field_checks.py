@@ -158,6 +158,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "mean_weight": _number(np.finfo(float).tiny, np.finfo(float).max),
         "watched": _is(str),
         "states": _all_are(tuple, _is(TrainingState)),
+        "validation_folds": _optional(_are_indices),
     },
     TrainingState: {
         "weights": _WEIGHTS,

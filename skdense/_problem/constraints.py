@@ -46,7 +46,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "epochs": [_COUNT],
     "shuffle": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"folds"}), None],
     "scoring": [str, callable, None],
     "patience": [_COUNT],
     "min_delta": [_NON_NEGATIVE],

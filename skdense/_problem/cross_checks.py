@@ -9,7 +9,7 @@ from .reading import Given
 _DEFAULT_SHARE = 0.1  # of rows held out for early stopping
 
 
-def check_agreement(parameters: dict[str, Any], given_val: Given) -> None:
+def check_agreement(parameters: dict[str, Any], given_val: Given, *, has_groups: bool) -> None:
     """Raise ValueError where parameters, or arguments of `fit`, contradict each other."""
     if parameters["refit_full"] and not parameters["early_stopping"]:
         raise ValueError(
@@ -23,10 +23,32 @@ def check_agreement(parameters: dict[str, Any], given_val: Given) -> None:
             "callbacks see one network. Got n_estimators="
             f"{parameters['n_estimators']}. Set callbacks=None, or n_estimators=1."
         )
+    if parameters["validation_fraction"] == "folds":
+        _check_folds(parameters, given_val)
+    elif has_groups:
+        raise ValueError(
+            "groups are for validation_fraction='folds', where each network holds out some of "
+            f"them. Got validation_fraction={parameters['validation_fraction']}."
+        )
     if given_val.X is not None and given_val.y is None:
         raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
     if given_val.X is None and not (given_val.y is None and given_val.sample_weight is None):
         raise ValueError("y_val and sample_weight_val need X_val. Got X_val=None.")
+
+
+def _check_folds(parameters: dict[str, Any], given_val: Given) -> None:
+    if parameters["n_estimators"] < 2:
+        raise ValueError(
+            "validation_fraction='folds' holds one fold out for each of several networks. Got "
+            f"n_estimators={parameters['n_estimators']}. Set it to 2 or more."
+        )
+    if parameters["refit_full"]:
+        raise ValueError(
+            "validation_fraction='folds' trains on all rows, which leaves nothing to "
+            "refit_full=True. Got both."
+        )
+    if given_val.X is not None:
+        raise ValueError("validation_fraction='folds' holds rows of X out. Got X_val too.")
 
 
 def check_stream_agreement(parameters: dict[str, Any]) -> None:
@@ -53,6 +75,8 @@ def check_stream_agreement(parameters: dict[str, Any]) -> None:
 
 
 def settle_validation_share(parameters: dict[str, Any]) -> float | None:
-    """Return the fraction of rows to hold out; None for none."""
-    fraction: float | None = parameters["validation_fraction"]
+    """Return the fraction of rows to hold out for all networks alike; None for none."""
+    fraction = parameters["validation_fraction"]
+    if fraction == "folds":
+        return None
     return _DEFAULT_SHARE if fraction is None and parameters["early_stopping"] else fraction

@@ -72,6 +72,8 @@ class Fitted:
     states : tuple of TrainingState
         Where the last training of each network ended. Empty where early stopping put an earlier
         epoch's weights back, to which the optimizer's state does not belong.
+    validation_folds : ndarray of shape (n_samples,) or None
+        Which network held each row of X out, -1 for none.
     """
 
     parameters: dict[str, Any]
@@ -92,6 +94,7 @@ class Fitted:
     mean_weight: float
     watched: str
     states: tuple[TrainingState, ...]
+    validation_folds: Array | None = None
 
     @property
     def n_epochs(self) -> int:
@@ -110,4 +113,5 @@ class Fitted:
             "best_epoch_": self.best_epoch,
             "engine_": self.engine,
             "validation_indices_": self.validation_indices,
+            "validation_folds_": self.validation_folds,
         }

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from .._networks.network import Network
 from .constraints import as_float
 from .data_checks import is_single
+from .fingerprint import take_fingerprint
 from .fitted import Fitted
+from .folds import Fold
 from .hidden_layers import resolve_network, resolve_output_activation
 from .labels import Labels
 from .output_layer import Head
@@ -22,7 +24,6 @@ from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
 from .reading import Data, Given
 from .rows import Rows
 from .targets.choice import Target, make_target, settle_head
-from .validation_score import take_fingerprint
 
 Array = NDArray[Any]
 
@@ -42,6 +43,8 @@ class Problem:
         To train on, their weights divided by `mean_weight`.
     held_out : Rows or None
         To watch.
+    folds : list of Fold
+        In place of these, what each network trains on and watches; empty without folds.
     n_features, feature_names, labels, class_weights
         As in `Data`.
     head : Head
@@ -61,6 +64,7 @@ class Problem:
     parameters: dict[str, Any]
     rows: Rows
     held_out: Rows | None
+    folds: list[Fold]
     n_features: int
     feature_names: Array | None
     labels: Labels | None
@@ -84,6 +88,7 @@ def pose_problem(
     *,
     seed: int,
     before: Fitted | None,
+    folds: list[Fold] | None = None,
     is_chunk: bool = False,
 ) -> Problem:
     """Decide everything that data and parameters decide.
@@ -97,6 +102,8 @@ def pose_problem(
     seed : int
     before : Fitted or None
         What training goes on from.
+    folds : list of Fold or None
+        Of the rows to train on, for each network.
     is_chunk : bool
         Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
         for all.
@@ -109,11 +116,17 @@ def pose_problem(
     target = (
         before.target if before else make_target(data.labels, head, rows, standardize=standardize)
     )
-    batch_size, dtype = _choose_batch_size_and_dtype(parameters, rows, stream, is_chunk=is_chunk)
+    n_rows = len(folds[0][0]) if folds else len(rows)
+    batch_size, dtype = _choose_batch_size_and_dtype(
+        parameters, rows.X.dtype, n_rows, stream, is_chunk=is_chunk
+    )
+    watched = [held for _, held in folds or []] or ([] if held_out is None else [held_out])
+    keeps_watching = bool(parameters["warm_start"])
     return Problem(
         parameters=parameters,
         rows=rows,
         held_out=held_out,
+        folds=folds or [],
         n_features=data.n_features,
         feature_names=data.feature_names,
         labels=data.labels,
@@ -128,9 +141,7 @@ def pose_problem(
         seed=seed,
         mean_weight=mean_weight,
         n_members=int(parameters["n_estimators"]),
-        watched=take_fingerprint(held_out, parameters["scoring"])
-        if parameters["warm_start"]
-        else "",
+        watched=take_fingerprint(watched, parameters["scoring"]) if keeps_watching else "",
     )
 
 
@@ -141,14 +152,19 @@ def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:
 
 
 def _choose_batch_size_and_dtype(
-    parameters: dict[str, Any], rows: Rows, stream: Fitted | None, *, is_chunk: bool
+    parameters: dict[str, Any],
+    dtype_of_X: Any,
+    n_rows: int,
+    stream: Fitted | None,
+    *,
+    is_chunk: bool,
 ) -> tuple[int, str]:
     batch_size, dtype = parameters["batch_size"], parameters["dtype"]
     if stream is not None:
         batch_size = stream.batch_size or "auto" if batch_size == "auto" else batch_size
         dtype = stream.dtype if dtype == "auto" else dtype
-    batch_size = resolve_batch_size(batch_size, len(rows), is_chunk=is_chunk)
-    return batch_size, resolve_dtype(dtype, rows.X.dtype, len(rows), batch_size)
+    batch_size = resolve_batch_size(batch_size, n_rows, is_chunk=is_chunk)
+    return batch_size, resolve_dtype(dtype, dtype_of_X, n_rows, batch_size)
 
 
 def choose_precision(parameters: dict[str, Any], given: Given, share: float | None) -> str:

@@ -16,6 +16,7 @@ from . import parameters as meanings
 from .caller import is_one_of_many_fits
 from .data_checks import cast
 from .problem import Problem
+from .rows import Rows
 from .targets.choice import Target
 
 
@@ -61,7 +62,7 @@ def make_tasks(
         verbose=int(given["verbose"]),
         engine=given["engine"],
         metrics=meanings.resolve_metrics(given["metrics"], target.accuracy),
-        validation=_encode_held_out(problem),
+        validation=_encode_held_out(problem, problem.held_out) if problem.held_out else None,
         score=score,
         stopping=_make_stopping(problem, greater_is_better=score is not None),
         callbacks=meanings.resolve_callbacks(given["callbacks"] if has_callbacks else None),
@@ -73,9 +74,15 @@ def make_tasks(
         ensemble=0 if problem.n_members > 1 else None,
         outputs_are=_say_what_outputs_are(target),
     )
-    return [
+    tasks = [
         replace(task, member=member, start=starts[member] if starts else None)
         for member in range(problem.n_members)
+    ]
+    if not problem.folds:
+        return tasks
+    return [
+        replace(task, rows=used.index, validation=_encode_held_out(problem, held))
+        for task, (used, held) in zip(tasks, problem.folds, strict=True)
     ]
 
 
@@ -84,10 +91,8 @@ def _say_what_outputs_are(target: Target) -> str:
     return link if link in ("logits", "binary logits", "log-probabilities") else "means"
 
 
-def _encode_held_out(problem: Problem) -> ValidationData | None:
-    if problem.held_out is None:
-        return None
-    rows = problem.held_out.weighing(problem.held_out.mean_weight())
+def _encode_held_out(problem: Problem, held_out: Rows) -> ValidationData:
+    rows = held_out.weighing(held_out.mean_weight())
     y = problem.target.encode(rows.targets, "y_val")
     return ValidationData(
         X=cast(rows.inputs, problem.dtype, "X_val"),
@@ -98,7 +103,8 @@ def _encode_held_out(problem: Problem) -> ValidationData | None:
 
 def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStopping | None:
     given = problem.parameters
-    if problem.held_out is None or not given["early_stopping"]:
+    is_watched = problem.folds or problem.held_out is not None
+    if not (is_watched and given["early_stopping"]):
         return None
     return EarlyStopping(greater_is_better, int(given["patience"]), float(given["min_delta"]))
 

@@ -7,29 +7,27 @@ from math import nan
 from numbers import Real
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from .._backend.warnings import warn_caller
 from .._networks.forward import forward
-from .._networks.network import Network, are_finite
+from .._networks.network import are_finite
 from .._training.task import Members
 from .known_names import suggest_names
 from .labels import Labels, show_labels
+from .problem import Problem
 from .rows import Rows
 
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
 
 def make_score(
-    judge: Callable[[Members], Any],
-    scoring: Any,
-    held_out: Rows | None,
-    labels: Labels | None,
-    network: Network,
+    judge: Callable[[Members], Any], scoring: Any, problem: Problem
 ) -> Callable[[Members], float] | None:
-    """Return the score of held-out rows for weights of the networks in training.
+    """Return the score of what is watched for weights of the networks in training.
+
+    Of folds the mean over the rows of what each network gets for its own.
 
     Parameters
     ----------
@@ -37,9 +35,7 @@ def make_score(
         From weights of its networks to an estimator that is fitted with them, and takes arrays
         without names.
     scoring
-    held_out : Rows or None
-    labels : Labels or None
-    network : Network
+    problem : Problem
 
     Returns
     -------
@@ -47,9 +43,25 @@ def make_score(
         Raises ValueError if the scorer cannot judge this estimator.
     """
     require_known_scoring(scoring)
-    if held_out is None or scoring == "loss":
+    if scoring == "loss" or not (problem.folds or problem.held_out):
         return None
     scorer = check_scoring(judge(()), scoring)
+    if problem.held_out is not None:
+        return _score_of_rows(judge, scorer, scoring, problem.held_out, problem)
+    scores = [_score_of_rows(judge, scorer, scoring, held, problem) for _, held in problem.folds]
+    n_rows = [len(held) for _, held in problem.folds]
+
+    def score(members: Members) -> float:
+        own = [score((weights,)) for score, weights in zip(scores, members, strict=True)]
+        return float(np.average(own, weights=n_rows))
+
+    return score
+
+
+def _score_of_rows(
+    judge: Callable[[Members], Any], scorer: Any, scoring: Any, held_out: Rows, problem: Problem
+) -> Callable[[Members], float]:
+    labels, network = problem.labels, problem.network
     X, y, sample_weight = held_out.inputs, held_out.targets, held_out.weights
     advice = _advice_on_classes(labels, y)
     y = y if labels is None else labels.decode(y)
@@ -74,15 +86,6 @@ def make_score(
         return float(value)
 
     return score
-
-
-def take_fingerprint(held_out: Rows | None, scoring: Any) -> str:
-    """Return what tells apart what is watched: scores of other rows do not compare."""
-    if held_out is None:
-        return ""
-    watched = [held_out.inputs, held_out.targets, held_out.weights, repr(scoring)]
-    key: str = joblib.hash(watched)
-    return key
 
 
 def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any]) -> Any:
