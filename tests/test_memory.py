@@ -28,8 +28,8 @@ from skdense import KerasDenseClassifier
 from skdense._training.task import TrainingTask
 
 N_FEATURES, MEGABYTE = 100, 1_000_000
-MANY, FEWER, TINY = 1_000_000, 500_000, 3_000  # rows
-# 0.3 times a million rows of float32: chunks of batches, and some numbers for each row.
+MANY, FEWER, TINY = 600_000, 400_000, 3_000  # rows
+# Half of the rows in float32: chunks of batches, and some numbers for each row.
 ROOM_TO_FIT = 120 * MEGABYTE
 ROOM_TO_PREDICT = 60 * MEGABYTE
 STATUS = Path("/proc/self/status")
