@@ -539,6 +539,25 @@ def test_a_training_that_a_callback_stops_goes_on_from_there(epoch):
         assert_array_equal(own, other)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("epoch", [0, 4, 9])
+def test_nothing_begins_after_the_end(engine, epoch):
+    hooks = []
+
+    class Stops(callbacks.Callback):
+        def on_epoch_begin(self, number, logs=None):
+            hooks.append(("begin", number))
+
+        def on_epoch_end(self, number, logs=None):
+            hooks.append(("end", number))
+            if number == epoch:
+                self.model.stop_training = True
+
+    fitted(NUMBER_NETWORK, engine, callbacks=Stops(), **LONG)
+    assert hooks[-1] == ("end", epoch)
+    assert len(hooks) == 2 * (epoch + 1)
+
+
 def test_epochs_run_ahead_of_callbacks_that_only_read_logs(monkeypatch):
     calls = []
     run = Program.__call__

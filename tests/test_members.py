@@ -1,11 +1,13 @@
 """Networks that train side by side in one program: watched, stopped and failing each by itself."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skdense import KerasDenseRegressor
 from skdense._networks.forward import forward
 from skdense._networks.network import HiddenLayer, build_network
 from skdense._training.early_stopping import EarlyStopping
@@ -246,3 +248,43 @@ def test_an_ensemble_goes_on_from_where_it_ended():
             for name, array in stage.items():
                 assert_array_equal(array, same[name])
         assert one.best_epoch == other.best_epoch
+
+
+def test_an_ensemble_that_cannot_train_in_one_program_is_an_error():
+    tasks = [make_task(0, ensemble=0), make_task(1, ensemble=0, rows=np.arange(40))]
+    with pytest.raises(ValueError, match="Tasks of one ensemble must train in one program"):
+        train(tasks)
+
+
+def test_watched_and_silent_tasks_of_large_networks_train_apart():
+    network = build_network(4, [HiddenLayer(400, "relu", 0.0)] * 2, 1, "linear", False)
+    silent = make_task(0, network=network, validation=None, epochs=3)
+    watched = make_task(1, network=network, patience=1, epochs=6)
+    one, other = train([silent, watched])
+    assert one.history.keys() == {"loss"}
+    assert other.history.keys() == {"loss", "val_loss"}
+    assert_same_result(other, train([watched])[0])
+
+
+def count_tasks():
+    return sum(isinstance(one, TrainingTask) for one in gc.get_objects())
+
+
+def test_failures_keep_nothing_alive():
+    network = KerasDenseRegressor(learning_rate=1e20, optimizer="sgd", epochs=40)
+    train([make_task()])  # TensorFlow itself keeps the frames of its first use
+    gc.collect()
+    before = count_tasks()
+    gc.disable()
+    try:
+        train([make_task(0, 1e20, optimizer="sgd"), make_task(1)])
+        assert count_tasks() == before
+        try:
+            network.fit(X, Y[:, 0])
+        except ValueError:
+            pass
+        else:
+            raise AssertionError("did not diverge")
+        assert count_tasks() == before
+    finally:
+        gc.enable()

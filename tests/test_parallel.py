@@ -157,13 +157,13 @@ def test_while_a_fit_is_under_way_the_estimator_is_as_before(engine, method):
 def test_a_prediction_during_which_a_fit_ends_is_the_one_from_before(method, monkeypatch):
     network = clone(NETWORK).fit(X, CLASSES)
     before = getattr(network, method)(X)
-    forward = skdense._estimators.base.forward
+    forward = skdense._problem.answers.forward
 
     def fitted_anew_meanwhile(*arguments, **keywords):
         network.set_params(units=7).fit(X[:, :2], WORDS)
         return forward(*arguments, **keywords)
 
-    monkeypatch.setattr("skdense._estimators.base.forward", fitted_anew_meanwhile)
+    monkeypatch.setattr("skdense._problem.answers.forward", fitted_anew_meanwhile)
     assert_array_equal(getattr(network, method)(X), before)
     assert network.n_features_in_ == 2
 

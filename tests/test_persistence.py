@@ -849,6 +849,12 @@ def test_what_loads_works_all_through(whole, path):
     assert 100 < n_refused < 210
 
 
+def test_what_no_file_holds_is_shown_as_it_was_given(path):
+    network = fitted(activation=keras.activations.relu).set_params(activation="relu")
+    with pytest.raises(TypeError, match="Got activation=<function relu at"):
+        network.save(path)
+
+
 def test_what_would_not_load_is_not_saved(path):
     with pytest.raises(ValueError, match="'batch_size' parameter"):
         KerasDenseRegressor(batch_size=0).save(path)

@@ -113,6 +113,61 @@ def test_each_fit_under_warm_start_has_a_schedule_of_its_own(name, engine):
     assert_same(network, by_hand.fit(X, Y), rtol=1e-8, atol=1e-10)
 
 
+class SeesRates(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+@names
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_callbacks_see_the_rate_of_the_last_step(name, engine):
+    seen = SeesRates()
+    network = fitted(learning_rate_schedule=name, callbacks=seen, engine=engine)
+    rates = learning_rates(NamedSchedule(name, 0.05, 0, 8 * N_STEPS), 0, 8 * N_STEPS)
+    assert_allclose(seen.rates, rates[N_STEPS - 1 :: N_STEPS], rtol=1e-6)
+    assert_same(network, fitted(learning_rate_schedule=name, engine=engine), rtol=0)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_rate_that_a_callback_lowers_is_that_of_the_moment(engine):
+    lowers = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            epoch == 5
+            and setattr(
+                lowers.model.optimizer, "learning_rate", lowers.model.optimizer.learning_rate * 0.5
+            )
+        )
+    )
+    seen = SeesRates()
+    fitted(learning_rate_schedule="cosine", callbacks=[lowers, seen], engine=engine)
+    rate = learning_rates(NamedSchedule("cosine", 0.05, 0, 8 * N_STEPS), 6 * N_STEPS - 1, 1)[0]
+    assert_allclose(seen.rates[5:], rate / 2, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::skdense.SlowEngineWarning")
+def test_a_training_that_keras_restores_goes_on_in_the_schedule(tmp_path):
+    settings = {"learning_rate_schedule": "cosine", "engine": "keras"}
+    whole = SeesRates()
+    fitted(**settings, callbacks=whole)
+
+    def fail(epoch, logs):
+        if epoch == 3:
+            raise ZeroDivisionError
+
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+    failing = keras.callbacks.LambdaCallback(on_epoch_begin=fail)
+    with pytest.raises(ZeroDivisionError):
+        fitted(**settings, callbacks=[backup, failing])
+    rest = SeesRates()
+    fitted(**settings, callbacks=[keras.callbacks.BackupAndRestore(tmp_path / "backup"), rest])
+    assert_allclose(rest.rates, whole.rates[-len(rest.rates) :], rtol=1e-6)
+    assert len(rest.rates) < 8
+
+
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_callback_that_sets_the_rate_ends_the_schedule(engine):
     constant = keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.03)

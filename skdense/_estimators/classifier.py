@@ -34,8 +34,8 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Whether each hidden layer is normalised before its activation.
     n_estimators : int, default=1
         Networks of this architecture, trained side by side in one program, each from its own
-        start and in its own order of rows. Predictions are the mean of their probabilities, and
-        so are the losses and scores that are watched. One alone may have callbacks.
+        start and in its own order of rows. The mean of their probabilities predicts, and is
+        watched. One alone may have callbacks.
     kernel_initializer : str, callable or keras.initializers.Initializer, \
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
@@ -57,14 +57,12 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         an epoch as Keras does, whatever the rows weigh.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
-    learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
-            default=None
+    learning_rate : float, Keras' LearningRateSchedule or None, default=None
         None keeps the optimizer's own.
     learning_rate_schedule : {"cosine", "cosine_cycles"} or None, default=None
-        How the learning rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four
-        cycles, each twice as long as the one before. Early stopping cuts it short; `refit_full`
-        takes the same rates again, and each fit under `warm_start` begins a schedule of its own.
-        None stays at the rate. A callback that sets the rate ends it.
+        How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
+        each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and
+        each fit under `warm_start` has its own. A callback that sets the rate ends it.
     weight_decay : float or None, default=None
         As in Keras' optimizers. None keeps the optimizer's own.
     clipnorm : float or None, default=None

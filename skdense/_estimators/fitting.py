@@ -205,12 +205,14 @@ def _train_on(
 
 def _require_all(outcomes: list[Outcome]) -> list[TrainingResult]:
     """Return results; raises the first failure."""
-    results = []
-    for outcome in outcomes:
-        if isinstance(outcome, TrainingFailure):
-            raise outcome.error
-        results.append(outcome)
-    return results
+    failed = next((one.error for one in outcomes if isinstance(one, TrainingFailure)), None)
+    if failed is None:
+        return [one for one in outcomes if not isinstance(one, TrainingFailure)]
+    outcomes.clear()
+    try:
+        raise failed
+    finally:
+        del failed  # or else it and this frame, which its traceback has, hold each other
 
 
 def _train_again(

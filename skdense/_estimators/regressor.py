@@ -38,8 +38,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Whether each hidden layer is normalised before its activation.
     n_estimators : int, default=1
         Networks of this architecture, trained side by side in one program, each from its own
-        start and in its own order of rows. Predictions are the mean of their numbers, and
-        so are the losses and scores that are watched. One alone may have callbacks.
+        start and in its own order of rows. Their mean predicts, and is watched.
     kernel_initializer : str, callable or keras.initializers.Initializer, \
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
@@ -58,14 +57,12 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         standardised units where the target is standardised.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
-    learning_rate : float, keras.optimizers.schedules.LearningRateSchedule or None, \
-            default=None
+    learning_rate : float, Keras' LearningRateSchedule or None, default=None
         None keeps the optimizer's own.
     learning_rate_schedule : {"cosine", "cosine_cycles"} or None, default=None
-        How the learning rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four
-        cycles, each twice as long as the one before. Early stopping cuts it short; `refit_full`
-        takes the same rates again, and each fit under `warm_start` begins a schedule of its own.
-        None stays at the rate. A callback that sets the rate ends it.
+        How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
+        each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and
+        each fit under `warm_start` has its own. A callback that sets the rate ends it.
     weight_decay : float or None, default=None
         As in Keras' optimizers. None keeps the optimizer's own.
     clipnorm : float or None, default=None
@@ -82,9 +79,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     validation_fraction : float, "folds" or None, default=None
         Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
         and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. Arguments `X_val` and `y_val` of `fit` take its place. With "folds"
-        each of the `n_estimators` networks holds out a fold of its own, and what is watched is
-        what they predict for these, so that all rows are trained on.
+        trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
+        `n_estimators` networks holds out its own, whose predictions are watched.
     scoring : str, callable or None, default="loss"
         What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
         is the `score` of the estimator. Scores are recorded as "val_score".

@@ -10,7 +10,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from .._backend.descriptions import describe
+from .._backend.descriptions import build, describe
 from .._problem.fitted import Fitted
 from .archive import write
 from .field_checks import require_parameters
@@ -33,7 +33,7 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     parameters = {name: describe(known[name]) for name in signature(type(estimator)).parameters}
     fitted: Fitted | None = known.get("_fitted")
     if fitted is not None:  # of parameters as they were
-        _encode_parameters(fitted.parameters, [], fitted.parameters.__getitem__)
+        _encode_parameters(fitted.parameters, [], lambda n: build(fitted.parameters[n]))
     document = {
         "estimator": type(estimator).__name__,
         "libraries": {name: importlib.metadata.version(name) for name in _LIBRARIES},

@@ -25,6 +25,8 @@ from .optimizers import copy_slots_to_keras
 from .stand_in import ModelStandIn
 from .task import OptimizerState, TrainingResult, TrainingTask
 
+Present = tuple[Weights, OptimizerState, float | None]
+
 _BATCH_HOOKS = (
     "on_batch_begin",
     "on_batch_end",
@@ -107,13 +109,12 @@ class _SeenModel:
     state is written to it, since a layer or the optimizer may be kept and looked at later.
     """
 
-    def __init__(
-        self, task: TrainingTask, present: Callable[[], tuple[Weights, OptimizerState]]
-    ) -> None:
+    def __init__(self, task: TrainingTask, present: Callable[[], Present]) -> None:
         self._task, self._present = task, present
         self._model: Any = None
         self._shown: Weights = ()
-        self._first_rate: Any = None
+        self._rate_shown: Any = None
+        self._has_set_rate = False
         self.stand_in = ModelStandIn(self._look)
 
     @property
@@ -123,10 +124,10 @@ class _SeenModel:
 
     def _look(self) -> Any:
         if self._model is None:
-            self._shown, optimizer = self._present()
+            self._shown, optimizer, rate = self._present()
             self._model = self._built()
-            self._first_rate = self._configured_rate
-            self._write(optimizer)
+            self._rate_shown = self._configured_rate
+            self._write(optimizer, rate)
         return self._model
 
     def _built(self) -> Any:
@@ -145,20 +146,23 @@ class _SeenModel:
     def update(self) -> None:
         """Show the present state of the training, once somebody has looked."""
         if self._model is not None:
-            self._shown, optimizer = self._present()
-            self._write(optimizer)
+            self._shown, optimizer, rate = self._present()
+            self._write(optimizer, rate)
 
     def show(self, weights: Weights) -> None:
         """Show these weights beside the present state of the optimizer."""
         present = self._present
 
-        def shown() -> tuple[Weights, OptimizerState]:
-            return weights, present()[1]
+        def shown() -> Present:
+            return weights, *present()[1:]
 
         self._present = shown
         self.update()
 
-    def _write(self, optimizer: OptimizerState) -> None:
+    def _write(self, optimizer: OptimizerState, rate: float | None) -> None:
+        if rate is not None and not self._has_set_rate:
+            self._model.optimizer.learning_rate = rate
+            self._rate_shown = self._configured_rate
         set_weights(self._model, self._task.network, self._shown)
         rule = self._task.optimizer.rule
         assert rule is not None
@@ -178,7 +182,11 @@ class _SeenModel:
     @property
     def rate(self) -> float | KerasObject | None:
         """Learning rate or schedule that a callback has set; None if none has."""
-        if self._model is None or (rate := self._configured_rate) == self._first_rate:
+        if self._model is None:
+            return None
+        rate = self._configured_rate
+        self._has_set_rate |= rate != self._rate_shown
+        if not self._has_set_rate:
             return None
         return rate if isinstance(rate, float) else KerasObject(json.dumps(rate, sort_keys=True))
 
@@ -194,7 +202,7 @@ class EpochCallbacks:
     ----------
     task : TrainingTask
     present : callable
-        Returns weights and optimizer as they are for those who look.
+        Returns weights, optimizer and the rate of a named schedule as they are for those who look.
 
     Attributes
     ----------
@@ -202,9 +210,7 @@ class EpochCallbacks:
         What callbacks change there is taken back by its `changed_weights` and `rate`.
     """
 
-    def __init__(
-        self, task: TrainingTask, present: Callable[[], tuple[Weights, OptimizerState]]
-    ) -> None:
+    def __init__(self, task: TrainingTask, present: Callable[[], Present]) -> None:
         keras = load_keras()
         self._task = task
         self.model = _SeenModel(task, present)

@@ -38,19 +38,43 @@ def train(tasks: list[TrainingTask]) -> list[Outcome]:
         task with ``engine="compiled"`` needs Keras; a MemoryError where there is no room for a
         network or a batch.
     """
+    # Of a failure's traceback, the frames lead to those of their callers, such as this one, which
+    # must hold no failure in turn when it returns: the data of failed fits would stay in memory.
     outcomes: dict[int, Outcome] = {}
     groups: dict[Hashable, list[int]] = defaultdict(list)
     with borrow(callback for task in tasks for callback in task.callbacks):
         for number, task in enumerate(tasks):
-            try:
-                with in_memory([task]):
-                    groups[_check_and_group(task, number)].append(number)
-            except Exception as error:
-                outcomes[number] = TrainingFailure(error)
+            found = _find_group(task, number)
+            if isinstance(found, TrainingFailure):
+                outcomes[number] = found
+            else:
+                groups[found].append(number)
+            del found
+        _require_whole_ensembles(tasks, groups)
         for numbers in groups.values():
-            trained = _train_group([tasks[number] for number in numbers])
-            outcomes.update(zip(numbers, trained, strict=True))
-    return [outcomes[number] for number in range(len(tasks))]
+            own = [tasks[number] for number in numbers]
+            outcomes.update(zip(numbers, _train_group(own), strict=True))
+    return [outcomes.pop(number) for number in range(len(tasks))]
+
+
+def _find_group(task: TrainingTask, number: int) -> Hashable | TrainingFailure:
+    try:
+        with in_memory([task]):
+            return _check_and_group(task, number)
+    except Exception as error:
+        return TrainingFailure(error)
+
+
+def _require_whole_ensembles(tasks: list[TrainingTask], groups: dict[Hashable, list[int]]) -> None:
+    """Raise ValueError unless networks that are watched together train together."""
+    seen: set[Hashable] = set()
+    for numbers in groups.values():
+        own = {tasks[number].ensemble for number in numbers} - {None}
+        if own & seen:
+            raise ValueError(
+                "Tasks of one ensemble must train in one program, for as many steps. Got several."
+            )
+        seen |= own
 
 
 def _train_group(tasks: list[TrainingTask]) -> list[Outcome]:
@@ -61,9 +85,17 @@ def _train_group(tasks: list[TrainingTask]) -> list[Outcome]:
                 return train_compiled(tasks)
             if tasks[0].ensemble is not None:
                 return [*train_ensemble_with_keras(tasks)]
-            return [train_with_keras(task) for task in tasks]
     except Exception as error:
         return [TrainingFailure(error)] * len(tasks)
+    return [_train_alone_with_keras(task) for task in tasks]
+
+
+def _train_alone_with_keras(task: TrainingTask) -> Outcome:
+    try:
+        with in_memory([task]):
+            return train_with_keras(task)
+    except Exception as error:
+        return TrainingFailure(error)
 
 
 def _check_and_group(task: TrainingTask, number: int) -> Hashable:
@@ -77,7 +109,8 @@ def _check_and_group(task: TrainingTask, number: int) -> Hashable:
         return number
     state = task.resumed_optimizer(optimizer_owner(task))
     n_steps = state.n_steps if state else 0
-    return specify_program(task), task.epoch_numbers, task.steps_per_epoch, n_steps
+    looks = task.acts_between_epochs, task.needs_snapshots
+    return specify_program(task), task.epoch_numbers, task.steps_per_epoch, n_steps, looks
 
 
 def _choose_engine(tasks: list[TrainingTask]) -> str:

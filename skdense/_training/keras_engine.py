@@ -281,13 +281,23 @@ class _ScheduledRate:
 
     def __init__(self, task: TrainingTask, model: Any) -> None:
         self._optimizer = model.optimizer
-        self._rate = task.learning_rate_from(int(model.optimizer.iterations.numpy()))
+        self._batches_per_update = self._optimizer.gradient_accumulation_steps or 1
+        self._first = self._count_batches()
+        self._rate = task.learning_rate_from(self._first)
+        self._step: int | None = None  # of the last batch
         self._last = self._optimizer.learning_rate.numpy()
 
+    def _count_batches(self) -> int:
+        return int(self._optimizer.iterations.numpy()) * self._batches_per_update
+
     def set(self) -> None:
+        if self._step is None:
+            self._step = self._count_batches() - 1
+            if self._step >= self._first:  # as BackupAndRestore has left it
+                [self._last] = learning_rates(self._rate, self._step, 1)
+        self._step += 1
         if self._optimizer.learning_rate.numpy() == self._last:
-            step = int(self._optimizer.iterations.numpy())
-            [self._last] = learning_rates(self._rate, step, 1)
+            [self._last] = learning_rates(self._rate, self._step, 1)
             self._optimizer.learning_rate = self._last
 
 

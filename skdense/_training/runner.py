@@ -134,6 +134,8 @@ class _Runner:
             for member, outcome in zip(part.members, part.outcomes, strict=True)
         }
         outcomes = [by_member[member] for member in range(len(by_member))]
+        for part in self._parts:
+            part.outcomes = []  # or else an error and the frames of its traceback hold each other
         if self._callbacks and not isinstance(outcomes[0], TrainingFailure):
             return [self._callbacks.train_ended(outcomes[0])]
         return outcomes
@@ -185,8 +187,10 @@ class _Runner:
             part.watch.epochs_ran(len(self._ran))
         block = self._ran
         for number, epoch in enumerate(block):
+            if not self._training:
+                return
             self._begin(epoch)
-            if epoch not in self._ran or not self._training:
+            if epoch not in self._ran:
                 return
             self._seen = epoch + 1
             for part, own in by_part:
@@ -235,11 +239,12 @@ class _Runner:
         self._networks.go_back_to(self._ran)
         return part.weights(), part.optimizers()
 
-    def _present(self) -> tuple[Weights, OptimizerState]:
-        """Go back to what callbacks are to see."""
+    def _present(self) -> tuple[Weights, OptimizerState, float | None]:
+        """Go back to what callbacks are to see, with the rate that a named schedule is at."""
         [weights], [optimizer] = self._state_of(self._parts[0])
         assert optimizer is not None
-        return weights, optimizer
+        has_begun = self._task.schedule is not None and self._ran
+        return weights, optimizer, self._networks.rate_in(self._seen - 1) if has_begun else None
 
     def _survives_interrupt(self) -> bool:
         has_epochs = all(part.watch.n_epochs for part in self._training)
