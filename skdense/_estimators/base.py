@@ -129,7 +129,10 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     @property
     def coefs_(self) -> list[Array]:
-        """Copy of the kernel of each dense layer, of shape (n_inputs, n_units)."""
+        """Copy of the kernel of each dense layer, of shape (n_inputs, n_units).
+
+        Of several networks (n_estimators, n_inputs, n_units).
+        """
         return self._weights_of_dense("kernel")
 
     @property

@@ -153,9 +153,9 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     loss_curve_ : list of float
         ``history_["loss"]``.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Kernel of each dense layer.
+        Kernel of each dense layer; of several networks with a leading axis.
     intercepts_ : list of ndarray of shape (n_units,)
-        Bias of each dense layer.
+        Bias of each dense layer, likewise.
     engine_ : {"compiled", "keras"}
         Which engine ran.
 

@@ -153,9 +153,9 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     loss_curve_ : list of float
         ``history_["loss"]``.
     coefs_ : list of ndarray of shape (n_inputs, n_units)
-        Kernel of each dense layer, in the target's own units.
+        Kernel of each dense layer; of several networks with a leading axis, in y's own units.
     intercepts_ : list of ndarray of shape (n_units,)
-        Bias of each dense layer, in the target's own units.
+        Bias of each dense layer, likewise.
     engine_ : {"compiled", "keras"}
         Which engine ran.
 
