@@ -99,6 +99,9 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         is ``n_samples / (n_classes * count)``, counting rows by their weight; with several
         labels, of each label, multiplied. Labels that a dict leaves out weigh 1. It may name labels
         that y lacks, as a fold may, where it names all that y has.
+    calibration : {"temperature"} or None, default=None
+        "temperature" divides logits, after training, by the number that makes the loss on the
+        rows held out least, and keeps it in the last layer.
     warm_start : bool, default=False
         Whether another `fit` goes on where the last one stopped: with the weights of its last
         epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
@@ -146,6 +149,8 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Rows of X that were held out by `validation_fraction`.
     validation_folds_ : ndarray of shape (n_samples,)
         With folds, which network held each row of X out; -1 for none.
+    temperature_ : float
+        With `calibration`, what logits were divided by.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
@@ -211,6 +216,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         min_delta: float = 0.0,
         refit_full: bool = False,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
+        calibration: Literal["temperature"] | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
         dtype: Literal["auto", "float32", "float64"] = "auto",
@@ -245,6 +251,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.min_delta = min_delta
         self.refit_full = refit_full
         self.class_weight = class_weight
+        self.calibration = calibration
         self.warm_start = warm_start
         self.callbacks = callbacks
         self.dtype = dtype

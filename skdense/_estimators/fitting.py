@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 
 from .._backend.descriptions import describe
 from .._backend.loading import require_eager
+from .._problem.calibration import cool, find_temperature, require_calibratable
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
 from .._problem.constraints import check_parameters
 from .._problem.cross_checks import check_agreement, check_stream_agreement, settle_validation_share
@@ -76,14 +77,19 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     draft = _make_draft(problem, before, indices)
     if folds:
         draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
+    calibrates = parameters.get("calibration") is not None
+    if calibrates:
+        require_calibratable(problem)
     trained = _train_on(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
+    temperature = find_temperature(trained.fitted, problem) if calibrates else None
     if parameters["refit_full"] and not trained.was_interrupted:
         rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
         trained = _train_again(estimator, parameters, data, rows, trained.fitted)
     if trained.was_interrupted:
         warn_of_interruption(trained.fitted.n_epochs)
-    report.fit_ended(trained.fitted)
-    return trained.fitted
+    fitted = trained.fitted if temperature is None else cool(trained.fitted, temperature)
+    report.fit_ended(fitted)
+    return fitted
 
 
 def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:

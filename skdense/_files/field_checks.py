@@ -159,6 +159,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "watched": _is(str),
         "states": _all_are(tuple, _is(TrainingState)),
         "validation_folds": _optional(_are_indices),
+        "temperature": _optional(_number(np.finfo(float).tiny, np.finfo(float).max)),
     },
     TrainingState: {
         "weights": _WEIGHTS,

@@ -53,6 +53,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "refit_full": ["boolean"],
     "standardize_target": ["boolean"],
     "class_weight": [StrOptions({"balanced"}), dict, None],
+    "calibration": [StrOptions({"temperature"}), None],
     "warm_start": ["boolean"],
     "callbacks": [object],
     "dtype": [StrOptions({"auto", "float32", "float64"})],

@@ -59,6 +59,12 @@ def check_stream_agreement(parameters: dict[str, Any]) -> None:
             f"{parameters['learning_rate_schedule']!r}. Set it to None, or give a Keras schedule "
             "over steps as learning_rate."
         )
+    if parameters.get("calibration") is not None:
+        raise ValueError(
+            "partial_fit holds no rows out to calibrate on. Got calibration="
+            f"{parameters['calibration']!r}. Set it to None, or wrap the estimator in "
+            "sklearn.calibration.CalibratedClassifierCV."
+        )
     for name in ("early_stopping", "validation_fraction", "refit_full"):
         if parameters[name]:
             raise ValueError(

@@ -74,6 +74,8 @@ class Fitted:
         epoch's weights back, to which the optimizer's state does not belong.
     validation_folds : ndarray of shape (n_samples,) or None
         Which network held each row of X out, -1 for none.
+    temperature : float or None
+        What logits were divided by, which the last dense layer has in it.
     """
 
     parameters: dict[str, Any]
@@ -95,6 +97,7 @@ class Fitted:
     watched: str
     states: tuple[TrainingState, ...]
     validation_folds: Array | None = None
+    temperature: float | None = None
 
     @property
     def n_epochs(self) -> int:
@@ -114,4 +117,5 @@ class Fitted:
             "engine_": self.engine,
             "validation_indices_": self.validation_indices,
             "validation_folds_": self.validation_folds,
+            "temperature_": self.temperature,
         }

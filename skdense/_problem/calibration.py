@@ -1,0 +1,92 @@
+"""Temperature scaling: probabilities that are as sure as they are right, on rows held out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from .._networks.forward import forward
+from .._networks.network import Weights
+from .fitted import Fitted
+from .problem import Problem
+from .rows import Rows
+from .targets.classes import ClassTarget
+
+Array = NDArray[Any]
+
+# Logarithms of the temperatures that are tried.
+_BOUNDS = (-4.0, 4.0)
+
+
+def require_calibratable(problem: Problem) -> None:
+    """Raise ValueError where there are no rows to calibrate on, or nothing to calibrate."""
+    if not (problem.folds or problem.held_out):
+        raise ValueError(
+            "calibration='temperature' needs rows that are held out. Got validation_fraction=None "
+            "and no X_val. Set one of them, or early_stopping=True."
+        )
+    if not problem.target.decides_on_logits:
+        raise ValueError(
+            "calibration='temperature' divides logits, of an output_activation 'softmax' or "
+            f"'sigmoid', or of a loss from_logits. Got {problem.head.activation!r}. Leave it at "
+            "'auto', or set calibration=None."
+        )
+
+
+def find_temperature(fitted: Fitted, problem: Problem) -> float:
+    """Return what to divide logits by for the least loss on the rows held out.
+
+    As in Guo et al., On calibration of modern neural networks (arXiv 1706.04599). Of folds each
+    network answers for its own rows; of rows that all hold out, their mean does.
+    """
+    parts = [(fitted.members, problem.held_out)]
+    if problem.folds:
+        held = [rows for _, rows in problem.folds]
+        parts = [((own,), rows) for own, rows in zip(fitted.members, held, strict=True)]
+    answers = [_logits_of(fitted, members, rows) for members, rows in parts if rows is not None]
+
+    def loss(logarithm: float) -> float:
+        sums = [
+            _sum_loss(fitted.target, logits / np.exp(logarithm), rows) for logits, rows in answers
+        ]
+        total, weight = np.sum(sums, axis=0)
+        return float(total / weight)
+
+    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded")
+    return float(np.exp(found.x))
+
+
+def cool(fitted: Fitted, temperature: float) -> Fitted:
+    """Return a fit whose logits are divided by a temperature, in its last dense layer."""
+    members = tuple(_divide(own, temperature) for own in fitted.members)
+    return replace(fitted, members=members, temperature=temperature)
+
+
+def _divide(weights: Weights, temperature: float) -> Weights:
+    last = weights[-1]
+    divisor = last["kernel"].dtype.type(temperature)
+    return (*weights[:-1], {name: np.divide(array, divisor) for name, array in last.items()})
+
+
+def _logits_of(fitted: Fitted, members: tuple[Weights, ...], rows: Rows) -> tuple[Array, Rows]:
+    """Return logits of each network, (n_members, n_rows, n_units), and the rows."""
+    X = rows.inputs
+    logits = [forward(fitted.network, own, X, activate=False) for own in members]
+    return np.stack(logits).astype(np.float64), rows
+
+
+def _sum_loss(target: Any, logits: Array, rows: Rows) -> tuple[float, float]:
+    """Return the weighted sum of losses, and of weights."""
+    mean = logits[0] if len(logits) == 1 else target.average(logits)
+    y = rows.targets
+    weights = np.ones(len(y)) if rows.weights is None else rows.weights
+    if isinstance(target, ClassTarget):
+        losses = -target.log_probabilities(mean)[np.arange(len(y)), y]
+    else:
+        yes, no = target.log_probabilities(mean), target.log_probabilities(-mean)
+        losses = -np.where(y > 0, yes, no).mean(axis=1)
+    return float(weights @ losses), float(weights.sum())
