@@ -116,7 +116,7 @@ EVERY = {
     "l1": 0.1, "l2": 0.2,
     "output_activation": "softmax", "loss": "mse", "metrics": ["accuracy", "mae"],
     "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01,
-    "learning_rate_schedule": "cosine", "calibration": "temperature", "clipnorm": 1.5,
+    "learning_rate_schedule": "cosine", "input_scaling": "robust", "calibration": "temperature", "clipnorm": 1.5,
     "batch_size": 7, "epochs": 3, "shuffle": False, "early_stopping": True,
     "validation_fraction": 0.25, "scoring": "accuracy", "patience": 3, "min_delta": 0.25,
     "refit_full": True, "standardize_target": False, "class_weight": {"a": 2.0, 3: np.float32(1)},

@@ -123,4 +123,9 @@ def test_parameters_to_migrate_exist():
     parameters = KerasDenseClassifier().get_params().keys()
     # The others have no like of these.
     alone = {"weight_decay", "clipnorm", "refit_full", "dtype", "engine"}
-    assert parameters - seen == alone | {"n_estimators", "learning_rate_schedule", "calibration"}
+    assert parameters - seen == alone | {
+        "n_estimators",
+        "learning_rate_schedule",
+        "calibration",
+        "input_scaling",
+    }

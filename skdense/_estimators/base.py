@@ -28,6 +28,7 @@ from .._problem.warm_start import settle_head_again
 from .copies import Cloned, holds_objects, remember_copies, take_fit
 from .fitting import leave_fit
 from .sklearn_bases import BaseEstimator, CallbackSupportMixin
+from .sklearn_callbacks import with_callbacks
 
 Array = NDArray[Any]
 
@@ -36,22 +37,64 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     """Base of the dense networks."""
 
     _fitted: Fitted
+    input_scaling: Any
     history_: dict[str, list[float]]
     n_iter_: int
     n_outputs_: int
     best_epoch_: int
     engine_: str
 
-    def _fit(
+    @with_callbacks
+    def fit(
         self,
-        given: Given,
-        groups: Any,
-        X_val: Any,
-        y_val: Any,
-        sample_weight_val: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse array of shape (n_samples, n_features)
+            Inputs, at a scale near 1; see ``sklearn.preprocessing.StandardScaler``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Numbers, of a regressor. Class labels, of a classifier: strings, integers or booleans;
+            or an indicator matrix of 0 and 1, for rows that have several labels or none.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            How much each row counts, relative to the others.
+        groups : array-like of shape (n_samples,) or None, default=None
+            With ``validation_fraction="folds"``, rows of one group are in one fold.
+        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
+            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
+            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+        y_val : array-like, default=None
+            Targets of `X_val`.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of `X_val`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For unusable data or parameters, and as soon as the training loss is NaN or
+            infinite. The estimator is then as it was before.
+
+        Warns
+        -----
+        UserWarning
+            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
+            Inside of a search, the interruption ends the search.
+        """
         given_val = Given(X_val, y_val, sample_weight_val, suffix="_val")
-        take_fit(self, leave_fit(self, given, given_val, groups))
+        take_fit(self, leave_fit(self, Given(X, y, sample_weight), given_val, groups))
         return self
 
     def _snapshot(self) -> Self:
@@ -210,5 +253,5 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.input_scaling is None
         return tags

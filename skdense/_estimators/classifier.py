@@ -13,7 +13,6 @@ from .copies import take_fit
 from .fitting import fit_chunk
 from .from_keras import read_classifier, take_network
 from .sklearn_bases import ClassifierMixin
-from .sklearn_callbacks import with_callbacks
 
 
 class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
@@ -32,6 +31,9 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Rate of dropout after each hidden layer, or one per hidden layer; below 1.
     batch_normalization : bool, default=False
         Whether each hidden layer is normalised before its activation.
+    input_scaling : {"robust"} or None, default=None
+        "robust" subtracts each column's median, divides by its interquartile range and clips
+        softly at 3, as part of the network, fitted to the rows that it trains on.
     n_estimators : int, default=1
         Networks of this architecture, trained side by side in one program, each from its own
         start and in its own order of rows. The mean of their probabilities predicts, and is
@@ -194,6 +196,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         activation: str | Callable[..., Any] | Sequence[Any] = "relu",
         dropout: float | Sequence[float] = 0.0,
         batch_normalization: bool = False,
+        input_scaling: Literal["robust"] | None = None,
         n_estimators: int = 1,
         kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
         l1: float = 0.0,
@@ -229,6 +232,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.activation = activation
         self.dropout = dropout
         self.batch_normalization = batch_normalization
+        self.input_scaling = input_scaling
         self.n_estimators = n_estimators
         self.kernel_initializer = kernel_initializer
         self.l1 = l1
@@ -258,57 +262,6 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.verbose = verbose
         self.random_state = random_state
         self.engine = engine
-
-    @with_callbacks
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        groups: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-        sample_weight_val: Any = None,
-    ) -> Self:
-        """Train the network.
-
-        Parameters
-        ----------
-        X : array-like or sparse array of shape (n_samples, n_features)
-            Inputs, at a scale near 1; see ``sklearn.preprocessing.StandardScaler``.
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels: strings, integers or booleans. Or an indicator matrix of 0 and 1, for
-            rows that have several labels or none.
-        sample_weight : array-like of shape (n_samples,) or None, default=None
-            How much each row counts, relative to the others.
-        groups : array-like of shape (n_samples,) or None, default=None
-            With ``validation_fraction="folds"``, rows of one group are in one fold.
-        X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
-            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
-            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
-        y_val : array-like, default=None
-            Targets of `X_val`.
-        sample_weight_val : array-like of shape (n_val,) or None, default=None
-            Weights of `X_val`.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            For unusable data or parameters, and as soon as the training loss is NaN or
-            infinite. The estimator is then as it was before.
-
-        Warns
-        -----
-        UserWarning
-            If Ctrl-C ended the training, after at least one epoch; the estimator is then fitted.
-            Inside of a search, the interruption ends the search.
-        """
-        return self._fit(Given(X, y, sample_weight), groups, X_val, y_val, sample_weight_val)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.

@@ -195,7 +195,7 @@ def _train_on(
         listener=report.listener(draft) if report else None,
         has_callbacks=not is_again,
     )
-    if not (starts or is_again):
+    if not (starts or is_again or problem.parameters["input_scaling"]):
         warn_about_scale(problem.rows.X, problem.feature_names)
     results = _require_all(train(tasks))
     fitted = replace(

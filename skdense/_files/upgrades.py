@@ -31,7 +31,7 @@ def _name_fields(document: Document) -> Document:
     [memory] = old["_memory"].values()
     kept = {name: value for name, value in memory.items() if name != "state"}
     fitted = kept | {
-        "parameters": old["_fit_parameters"],
+        "parameters": {"dict": [*old["_fit_parameters"]["dict"], ["input_scaling", None]]},
         "n_features": old["n_features_in_"],
         "feature_names": old.get("feature_names_in_"),
         "labels": old.get("_labels"),

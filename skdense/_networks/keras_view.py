@@ -125,6 +125,9 @@ def set_weights(model: Any, network: Network, weights: Weights) -> None:
     variables = (variable for layer in model.layers for variable in layer.weights)
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    for layer in model.layers:
+        if isinstance(layer, load_keras().layers.Normalization):
+            layer.finalize_state()  # or else it computes with what it had before
 
 
 def get_weights(model: Any, network: Network) -> Weights:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.keras_objects import ActivationFunction
-from .stages import Activation, Dense, Dropout, Normalization, Stage
+from .stages import Activation, Dense, Dropout, Normalization, RobustScaling, Stage
 from .stages.stage import KernelDraw, Kind, StageWeights
 
 Array = NDArray[np.floating]
@@ -123,9 +123,10 @@ def build_network(
     n_outputs: int,
     output_activation: ActivationFunction,
     batch_normalization: bool,
+    input_scaling: str | None = None,
 ) -> Network:
     """Lay out dense, normalization, activation and dropout of every layer as stages."""
-    stages: list[Stage] = []
+    stages: list[Stage] = [RobustScaling(n_inputs)] if input_scaling == "robust" else []
     width = n_inputs
     for layer in hidden:
         stages.append(Dense(width, layer.units))

@@ -30,6 +30,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "activation": [str, callable, "array-like"],
     "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
     "batch_normalization": ["boolean"],
+    "input_scaling": [StrOptions({"robust"}), None],
     "n_estimators": [_COUNT],
     "kernel_initializer": [str, callable],
     "l1": [_NON_NEGATIVE],

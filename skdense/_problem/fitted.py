@@ -22,6 +22,7 @@ KEPT_PARAMETERS = (
     "depth",
     "activation",
     "batch_normalization",
+    "input_scaling",
     "l1",
     "l2",
     "output_activation",

@@ -28,11 +28,12 @@ def resolve_network(
     activation: Any,
     dropout: Any,
     batch_normalization: bool,
+    input_scaling: str | None,
 ) -> Network:
     """Lay out the network; the hidden layers are as `resolve_hidden_layers` writes them out."""
     hidden = resolve_hidden_layers(units, depth, activation, dropout)
     normalizes = bool(batch_normalization)
-    return build_network(n_inputs, hidden, n_outputs, output_activation, normalizes)
+    return build_network(n_inputs, hidden, n_outputs, output_activation, normalizes, input_scaling)
 
 
 def resolve_hidden_layers(

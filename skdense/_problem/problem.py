@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from .._networks.network import Network
 from .constraints import as_float
@@ -28,7 +29,14 @@ from .targets.choice import Target, make_target, settle_head
 Array = NDArray[Any]
 
 
-_OF_LAYERS = ("units", "depth", "activation", "dropout", "batch_normalization")
+_OF_LAYERS = (
+    "units",
+    "depth",
+    "activation",
+    "dropout",
+    "batch_normalization",
+    "input_scaling",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +116,12 @@ def pose_problem(
         Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
         for all.
     """
+    if issparse(rows.X) and parameters["input_scaling"] is not None:
+        raise ValueError(
+            "input_scaling subtracts medians, which sparse rows have no room for. Got sparse X and "
+            f"input_scaling={parameters['input_scaling']!r}. Set it to None, scale X by "
+            "sklearn.preprocessing.MaxAbsScaler, or pass X.toarray()."
+        )
     stream = before if is_chunk else None
     mean_weight = stream.mean_weight if stream else rows.mean_weight()
     rows = rows.weighing(mean_weight)

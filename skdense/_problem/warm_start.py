@@ -84,7 +84,8 @@ def _changed(before: Fitted, problem: Problem) -> list[str]:
     old, new = before.parameters, problem.parameters
     names = [] if problem.n_members == len(before.members) else ["n_estimators"]
     if problem.network.without_dropout != before.network.without_dropout:
-        names += ["units", "depth", "activation", "batch_normalization", "output_activation"]
+        names += ["units", "depth", "activation", "batch_normalization", "input_scaling"]
+        names.append("output_activation")
     if not _is_same_loss(problem.head.loss, settle_head_again(before).loss):
         names.append("loss")
     if old.get("standardize_target") != new.get("standardize_target"):

@@ -7,11 +7,12 @@ from .activation import Activation
 from .dense import Dense
 from .dropout import Dropout
 from .normalization import Normalization
+from .robust_scaling import RobustScaling
 from .stage import Stage
 
 # By the names under which files hold them.
 STAGES: dict[str, type[Stage]] = {
-    kind.__name__: kind for kind in (Activation, Dense, Dropout, Normalization)
+    kind.__name__: kind for kind in (Activation, Dense, Dropout, Normalization, RobustScaling)
 }
 
-__all__ = ["STAGES", "Activation", "Dense", "Dropout", "Normalization", "Stage"]
+__all__ = ["STAGES", "Activation", "Dense", "Dropout", "Normalization", "RobustScaling", "Stage"]

@@ -1,0 +1,140 @@
+"""Columns brought to a scale near 1, whatever their outliers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._backend.loading import load_keras, load_tensorflow
+from .stage import (
+    Array,
+    Kind,
+    LayerSettings,
+    Stage,
+    StageBatch,
+    StageTensors,
+    StageWeights,
+    Tensor,
+    WeightSpec,
+    is_size,
+    require_width,
+)
+
+if TYPE_CHECKING:
+    from ..onnx_operators import Node, Operators
+
+# Where the smooth clip levels off.
+_LIMIT = 3.0
+# Rows that are looked at: quantiles of so many are as good as those of all.
+_MOST_ROWS = 200_000
+# A Dense layer that writes a number beside the limit, and one that takes what has become of it.
+_PAIR = np.array([[1.0, 0.0]]), np.array([0.0, _LIMIT])
+_NUMBER = np.array([[_LIMIT], [0.0]])
+
+
+@dataclass(frozen=True)
+class RobustScaling(Stage):
+    """Columns less their median, by their interquartile range, and softly clipped to +-3.
+
+    As in RealMLP (arXiv 2407.04491): ``z = (x - median) / (q75 - q25)``, by half of the range
+    where the quartiles agree, 0 for constant columns, and then ``z / sqrt(1 + (z / 3) ** 2)``.
+    """
+
+    n_columns: int
+
+    def width_out(self, width_in: int) -> int:
+        require_width(self.n_columns, width_in)
+        return width_in
+
+    @property
+    def description(self) -> str:
+        return f"RobustScaling, {self.n_columns} columns"
+
+    @property
+    def weight_specs(self) -> dict[str, WeightSpec]:
+        return dict.fromkeys(("center", "scale"), WeightSpec((self.n_columns,), Kind.FITTED))
+
+    @property
+    def is_sound(self) -> bool:
+        return is_size(self.n_columns)
+
+    def are_sound(self, weights: StageWeights) -> bool:
+        return super().are_sound(weights) and bool((weights["scale"] >= 0).all())
+
+    def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
+        step = max(1, len(x) // _MOST_ROWS)
+        rows = np.asarray(x[::step], np.float64)
+        weights = None if sample_weight is None else sample_weight[::step]
+        low, center, high = _find_quantiles(rows, weights, (0.25, 0.5, 0.75))
+        spread = rows.max(axis=0) - rows.min(axis=0)
+        divisor = np.where(high > low, high - low, spread / 2)
+        with np.errstate(divide="ignore", over="ignore"):
+            scale = np.where(divisor > 0, 1 / divisor, 0)
+        return {"center": center, "scale": np.where(np.isfinite(scale), scale, 0)}
+
+    def forward(self, x: Array, weights: StageWeights) -> Array:
+        x -= weights["center"]
+        x *= weights["scale"]
+        x /= np.sqrt(1 + (x / x.dtype.type(_LIMIT)) ** 2)
+        return x
+
+    def trace(
+        self, x: Tensor, weights: StageTensors, batch: StageBatch | None
+    ) -> tuple[Tensor, StageTensors]:
+        tf = load_tensorflow()
+        z = (x - weights["center"][:, tf.newaxis]) * weights["scale"][:, tf.newaxis]
+        return z * tf.math.rsqrt(1 + tf.square(z / _LIMIT)), {}
+
+    def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
+        """Return layers of Keras' own: the clip is a pair of numbers brought to length 1."""
+        layers, name = load_keras().layers, settings.name
+        frozen = {"dtype": settings.dtype, "trainable": False}
+        return [
+            layers.Normalization(name=name, **frozen),
+            layers.Reshape((self.n_columns, 1), name=f"{name}_columns", **frozen),
+            layers.Dense(2, name=f"{name}_pair", kernel_initializer="zeros", **frozen),
+            layers.UnitNormalization(name=f"{name}_clip", **frozen),
+            layers.Dense(
+                1, use_bias=False, kernel_initializer="zeros", name=f"{name}_number", **frozen
+            ),
+            layers.Reshape((self.n_columns,), name=f"{name}_row", **frozen),
+        ]
+
+    @property
+    def n_keras_variables(self) -> int:
+        return 6
+
+    def to_keras(self, weights: StageWeights) -> list[Any]:
+        with np.errstate(divide="ignore"):
+            variance = 1 / weights["scale"] ** 2  # infinite for constant columns
+        return [weights["center"], variance, np.zeros((), np.int64), *_PAIR, _NUMBER]
+
+    def from_keras(self, variables: Sequence[Array]) -> StageWeights:
+        center, variance, *_ = variables
+        return {"center": center, "scale": 1 / np.sqrt(variance)}
+
+    def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
+        z = ops.Mul(ops.Sub(x, weights["center"]), weights["scale"])
+        share = ops.Div(z, _LIMIT)
+        return ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
+
+
+def _find_quantiles(
+    rows: Array, sample_weight: Array | None, shares: tuple[float, ...]
+) -> list[Array]:
+    """Return quantiles of each column; of weighted rows those of rows that come so often.
+
+    They lie between the middles of what each row weighs, so that equal weights change nothing much.
+    """
+    if sample_weight is None:
+        return list(np.quantile(rows, shares, axis=0))
+    found = np.empty((len(shares), rows.shape[1]))
+    for number, column in enumerate(rows.T):
+        order = np.argsort(column, kind="stable")
+        weights = sample_weight[order]
+        middles = (np.cumsum(weights) - weights / 2) / weights.sum()
+        found[:, number] = np.interp(shares, middles, column[order])
+    return list(found)
