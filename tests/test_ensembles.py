@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
@@ -241,14 +240,3 @@ def test_callbacks_see_one_network():
 def test_clones_and_parameters():
     network = make("numbers")
     assert clone(network).get_params()["n_estimators"] == 3
-
-
-@pytest.mark.slow
-@parametrize_with_checks(
-    [
-        KerasDenseClassifier(units=8, epochs=20, n_estimators=2, learning_rate=0.01),
-        KerasDenseRegressor(units=8, epochs=60, n_estimators=2, learning_rate=0.01),
-    ]
-)
-def test_scikit_learns_checks(estimator, check):
-    check(estimator)

@@ -8,7 +8,6 @@ import pytest
 import scipy.sparse
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
@@ -178,14 +177,3 @@ def test_the_stage_says_what_it_is():
     assert stage.description == "RobustScaling, 4 columns"
     with pytest.raises(ValueError, match="4 columns gets 5"):
         stage.width_out(5)
-
-
-@pytest.mark.slow
-@parametrize_with_checks(
-    [
-        KerasDenseClassifier(input_scaling="robust", units=16, learning_rate=0.01),
-        KerasDenseRegressor(input_scaling="robust", units=16, learning_rate=0.01),
-    ]
-)
-def test_scikit_learns_checks(estimator, check):
-    check(estimator)

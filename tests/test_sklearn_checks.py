@@ -18,6 +18,8 @@ KERAS = {
     "learning_rate": 0.03,
     "epochs": 30,
 }
+SEVERAL = {"n_estimators": 2, "units": 8, "learning_rate": 0.02, "epochs": 60}
+SCALED = {"input_scaling": "robust", "units": 16, "learning_rate": 0.01}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
@@ -48,6 +50,18 @@ def test_linear(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(both(KERAS))
 def test_keras_engine(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(SEVERAL))
+def test_several_networks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(both(SCALED))
+def test_input_scaling(estimator, check):
     check(estimator)
 
 
