@@ -686,6 +686,7 @@ def test_both_estimators_share_their_parameters():
     assert list(classifier).index("class_weight") == place
     assert regressor.pop("standardize_target") is True
     assert classifier.pop("class_weight") is None
+    assert classifier.pop("calibration") is None
     assert list(classifier.items()) == list(regressor.items())
 
 
