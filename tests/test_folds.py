@@ -158,6 +158,16 @@ def test_a_class_of_one_row_is_in_no_fold():
     assert (network.validation_folds_ == -1).sum() == 1
 
 
+def test_folds_without_a_row_are_an_error():
+    letters = np.array(list("abcdeff"))
+    network = classifier(n_estimators=3)
+    with (
+        pytest.warns(UserWarning, match="single one"),
+        pytest.raises(ValueError, match=r"n_estimators=3 and 2 such rows\. Lower n_estimators"),
+    ):
+        network.fit(X[:7], letters)
+
+
 def test_classes_of_fewer_rows_than_folds_are_dealt_out():
     y = LETTERS.copy()
     y[:3] = "z"

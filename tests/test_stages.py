@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense._networks.network import fit_weights, start_weights
 from skdense._networks.stages import STAGES, Stage
 from skdense._networks.stages.stage import Kind, WeightSpec, is_size, require_width
 from skdense._problem import problem
@@ -134,6 +135,13 @@ def test_weights_of_rows_and_held_out_rows_count():
     watched = regressor(validation_fraction=0.3).fit(X, Y)
     kept = np.delete(X, watched.validation_indices_, axis=0)
     assert_allclose(watched._fitted.members[0][0]["median"], np.median(kept, axis=0), rtol=1e-6)
+
+
+def test_rows_pass_only_the_stages_before_the_last_that_is_fitted(monkeypatch):
+    network = regressor().fit(X, Y)._fitted.network
+    monkeypatch.setattr(Centred, "forward", lambda *_: pytest.fail("rows were copied in vain"))
+    weights = start_weights(network, np.zeros)
+    assert_array_equal(fit_weights(network, weights, X, None)[0]["median"], np.median(X, axis=0))
 
 
 def test_penalties_and_coefs_are_of_dense_layers_only():

@@ -115,7 +115,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        keras.Sequential
+        keras.Sequential, or keras.Model of the mean of several networks
             Compiled with this estimator's optimizer and loss. A classifier's model gives the
             outputs that `predict_proba` is made from, a regressor's gives predictions in the
             target's own units. In float32 unless this estimator has ``dtype="float64"``, or

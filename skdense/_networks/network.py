@@ -157,9 +157,12 @@ def fit_weights(
     Each stage sees the rows as they come out of those before it, in the dtype of `X`.
     """
     x, fitted = X, list(cast_weights(weights, X.dtype))
+    before: Stage | None = None
     for number, stage in enumerate(network.fitted_stages):
+        if before is not None:
+            x = before.forward(x if before.takes_sparse else x.copy(), fitted[number - 1])
         fitted[number] = _in_order(stage, fitted[number] | stage.fit(x, sample_weight))
-        x = stage.forward(x if stage.takes_sparse else x.copy(), fitted[number])
+        before = stage
     return tuple(fitted)
 
 

@@ -53,6 +53,12 @@ def hold_out_folds(
     folds = deal(numbers, n_folds, generator)
     if labels is not None and not labels.is_multilabel and groups is None:
         folds[_find_single_rows(numbers, labels)] = -1
+    if len(np.unique(folds[folds >= 0])) < n_folds:
+        raise ValueError(
+            "validation_fraction='folds' needs rows for each fold, besides those of classes of a "
+            f"single row. Got n_estimators={n_folds} and {(folds >= 0).sum()} such rows. Lower "
+            "n_estimators."
+        )
     return _as_rows(rows, folds, n_folds)
 
 

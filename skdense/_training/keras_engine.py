@@ -34,9 +34,7 @@ ENGINE = "keras"
 
 def train_with_keras(task: TrainingTask) -> TrainingResult:
     """Train one network, from the same start and on the same batches as the program."""
-    require_convertible(task.X, task.dtype)
-    if task.validation is not None:
-        require_convertible(task.validation.X, task.dtype)
+    _require_convertible_rows(task)
     watch = Watch([task], ENGINE, lambda epoch: scorer.rate)
     try:
         with held_interrupts() as let_go:
@@ -59,9 +57,7 @@ def train_with_keras(task: TrainingTask) -> TrainingResult:
 def train_ensemble_with_keras(tasks: list[TrainingTask]) -> list[TrainingResult]:
     """Train networks that are watched together, an epoch of each in turn."""
     for task in tasks:
-        require_convertible(task.X, task.dtype)
-        if task.validation is not None:
-            require_convertible(task.validation.X, task.dtype)
+        _require_convertible_rows(task)
     models = [_model(task) for task in tasks]
     scorers = [
         _scorer(replace(task, validation=None, score=None), model)
@@ -84,6 +80,12 @@ def train_ensemble_with_keras(tasks: list[TrainingTask]) -> list[TrainingResult]
         return watch.results(watch.last_weights, [None] * len(tasks), was_interrupted=True)
     last = [get_weights(model, task.network) for task, model in zip(tasks, models, strict=True)]
     return watch.results(tuple(last), [_optimizer_state(model) for model in models])
+
+
+def _require_convertible_rows(task: TrainingTask) -> None:
+    require_convertible(task.X, task.dtype)
+    if task.validation is not None:
+        require_convertible(task.validation.X, task.dtype)
 
 
 def _fit_epoch(
