@@ -117,6 +117,7 @@ EVERY = {
     "output_activation": "softmax", "loss": "mse", "metrics": ["accuracy", "mae"],
     "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.01,
     "learning_rate_schedule": "cosine", "input_scaling": "robust",
+    "numeric_embedding": "periodic", "embedding_units": 4, "n_bins": 6, "learned_scale": True,
     "calibration": "temperature", "clipnorm": 1.5,
     "batch_size": 7, "epochs": 3, "shuffle": False, "early_stopping": True,
     "validation_fraction": 0.25, "scoring": "accuracy", "patience": 3, "min_delta": 0.25,

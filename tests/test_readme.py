@@ -128,4 +128,8 @@ def test_parameters_to_migrate_exist():
         "learning_rate_schedule",
         "calibration",
         "input_scaling",
+        "numeric_embedding",
+        "embedding_units",
+        "n_bins",
+        "learned_scale",
     }

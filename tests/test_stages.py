@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -66,7 +67,7 @@ class Centred(Stage):
     def is_sound(self) -> bool:
         return is_size(self.n_columns)
 
-    def start(self, draw_kernel: Any) -> Any:
+    def start(self, draw: Any) -> Any:
         # In another order than they are listed.
         return {"shift": np.zeros(self.n_columns), "the_factor": np.full(self.n_columns, 0.5)}
 
@@ -94,8 +95,8 @@ class Centred(Stage):
 def first_stage(monkeypatch):
     """Have every network begin with the stage; files know it by its one registration."""
 
-    def resolve(n_inputs, *layers):
-        network = usual(n_inputs, *layers)
+    def resolve(n_inputs, *others, **layers):
+        network = usual(n_inputs, *others, **layers)
         return replace(network, stages=(Centred(n_inputs), *network.stages))
 
     usual = problem.resolve_network
@@ -140,7 +141,7 @@ def test_weights_of_rows_and_held_out_rows_count():
 def test_rows_pass_only_the_stages_before_the_last_that_is_fitted(monkeypatch):
     network = regressor().fit(X, Y)._fitted.network
     monkeypatch.setattr(Centred, "forward", lambda *_: pytest.fail("rows were copied in vain"))
-    weights = start_weights(network, np.zeros)
+    weights = start_weights(network, SimpleNamespace(kernel=np.zeros))
     assert_array_equal(fit_weights(network, weights, X, None)[0]["median"], np.median(X, axis=0))
 
 

@@ -38,6 +38,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     _fitted: Fitted
     input_scaling: Any
+    numeric_embedding: Any
+    learned_scale: Any
     history_: dict[str, list[float]]
     n_iter_: int
     n_outputs_: int
@@ -253,5 +255,6 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = self.input_scaling is None
+        first = (self.input_scaling, self.numeric_embedding, self.learned_scale or None)
+        tags.input_tags.sparse = first == (None, None, None)
         return tags

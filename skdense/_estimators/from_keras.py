@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,9 +13,10 @@ from .._backend.keras_objects import KerasObject
 from .._networks.comparison import require_same_outputs
 from .._networks.keras_reading import members_of, read_models
 from .._networks.network import HiddenLayer, Network, Weights, build_network, rearrange
-from .._networks.stages import Activation, Dense, Dropout, Normalization, RobustScaling, Stage
+from .._networks.stages import Activation, Dense, Dropout, Normalization, Stage
 from .._problem.constraints import check_parameters
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
+from .._problem.input_stages import describe_input_stages
 from .._problem.labels import Labels, find_distinct
 from .._problem.output_layer import ROWWISE_ACTIVATIONS, Head
 from .._problem.parameters import draw_seed
@@ -124,15 +125,15 @@ def _read_network(model: Any) -> Adopted:
         "batch_normalization": normalizes,
         "output_activation": _build(network.output.function),
     }
-    scales = any(isinstance(stage, RobustScaling) for stage in network.stages)
-    parameters["input_scaling"] = "robust" if scales else None
+    first = list(takewhile(lambda stage: not isinstance(stage, Dense), network.stages))
+    parameters |= describe_input_stages(first)
     usual = build_network(
         network.n_inputs,
         layers,
         network.n_outputs,
         network.output.function,
         normalizes,
-        parameters["input_scaling"],
+        first,
     )
     if _leave_out_linear(usual) == _leave_out_linear(network):
         network, members = usual, tuple(rearrange(own, usual) for own in members)

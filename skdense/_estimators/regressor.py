@@ -38,6 +38,17 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     input_scaling : {"robust"} or None, default=None
         "robust" subtracts each column's median, divides by its interquartile range and clips
         softly at 3, as part of the network, fitted to the rows that it trains on.
+    numeric_embedding : {"piecewise_linear", "periodic"} or None, default=None
+        What each column of more than two values becomes, after `input_scaling`: numbers that are
+        learned functions of it, of straight pieces between quantiles of the rows that are
+        trained on, or of cosines (arXiv 2203.05556, 2407.04491). For columns of a scale near 1.
+    embedding_units : int, default=8
+        Numbers that each such column becomes; "periodic" has the column itself as one of them.
+    n_bins : int, default=24
+        Pieces of "piecewise_linear", of as many rows each; less where values repeat.
+    learned_scale : bool, default=False
+        Whether each number that comes before the first layer has a learned factor, which starts
+        at 1 and moves fast.
     n_estimators : int, default=1
         Networks of this architecture, trained side by side in one program, each from its own
         start and in its own order of rows. Their mean predicts, and is watched.
@@ -194,6 +205,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         dropout: float | Sequence[float] = 0.0,
         batch_normalization: bool = False,
         input_scaling: Literal["robust"] | None = None,
+        numeric_embedding: Literal["piecewise_linear", "periodic"] | None = None,
+        embedding_units: int = 8,
+        n_bins: int = 24,
+        learned_scale: bool = False,
         n_estimators: int = 1,
         kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
         l1: float = 0.0,
@@ -229,6 +244,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         self.dropout = dropout
         self.batch_normalization = batch_normalization
         self.input_scaling = input_scaling
+        self.numeric_embedding = numeric_embedding
+        self.embedding_units = embedding_units
+        self.n_bins = n_bins
+        self.learned_scale = learned_scale
         self.n_estimators = n_estimators
         self.kernel_initializer = kernel_initializer
         self.l1 = l1

@@ -30,8 +30,15 @@ def _name_fields(document: Document) -> Document:
     dense = next(stage["Dense"] for stage in network["stages"]["tuple"] if "Dense" in stage)
     [memory] = old["_memory"].values()
     kept = {name: value for name, value in memory.items() if name != "state"}
+    came_later = {
+        "input_scaling": None,
+        "numeric_embedding": None,
+        "embedding_units": 8,
+        "n_bins": 24,
+        "learned_scale": False,
+    }
     fitted = kept | {
-        "parameters": {"dict": [*old["_fit_parameters"]["dict"], ["input_scaling", None]]},
+        "parameters": {"dict": [*old["_fit_parameters"]["dict"], *map(list, came_later.items())]},
         "n_features": old["n_features_in_"],
         "feature_names": old.get("feature_names_in_"),
         "labels": old.get("_labels"),

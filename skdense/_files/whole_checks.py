@@ -34,7 +34,7 @@ from .field_checks import (
 )
 
 # How Keras names the slots of a weight in the models that this package builds.
-_SLOT_OF_KERAS = re.compile(r"skdense_[a-z0-9]+_(\d+)_(\w+)")
+_SLOT_OF_KERAS = re.compile(r"(?:skdense_)?[a-z0-9]+_(\d+)_(\w+)")
 _UNNAMED_SLOT = "variable"
 
 
@@ -176,7 +176,11 @@ def _require_optimizer(optimizer: OptimizerState, network: Network) -> None:
         names *= len(expected)
     else:
         trained_of_stages = network.of_kind(shapes_of_stages, Kind.TRAINED)
-        expected = [_shapes_of_keras(names, [own for own in trained_of_stages if own])]
+        named = [
+            {stage.keras_names[name]: shape for name, shape in own.items()}
+            for stage, own in zip(network.stages, trained_of_stages, strict=True)
+        ]
+        expected = [_shapes_of_keras(names, [own for own in named if own])]
     found = [array for own in optimizer.slots for array in own]
     require([len(own) for own in optimizer.slots] == [len(own) for own in expected], "slots")
     shapes = [shape for own in expected for shape in own]
@@ -212,7 +216,8 @@ def _shapes_of_keras(
             name = next((n for n in weights if match[2].startswith(f"{n}_")), "")
             require(name in weights, "slots")
             shapes.append(weights[name])
-            sides = [(length,) for length in shapes[-1]] if len(shapes[-1]) > 1 else []
+            *others, last = shapes[-1] or (0,)
+            sides = [tuple(others), (*others[:-1], last)] if others else []
         else:
             shapes.append(sides.pop() if sides else ())
     return shapes[::-1]

@@ -54,9 +54,9 @@ def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True
 
 
 def rows_in_block(network: Network, *, is_sparse: bool) -> int:
-    """Return how many rows to compute at once, by the widest layer that is dense."""
-    widths = [*network.widths, 0 if is_sparse else network.n_inputs]
-    return max(_FEWEST_ROWS, _BLOCK_SIZE // max(widths))
+    """Return how many rows to compute at once, by the widest stage that is dense."""
+    widest = max(network.widths) if is_sparse else network.width_inside
+    return max(_FEWEST_ROWS, _BLOCK_SIZE // widest)
 
 
 def _forward_block(network: Network, weights: Weights, X: Any, activate: bool) -> Array:

@@ -8,8 +8,9 @@ import numpy as np
 
 from .._backend.keras_objects import as_activation
 from .._backend.loading import load_keras, require_eager
+from .keras_inputs import read_input_stages
 from .network import Network, Weights
-from .stages import Activation, Dense, Dropout, Normalization, RobustScaling, Stage
+from .stages import Activation, Dense, Dropout, Normalization, Stage
 from .stages.normalization import EPSILON
 from .stages.stage import StageWeights
 
@@ -77,10 +78,8 @@ def read_model(model: Any) -> tuple[Network, Weights]:
     require_eager()
     layers = list(model.layers)
     units = layers.pop() if layers and type(layers[-1]) is keras.layers.Rescaling else None
-    scaling = _read_scaling(layers, keras)
-    if scaling:
-        del layers[: len(_SCALING)]
-    pairs = [*scaling, *(pair for layer in layers for pair in _read_layer(layer, keras))]
+    first = read_input_stages(layers)
+    pairs = [*first, *(pair for layer in layers for pair in _read_layer(layer, keras))]
     dense = [number for number, (stage, _) in enumerate(pairs, 1) if isinstance(stage, Dense)]
     n_kept = max(dense, default=0)
     if not n_kept:
@@ -90,24 +89,6 @@ def read_model(model: Any) -> tuple[Network, Weights]:
         model.input_shape[1], stages, _read_output([stage for stage, _ in pairs[n_kept:]])
     )
     return network, weights if units is None else _fold_units(weights, network.output, units, keras)
-
-
-# The layers that a RobustScaling is made of, by their kinds and variables.
-_SCALING = ("Normalization", "Reshape", "Dense", "UnitNormalization", "Dense", "Reshape")
-
-
-def _read_scaling(layers: list[Any], keras: Any) -> list[tuple[Stage, StageWeights]]:
-    """Read the layers that scale the columns, as `to_keras` makes them; none if there are none."""
-    first = layers[: len(_SCALING)]
-    if [type(layer) for layer in first] != [getattr(keras.layers, kind) for kind in _SCALING]:
-        return []
-    stage = RobustScaling(first[0].input.shape[1])
-    arrays = [array for layer in first for array in layer.get_weights()]
-    if len(arrays) != stage.n_keras_variables:
-        return []
-    weights = {name: _as_array(array) for name, array in stage.from_keras(arrays).items()}
-    is_same = all(map(np.array_equal, arrays[3:], stage.to_keras(weights)[3:]))
-    return [(stage, _require_finite(weights, first[0]))] if is_same else []
 
 
 def _fold_units(weights: Weights, output: Activation, layer: Any, keras: Any) -> Weights:

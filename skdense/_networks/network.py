@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.keras_objects import ActivationFunction
-from .stages import Activation, Dense, Dropout, Normalization, RobustScaling, Stage
-from .stages.stage import KernelDraw, Kind, StageWeights
+from .stages import Activation, Dense, Dropout, Normalization, Stage
+from .stages.stage import Kind, StageDraws, StageWeights
 
 Array = NDArray[np.floating]
 Weights = tuple[StageWeights, ...]
@@ -47,6 +47,12 @@ class Network:
             width = stage.width_out(width)
             widths.append(width)
         return widths
+
+    @cached_property
+    def width_inside(self) -> int:
+        """Numbers of a row that the stage that needs most holds at once."""
+        widths = zip(self.stages, [self.n_inputs, *self.widths], strict=False)
+        return max(stage.width_inside(width_in) for stage, width_in in widths)
 
     @property
     def n_outputs(self) -> int:
@@ -123,11 +129,12 @@ def build_network(
     n_outputs: int,
     output_activation: ActivationFunction,
     batch_normalization: bool,
-    input_scaling: str | None = None,
+    first: Sequence[Stage] = (),
 ) -> Network:
-    """Lay out dense, normalization, activation and dropout of every layer as stages."""
-    stages: list[Stage] = [RobustScaling(n_inputs)] if input_scaling == "robust" else []
-    width = n_inputs
+    """Lay out dense, normalization, activation and dropout of every layer after some stages."""
+    stages, width = [*first], n_inputs
+    for stage in first:
+        width = stage.width_out(width)
     for layer in hidden:
         stages.append(Dense(width, layer.units))
         if batch_normalization:
@@ -140,9 +147,9 @@ def build_network(
     return Network(n_inputs, tuple(stages), Activation(output_activation))
 
 
-def start_weights(network: Network, draw_kernel: KernelDraw) -> Weights:
+def start_weights(network: Network, draw: StageDraws) -> Weights:
     """Return the trained and moving weights that training starts from."""
-    return tuple(_in_order(stage, stage.start(draw_kernel)) for stage in network.stages)
+    return tuple(_in_order(stage, stage.start(draw)) for stage in network.stages)
 
 
 def _in_order(stage: Stage, weights: StageWeights) -> StageWeights:

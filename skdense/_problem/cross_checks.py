@@ -51,6 +51,32 @@ def _check_folds(parameters: dict[str, Any], given_val: Given) -> None:
         raise ValueError("validation_fraction='folds' holds rows of X out. Got X_val too.")
 
 
+def check_input_stages(parameters: dict[str, Any], *, is_sparse: bool) -> None:
+    """Raise ValueError where stages before the hidden layers cannot be as they are asked for."""
+    if is_sparse and parameters["input_scaling"] is not None:
+        raise ValueError(
+            "input_scaling subtracts medians, which sparse rows have no room for. Got sparse X and "
+            f"input_scaling={parameters['input_scaling']!r}. Set it to None, scale X by "
+            "sklearn.preprocessing.MaxAbsScaler, or pass X.toarray()."
+        )
+    if is_sparse and parameters["numeric_embedding"] is not None:
+        raise ValueError(
+            "numeric_embedding makes numbers of zeros, which sparse rows have no room for. Got "
+            f"sparse X and numeric_embedding={parameters['numeric_embedding']!r}. Set it to None, "
+            "or pass X.toarray()."
+        )
+    if is_sparse and parameters["learned_scale"]:
+        raise ValueError(
+            "learned_scale multiplies rows that are dense. Got sparse X. Set it to False, or pass "
+            "X.toarray()."
+        )
+    if parameters["numeric_embedding"] == "periodic" and parameters["embedding_units"] < 2:
+        raise ValueError(
+            "numeric_embedding='periodic' needs embedding_units for the column itself and at least "
+            f"one sum of waves, 2 or more. Got {parameters['embedding_units']}."
+        )
+
+
 def check_stream_agreement(parameters: dict[str, Any]) -> None:
     """Raise ValueError for parameters that need all data, which `partial_fit` never sees."""
     if parameters["learning_rate_schedule"] is not None:

@@ -13,6 +13,7 @@ from .._backend.loading import load_tensorflow
 from .._networks.network import HiddenLayer, Network, build_network
 from .._networks.numpy_activations import NUMPY_ACTIVATIONS
 from .constraints import LARGEST_COUNT, as_float, require_hashable
+from .input_stages import make_input_stages
 from .keras_configuration import describe_or_fail
 from .known_names import name_unknown
 from .remembering import remember_plain
@@ -23,17 +24,36 @@ def resolve_network(
     n_inputs: int,
     n_outputs: int,
     output_activation: Any,
+    embedded: tuple[int, ...] | None,
+    *,
     units: Any,
     depth: int | None,
     activation: Any,
     dropout: Any,
     batch_normalization: bool,
     input_scaling: str | None,
+    numeric_embedding: str | None,
+    embedding_units: int,
+    n_bins: int,
+    learned_scale: bool,
 ) -> Network:
-    """Lay out the network; the hidden layers are as `resolve_hidden_layers` writes them out."""
+    """Lay out the network.
+
+    The hidden layers are as `resolve_hidden_layers` writes them out, what stands before them as
+    `make_input_stages` does.
+    """
     hidden = resolve_hidden_layers(units, depth, activation, dropout)
     normalizes = bool(batch_normalization)
-    return build_network(n_inputs, hidden, n_outputs, output_activation, normalizes, input_scaling)
+    first = make_input_stages(
+        n_inputs,
+        embedded or (),
+        input_scaling,
+        numeric_embedding,
+        embedding_units,
+        n_bins,
+        learned_scale,
+    )
+    return build_network(n_inputs, hidden, n_outputs, output_activation, normalizes, first)
 
 
 def resolve_hidden_layers(

@@ -14,11 +14,13 @@ from scipy.sparse import issparse
 
 from .._networks.network import Network
 from .constraints import as_float
+from .cross_checks import check_input_stages
 from .data_checks import is_single
 from .fingerprint import take_fingerprint
 from .fitted import Fitted
 from .folds import Fold
 from .hidden_layers import resolve_network, resolve_output_activation
+from .input_stages import find_columns_to_embed, find_embedded
 from .labels import Labels
 from .output_layer import Head
 from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
@@ -29,14 +31,8 @@ from .targets.choice import Target, make_target, settle_head
 Array = NDArray[Any]
 
 
-_OF_LAYERS = (
-    "units",
-    "depth",
-    "activation",
-    "dropout",
-    "batch_normalization",
-    "input_scaling",
-)
+_OF_HIDDEN_LAYERS = ("units", "depth", "activation", "dropout", "batch_normalization")
+OF_INPUTS = ("input_scaling", "numeric_embedding", "embedding_units", "n_bins", "learned_scale")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +112,6 @@ def pose_problem(
         Whether the rows are a chunk of a stream, of which the first one's automatic choices hold
         for all.
     """
-    if issparse(rows.X) and parameters["input_scaling"] is not None:
-        raise ValueError(
-            "input_scaling subtracts medians, which sparse rows have no room for. Got sparse X and "
-            f"input_scaling={parameters['input_scaling']!r}. Set it to None, scale X by "
-            "sklearn.preprocessing.MaxAbsScaler, or pass X.toarray()."
-        )
     stream = before if is_chunk else None
     mean_weight = stream.mean_weight if stream else rows.mean_weight()
     rows = rows.weighing(mean_weight)
@@ -147,9 +137,7 @@ def pose_problem(
         class_weights=data.class_weights,
         head=head,
         target=target,
-        network=resolve_network(
-            rows.X.shape[1], target.n_units, head.activation, *(parameters[n] for n in _OF_LAYERS)
-        ),
+        network=_lay_out_network(parameters, rows, target, head, before),
         batch_size=batch_size,
         dtype=dtype,
         seed=seed,
@@ -157,6 +145,19 @@ def pose_problem(
         n_members=int(parameters["n_estimators"]),
         watched=take_fingerprint(watched, parameters["scoring"]) if keeps_watching else "",
     )
+
+
+def _lay_out_network(
+    parameters: dict[str, Any], rows: Rows, target: Target, head: Head, before: Fitted | None
+) -> Network:
+    check_input_stages(parameters, is_sparse=issparse(rows.X))
+    embedded = None
+    if parameters["numeric_embedding"] is not None:
+        embedded = find_embedded(before.network) if before else find_columns_to_embed(rows)
+    names = [*_OF_HIDDEN_LAYERS, *OF_INPUTS]
+    of_layers = {name: parameters[name] for name in names}
+    n_outputs = target.n_units
+    return resolve_network(rows.X.shape[1], n_outputs, head.activation, embedded, **of_layers)
 
 
 def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from types import NoneType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -23,8 +23,9 @@ def remember_plain(function: Callable[Arguments, Result]) -> Callable[Arguments,
 
     @wraps(function)
     def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        if _PLAIN.issuperset(map(type, args)) and not kwargs:
-            return remembered(*args)
+        named: dict[str, Any] = dict(kwargs)
+        if _PLAIN.issuperset(map(type, [*args, *named.values()])):
+            return remembered(*args, **named)
         return function(*args, **kwargs)
 
     return call

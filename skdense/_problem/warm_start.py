@@ -12,7 +12,7 @@ from .._networks.network import rearrange
 from .._training.task import TrainingResult, TrainingState
 from .fitted import Fitted, History
 from .output_layer import Head
-from .problem import Problem, resolve_output
+from .problem import OF_INPUTS, Problem, resolve_output
 from .targets.choice import settle_head
 
 
@@ -84,7 +84,7 @@ def _changed(before: Fitted, problem: Problem) -> list[str]:
     old, new = before.parameters, problem.parameters
     names = [] if problem.n_members == len(before.members) else ["n_estimators"]
     if problem.network.without_dropout != before.network.without_dropout:
-        names += ["units", "depth", "activation", "batch_normalization", "input_scaling"]
+        names += ["units", "depth", "activation", "batch_normalization", *OF_INPUTS]
         names.append("output_activation")
     if not _is_same_loss(problem.head.loss, settle_head_again(before).loss):
         names.append("loss")

@@ -14,6 +14,7 @@ from .._backend.loading import load_keras
 from .._networks.network import Weights, cast_weights, fit_weights, start_weights
 from .task import Draw, TrainingTask
 
+Array = NDArray[np.floating]
 Initializer = Any  # Keras name, keras.initializers.Initializer or class of it, or a function
 
 
@@ -38,9 +39,7 @@ def seed_initializer(initializer: Initializer, seed: int) -> Callable[..., Any]:
     return copied
 
 
-def draw_kernel(
-    initializer: Initializer, seed: int, shape: tuple[int, int], dtype: str
-) -> NDArray[np.floating]:
+def draw_kernel(initializer: Initializer, seed: int, shape: tuple[int, int], dtype: str) -> Array:
     """Return an initial kernel."""
     kernel = np.asarray(seed_initializer(initializer, seed)(shape, dtype=dtype))
     if kernel.shape != shape:
@@ -51,23 +50,34 @@ def draw_kernel(
     return kernel
 
 
+class _Draws:
+    """What a task's weights start from; kernels each by a seed of its own."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        self._task, self._generator = task, task.generator(Draw.KERNELS)
+
+    def kernel(self, shape: tuple[int, int]) -> Array:
+        seed = int(self._generator.integers(2**31))
+        return draw_kernel(self._task.kernel_initializer, seed, shape, self._task.dtype)
+
+    def uniform(self, shape: tuple[int, ...], limit: float) -> Array:
+        return self._generator.uniform(-limit, limit, shape)
+
+    def normal(self, shape: tuple[int, ...], spread: float) -> Array:
+        return self._generator.normal(0, spread, shape)
+
+
 def draw_or_resume_weights(task: TrainingTask) -> Weights:
     """Return the weights that a task's training goes on from, or draw and fit them."""
     if task.start is not None:
         return cast_weights(task.start.weights, task.dtype)
-    generator = task.generator(Draw.KERNELS)
-
-    def draw(shape: tuple[int, int]) -> NDArray[np.floating]:
-        seed = int(generator.integers(2**31))
-        return draw_kernel(task.kernel_initializer, seed, shape, task.dtype)
-
-    weights = cast_weights(start_weights(task.network, draw), task.dtype)
+    weights = cast_weights(start_weights(task.network, _Draws(task)), task.dtype)
     if not task.network.fitted_stages:
         return weights
     return cast_weights(fit_weights(task.network, weights, *_select_rows(task)), task.dtype)
 
 
-def _select_rows(task: TrainingTask) -> tuple[Any, NDArray[np.floating] | None]:
+def _select_rows(task: TrainingTask) -> tuple[Any, Array | None]:
     """Return the rows to train on, and their weights."""
     rows = slice(None) if task.rows is None else task.rows
     return task.X[rows], None if task.sample_weight is None else task.sample_weight[rows]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._networks.stages import Embedding
 from .task import TrainingTask
 
 
@@ -36,7 +37,7 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
         raise MemoryError(f"{_sizes(largest)}{together}, more than there was. {_ADVICE}") from error
 
 
-_ADVICE = "Lower units, depth or batch_size."
+_ADVICE = "Lower units, depth or batch_size, or n_bins and embedding_units if there are any."
 
 
 def _most_bytes() -> int:
@@ -56,7 +57,9 @@ def _bytes_of_weights(task: TrainingTask) -> int:
 
 def _bytes_of_batch(task: TrainingTask) -> int:
     rows = min(task.batch_size, task.n_samples)
-    return rows * sum(_widths(task)) * np.dtype(task.dtype).itemsize
+    stages = task.network.stages
+    embedded = [s.width_inside(s.n_columns) for s in stages if isinstance(s, Embedding)]
+    return rows * sum(_widths(task) + embedded) * np.dtype(task.dtype).itemsize
 
 
 def _widths(task: TrainingTask) -> list[int]:

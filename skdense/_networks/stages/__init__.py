@@ -6,13 +6,39 @@
 from .activation import Activation
 from .dense import Dense
 from .dropout import Dropout
+from .embedding import Embedding
+from .learned_scale import LearnedScale
 from .normalization import Normalization
+from .periodic import Periodic
+from .piecewise_linear import PiecewiseLinear
 from .robust_scaling import RobustScaling
 from .stage import Stage
 
 # By the names under which files hold them.
 STAGES: dict[str, type[Stage]] = {
-    kind.__name__: kind for kind in (Activation, Dense, Dropout, Normalization, RobustScaling)
+    kind.__name__: kind
+    for kind in (
+        Activation,
+        Dense,
+        Dropout,
+        LearnedScale,
+        Normalization,
+        Periodic,
+        PiecewiseLinear,
+        RobustScaling,
+    )
 }
 
-__all__ = ["STAGES", "Activation", "Dense", "Dropout", "Normalization", "RobustScaling", "Stage"]
+__all__ = [
+    "STAGES",
+    "Activation",
+    "Dense",
+    "Dropout",
+    "Embedding",
+    "LearnedScale",
+    "Normalization",
+    "Periodic",
+    "PiecewiseLinear",
+    "RobustScaling",
+    "Stage",
+]

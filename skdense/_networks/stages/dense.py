@@ -11,10 +11,10 @@ import numpy as np
 from ..._backend.loading import load_keras, load_tensorflow
 from .stage import (
     Array,
-    KernelDraw,
     LayerSettings,
     Stage,
     StageBatch,
+    StageDraws,
     StageTensors,
     StageWeights,
     Tensor,
@@ -54,8 +54,8 @@ class Dense(Stage):
     def is_sound(self) -> bool:
         return is_size(self.n_inputs) and is_size(self.n_units)
 
-    def start(self, draw_kernel: KernelDraw) -> StageWeights:
-        kernel = draw_kernel((self.n_inputs, self.n_units))
+    def start(self, draw: StageDraws) -> StageWeights:
+        kernel = draw.kernel((self.n_inputs, self.n_units))
         return {"kernel": kernel, "bias": np.zeros(self.n_units, kernel.dtype)}
 
     def forward(self, x: Array, weights: StageWeights) -> Array:

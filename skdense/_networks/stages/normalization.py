@@ -11,11 +11,11 @@ import numpy as np
 from ..._backend.loading import load_keras, load_tensorflow
 from .stage import (
     Array,
-    KernelDraw,
     Kind,
     LayerSettings,
     Stage,
     StageBatch,
+    StageDraws,
     StageTensors,
     StageWeights,
     Tensor,
@@ -61,7 +61,7 @@ class Normalization(Stage):
             factors = _scale_and_shift(weights)
         return super().are_sound(weights) and all(np.isfinite(f).all() for f in factors)
 
-    def start(self, draw_kernel: KernelDraw) -> StageWeights:
+    def start(self, draw: StageDraws) -> StageWeights:
         zeros, ones = np.zeros(self.n_units), np.ones(self.n_units)
         return {"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones}
 

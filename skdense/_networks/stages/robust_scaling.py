@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._backend.loading import load_keras, load_tensorflow
+from .quantiles import find_quantiles, thin_out
 from .stage import (
     Array,
     Kind,
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 # Where the smooth clip levels off.
 _LIMIT = 3.0
-# Rows that are looked at: quantiles of so many are as good as those of all.
-_MOST_ROWS = 200_000
-_ROUNDING = 1e-12
 # A Dense layer that writes a number beside the limit, and one that takes what has become of it.
 _PAIR = np.array([[1.0, 0.0]]), np.array([0.0, _LIMIT])
 _NUMBER = np.array([[_LIMIT], [0.0]])
@@ -66,11 +64,9 @@ class RobustScaling(Stage):
         return super().are_sound(weights) and bool((weights["scale"] >= 0).all())
 
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
-        step = max(1, len(x) // _MOST_ROWS)
-        rows = np.asarray(x[::step], np.float64)
-        weights = None if sample_weight is None else sample_weight[::step]
-        low, center, high = _find_quantiles(rows, weights, (0.25, 0.5, 0.75))
-        spread = rows.max(axis=0) - rows.min(axis=0)
+        rows, weights = thin_out(x, sample_weight)
+        low, center, high = find_quantiles(rows, weights, (0.25, 0.5, 0.75))
+        spread = np.subtract(rows.max(axis=0), rows.min(axis=0), dtype=np.float64)
         divisor = np.where(high > low, high - low, spread / 2)
         with np.errstate(divide="ignore", over="ignore"):
             scale = np.where(divisor > 0, 1 / divisor, 0)
@@ -121,25 +117,3 @@ class RobustScaling(Stage):
         z = ops.Mul(ops.Sub(x, weights["center"]), weights["scale"])
         share = ops.Div(z, _LIMIT)
         return ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
-
-
-def _find_quantiles(
-    rows: Array, sample_weight: Array | None, shares: tuple[float, ...]
-) -> list[Array]:
-    """Return quantiles of each column, where a weight of 2 is as good as the row twice.
-
-    The value at which the sum of weights, in order, passes a share of all; halfway to the next one
-    where it is met exactly (``method="averaged_inverted_cdf"`` of ``numpy.quantile``).
-    """
-    weights = np.ones(len(rows)) if sample_weight is None else sample_weight
-    order = np.argsort(rows, axis=0, kind="stable")
-    ordered = np.take_along_axis(rows, order, axis=0)
-    sums = np.cumsum(weights[order], axis=0) / weights.sum()
-    columns = np.arange(rows.shape[1])
-    found = []
-    for share in shares:
-        # Sums are rounded, so that what is met exactly may be a little off.
-        first = np.argmax(sums >= share - _ROUNDING, axis=0)
-        after = np.argmax(sums > share + _ROUNDING, axis=0)
-        found.append((ordered[first, columns] + ordered[after, columns]) / 2)
-    return found

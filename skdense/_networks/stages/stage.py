@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ Array = NDArray[np.floating]
 StageWeights = dict[str, Array]
 Tensor = Any
 StageTensors = dict[str, Tensor]
-# From a shape to the initial numbers of a kernel.
-KernelDraw = Callable[[tuple[int, int]], Array]
 
 _MOST_UNITS = 2**53
 
@@ -56,6 +54,22 @@ class StageBatch(NamedTuple):
     is_row: Tensor  # k b, 1 for rows and 0 for padding
     seed: Tensor  # k 2, of a stage that is random
     numbers: Tensor  # k, one for each of the stage's `numbers`
+
+
+class StageDraws(Protocol):
+    """What draws the numbers that weights start from."""
+
+    def kernel(self, shape: tuple[int, int]) -> Array:
+        """Return a kernel by the initializer that the user chose."""
+        ...
+
+    def uniform(self, shape: tuple[int, ...], limit: float) -> Array:
+        """Return numbers between -limit and limit, all as likely."""
+        ...
+
+    def normal(self, shape: tuple[int, ...], spread: float) -> Array:
+        """Return numbers of a normal distribution around 0."""
+        ...
 
 
 class LayerSettings(NamedTuple):
@@ -97,6 +111,10 @@ class Stage(ABC):
     @abstractmethod
     def width_out(self, width_in: int) -> int:
         """Return the number of columns that come out; ValueError if those do not fit."""
+
+    def width_inside(self, width_in: int) -> int:
+        """Return how many numbers of a row it holds at once."""
+        return max(width_in, self.width_out(width_in))
 
     @property
     @abstractmethod
@@ -146,13 +164,18 @@ class Stage(ABC):
         """Say whether weights, perhaps of a file from anybody, give numbers."""
         return all(np.isfinite(array).all() for array in weights.values())
 
-    def start(self, draw_kernel: KernelDraw) -> StageWeights:
+    def start(self, draw: StageDraws) -> StageWeights:
         """Return what trained and moving weights start from."""
         return {}
 
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
         """Return the fitted weights for training rows as they come in, (rows, width)."""
         return {}
+
+    @property
+    def keras_names(self) -> dict[str, str]:
+        """How the variables of trained weights are called in its Keras layers, by weight."""
+        return {name: name for name in self.weight_specs}
 
     @property
     def n_keras_variables(self) -> int:
