@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def build_compiled_model(
     model = build_models(network, members, dtype=dtype, kernel_regularizer=penalty)
     model.compile(optimizer=optimizer.build(), loss=as_keras_loss(loss))
     # Else Keras warns, when it loads a file of this model, that variables are missing.
-    model.optimizer.build(model.trainable_variables)
+    build_optimizer(model, network)
     return model
 
 
@@ -128,6 +128,16 @@ def set_weights(model: Any, network: Network, weights: Weights) -> None:
     for layer in model.layers:
         if isinstance(layer, load_keras().layers.Normalization):
             layer.finalize_state()  # or else it computes with what it had before
+
+
+def build_optimizer(model: Any, network: Network) -> None:
+    """Build the slots of the optimizer of a model that was built for one or several networks."""
+    decayed = cycle(network.decayed)  # of one network after the other
+    variables = model.trainable_variables
+    kept = [variable for variable in variables if not next(decayed)]
+    if kept:
+        model.optimizer.exclude_from_weight_decay(var_list=kept)
+    model.optimizer.build(variables)
 
 
 def get_weights(model: Any, network: Network) -> Weights:

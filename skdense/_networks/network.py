@@ -104,6 +104,12 @@ class Network:
         """Return the weights that follow the gradient, one after the other."""
         return [w for own in self.of_kind(weights, Kind.TRAINED) for w in own.values()]
 
+    @cached_property
+    def decayed(self) -> list[bool]:
+        """Say of each weight that follows the gradient whether `weight_decay` acts on it."""
+        specs = (spec for stage in self.stages for spec in stage.weight_specs.values())
+        return [spec.is_decayed for spec in specs if spec.kind is Kind.TRAINED]
+
     def penalised(self, weights: Sequence[dict[str, Value]]) -> list[Value]:
         """Return the weights that penalties are on, one after the other."""
         return [

@@ -41,7 +41,8 @@ def find_temperature(fitted: Fitted, problem: Problem) -> float:
     """Return what to divide logits by for the least loss on the rows held out.
 
     As in Guo et al., On calibration of modern neural networks (arXiv 1706.04599). Of folds each
-    network answers for its own rows; of rows that all hold out, their mean does.
+    network answers for its own rows; of rows that all hold out, their mean does. One row more, as
+    likely of any class, is counted in, lest few rows that are all told apart make all too sure.
     """
     parts = [(fitted.members, problem.held_out)]
     if problem.folds:
@@ -49,12 +50,14 @@ def find_temperature(fitted: Fitted, problem: Problem) -> float:
         parts = [((own,), rows) for own, rows in zip(fitted.members, held, strict=True)]
     answers = [_logits_of(fitted, members, rows) for members, rows in parts if rows is not None]
 
+    n_rows = sum(len(rows) for _, rows in answers)
+
     def loss(logarithm: float) -> float:
         sums = [
             _sum_loss(fitted.target, logits / np.exp(logarithm), rows) for logits, rows in answers
         ]
-        total, weight = np.sum(sums, axis=0)
-        return float(total / weight)
+        total, of_any_class, weight = np.sum(sums, axis=0)
+        return float((total + of_any_class / n_rows) / weight)
 
     found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded")
     return float(np.exp(found.x))
@@ -79,14 +82,16 @@ def _logits_of(fitted: Fitted, members: tuple[Weights, ...], rows: Rows) -> tupl
     return np.stack(logits).astype(np.float64), rows
 
 
-def _sum_loss(target: Any, logits: Array, rows: Rows) -> tuple[float, float]:
-    """Return the weighted sum of losses, and of weights."""
+def _sum_loss(target: Any, logits: Array, rows: Rows) -> tuple[float, float, float]:
+    """Return the weighted sum of losses, the one if all classes were as likely, and of weights."""
     mean = logits[0] if len(logits) == 1 else target.average(logits)
     y = rows.targets
     weights = np.ones(len(y)) if rows.weights is None else rows.weights
     if isinstance(target, ClassTarget):
-        losses = -target.log_probabilities(mean)[np.arange(len(y)), y]
+        of_classes = target.log_probabilities(mean)
+        losses, of_any = -of_classes[np.arange(len(y)), y], -of_classes.mean(axis=1)
     else:
         yes, no = target.log_probabilities(mean), target.log_probabilities(-mean)
         losses = -np.where(y > 0, yes, no).mean(axis=1)
-    return float(weights @ losses), float(weights.sum())
+        of_any = -(yes + no).mean(axis=1) / 2
+    return float(weights @ losses), float(weights @ of_any), float(weights.sum())

@@ -14,6 +14,7 @@ from .._backend.loading import load_keras
 from .._backend.private_attributes import traces_batches
 from .._networks.keras_view import (
     build_model,
+    build_optimizer,
     get_weights,
     kernel_penalty,
     set_weights,
@@ -140,7 +141,7 @@ class _SeenModel:
             seed=task.seed,
         )
         model.compile(task.optimizer.keras.build())
-        model.optimizer.build(model.trainable_variables)
+        build_optimizer(model, task.network)
         return callback_model(task, model)
 
     def update(self) -> None:

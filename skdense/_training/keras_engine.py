@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from .._backend.held_interrupts import held_interrupts
 from .._backend.loading import load_keras, load_tensorflow
 from .._backend.private_attributes import follow_initial_epoch
-from .._networks.keras_view import build_model, get_weights, kernel_penalty, set_weights
+from .._networks.keras_view import (
+    build_model,
+    build_optimizer,
+    get_weights,
+    kernel_penalty,
+    set_weights,
+)
 from .._networks.network import Weights
 from .batches import require_convertible
 from .callbacks import callback_model
@@ -152,7 +158,7 @@ def _model(task: TrainingTask) -> Any:
         metrics=[as_keras_metric(metric) for metric in task.metrics],
         jit_compile=False,
     )
-    model.optimizer.build(model.trainable_variables)
+    build_optimizer(model, task.network)
     state = task.resumed_optimizer(_owner(model))
     if state is not None:
         model.optimizer.iterations.assign(state.n_steps)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,20 +37,26 @@ class Packing:
         Of each trainable weight, with a leading member axis.
     groups : tuple of tuple of int
         The trainable weights, by number, in each tensor.
+    decayed : tuple of bool
+        Whether `weight_decay` acts on those in each tensor.
     """
 
     names: tuple[tuple[str, ...], ...]
     shapes: tuple[tuple[int, ...], ...]
     groups: tuple[tuple[int, ...], ...]
+    decayed: tuple[bool, ...]
 
     @classmethod
     def of(cls, network: Network, weights: Sequence[StageTensors]) -> Packing:
         shapes = tuple(tuple(w.shape) for w in network.trained(weights))
         # By size and not by kind of layer, since it is copying that costs.
         small = [n for n, shape in enumerate(shapes) if math.prod(shape[1:]) <= _LARGEST_PACKED]
-        together = [tuple(small)] if len(small) > 1 else []
-        alone = [(n,) for n in range(len(shapes)) if not together or n not in small]
-        return cls(tuple(map(tuple, weights)), shapes, (*alone, *together))
+        alike = [[n for n in small if network.decayed[n] == decays] for decays in (True, False)]
+        together = [tuple(numbers) for numbers in alike if len(numbers) > 1]
+        joined = set(chain(*together))
+        groups = *((n,) for n in range(len(shapes)) if n not in joined), *together
+        decayed = tuple(network.decayed[numbers[0]] for numbers in groups)
+        return cls(tuple(map(tuple, weights)), shapes, groups, decayed)
 
     def pack(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Put tensors, one for each trainable weight, together.

@@ -147,7 +147,8 @@ def _take_step(
     gradients = tf.gradients(losses, spec.network.trained(weights))
     gradients = layout.packing.pack(_clip(spec.clipping, gradients, numbers["clip_bound"]))
     rates = tf.cast(data.learning_rate[i], spec.dtype)
-    packed, slots = _update(spec, carried, gradients, rates, numbers["weight_decay"])
+    decay = numbers["weight_decay"] if spec.decays_weights else None
+    packed, slots = _update(spec, layout.packing, carried, gradients, rates, decay)
     values = [losses, *_trace_batch_metrics(spec, outputs, data.y[i], is_row)]
     # Moving weights come from the forward pass of this step, as in Keras; fitted ones stay.
     moving = spec.network.of_kind(after, Kind.MOVING)
@@ -157,18 +158,22 @@ def _take_step(
 
 def _update(
     spec: ProgramSpec,
+    packing: Packing,
     carried: _Carried,
     gradients: list[Tensor],
     rates: Tensor,
-    weight_decay: Tensor,
+    weight_decay: Tensor | None,
 ) -> tuple[list[Tensor], list[Slots]]:
     """Return packed weights and slots after the optimizer's step; rates and decay are (k,)."""
     tf = load_tensorflow()
     step = tf.cast(carried.step + 1, spec.dtype)
     updated, slots = [], []
-    for weight, gradient, own in zip(carried.packed, gradients, carried.slots, strict=True):
+    parts = zip(carried.packed, gradients, carried.slots, packing.decayed, strict=True)
+    for weight, gradient, own, is_decayed in parts:
         rate = _like(rates, weight)
-        if spec.decays_weights:  # before the step, as Keras' optimizers do, and biases too
+        if (
+            weight_decay is not None and is_decayed
+        ):  # before the step, as Keras' optimizers do, and biases too
             weight -= weight * _like(weight_decay, weight) * rate
         weight, own = spec.rule.update(gradient, weight, own, rate, step)
         updated.append(weight)

@@ -101,7 +101,8 @@ class Embedding(Stage):
         embedded = self._trace_embedded(tf.gather(by_column, self.columns, axis=1), weights)
         of_rows = tf.transpose(embedded, [0, 2, 1, 3])
         flat = tf.reshape(of_rows, [x.shape[0], -1, len(self.columns) * self.n_units])
-        return tf.concat([flat, tf.gather(x, self._others, axis=2)], axis=2), {}
+        others = [tf.gather(x, self._others, axis=2)] if self._others else []
+        return tf.concat([flat, *others], axis=2), {}
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         """Return one model of the layers, as Keras has no layer that passes some columns by."""

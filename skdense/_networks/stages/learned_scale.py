@@ -47,7 +47,7 @@ class LearnedScale(Stage):
 
     @property
     def weight_specs(self) -> dict[str, WeightSpec]:
-        return {"factor": WeightSpec((self.n_columns,))}
+        return {"factor": WeightSpec((self.n_columns,), is_decayed=False)}
 
     @property
     def is_sound(self) -> bool:

@@ -44,8 +44,9 @@ class Periodic(Embedding):
     @property
     def weight_specs(self) -> dict[str, WeightSpec]:
         n, n_sums = len(self.columns), self.n_units - 1
-        waves = WeightSpec((n, _N_FREQUENCIES))
-        kernel, bias = WeightSpec((n, _N_FREQUENCIES, n_sums)), WeightSpec((n, n_sums))
+        waves = WeightSpec((n, _N_FREQUENCIES), is_decayed=False)
+        kernel = WeightSpec((n, _N_FREQUENCIES, n_sums), is_decayed=False)
+        bias = WeightSpec((n, n_sums), is_decayed=False)
         return {"frequencies": waves, "phases": waves, "kernel": kernel, "bias": bias}
 
     @property

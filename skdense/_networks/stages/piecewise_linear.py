@@ -48,8 +48,9 @@ class PiecewiseLinear(Embedding):
         Where a column has less bins, factors of 0 fill up before the last one.
         """
         bins = WeightSpec((len(self.columns), self.n_bins), Kind.FITTED)
-        kernel = WeightSpec((len(self.columns), 1 + self.n_bins, self.n_units))
-        bias = WeightSpec((len(self.columns), self.n_units))
+        n, n_units = len(self.columns), self.n_units
+        kernel = WeightSpec((n, 1 + self.n_bins, n_units), is_decayed=False)
+        bias = WeightSpec((n, n_units), is_decayed=False)
         return {"edges": bins, "slopes": bins, "kernel": kernel, "bias": bias}
 
     @property

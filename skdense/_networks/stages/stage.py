@@ -38,11 +38,14 @@ class WeightSpec(NamedTuple):
     kind : Kind
     is_penalised : bool
         Whether the penalties `l1` and `l2` are on it.
+    is_decayed : bool
+        Whether `weight_decay` acts on it.
     """
 
     shape: tuple[int, ...]
     kind: Kind = Kind.TRAINED
     is_penalised: bool = False
+    is_decayed: bool = True
 
 
 class StageBatch(NamedTuple):
