@@ -8,54 +8,214 @@ standard deviation of the target.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import io
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
+import numpy as np
+from _report import format_table
+from _sections import Figure, Result, Section, command_line, run_sections
+from _tables import MOST_TRAINING_ROWS, TABLES, Split, split
+from scipy.stats import rankdata
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 
 PLAIN, RECIPE = "skdense", "skdense, recipe"
-MLP, WATCHED_MLP = "MLP", "MLP 256-256, stopping"
-FOREST, CATBOOST, REALMLP = "HistGradientBoosting", "CatBoost", "RealMLP"
-NAMES = (PLAIN, RECIPE, MLP, WATCHED_MLP, FOREST, CATBOOST, REALMLP)
 
-Losses = dict[str, dict[str, list[float]]]  # of each contestant on each table, by seed
+Make = Callable[[int], Any]  # from a seed to an estimator
+Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
 
 
-def make_contestant(name: str, seed: int, *, is_regression: bool) -> Any:
-    """Return an estimator, untuned; None where its package is not installed."""
-    if name in (PLAIN, RECIPE):
-        kind: Any = KerasDenseRegressor if is_regression else KerasDenseClassifier
-        return kind(
-            **(recipe(is_regression=is_regression) if name == RECIPE else {}), random_state=seed
-        )
-    if name in (MLP, WATCHED_MLP):
-        kind = MLPRegressor if is_regression else MLPClassifier
-        settings = {} if name == MLP else {"hidden_layer_sizes": (256, 256), "early_stopping": True}
-        network = kind(**settings, random_state=seed)
-        # MLPRegressor leaves the scale of the target to its user.
-        scaler = StandardScaler()
-        return TransformedTargetRegressor(network, transformer=scaler) if is_regression else network
-    if name == FOREST:
-        kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-        return kind(random_state=seed)
-    if name == CATBOOST and find_spec("catboost"):
-        import catboost
+def _ours(is_regression: bool, **parameters: Any) -> Make:
+    kind = KerasDenseRegressor if is_regression else KerasDenseClassifier
+    return lambda seed: kind(**parameters, random_state=seed)
 
-        kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
-        return kind(random_seed=seed, verbose=0, allow_writing_files=False)
-    if name == REALMLP and find_spec("pytabkit"):
-        import pytabkit
 
-        kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
-        return kind(random_state=seed, device="cpu", verbosity=0)
-    return None
+def _recipe(is_regression: bool) -> Make:
+    return _ours(is_regression, **recipe(is_regression=is_regression))
 
 
 def recipe(*, is_regression: bool) -> dict[str, Any]:
-    """Return the parameters of eight networks with embedded columns, folds and a schedule."""
+    """Return parameters of eight networks with embedded columns, folds and a schedule."""
     return {}
+
+
+def _mlp(is_regression: bool, **parameters: Any) -> Make:
+    if not is_regression:
+        return lambda seed: MLPClassifier(**parameters, random_state=seed)
+    # MLPRegressor leaves the scale of the target to its user.
+    return lambda seed: TransformedTargetRegressor(
+        MLPRegressor(**parameters, random_state=seed), transformer=StandardScaler()
+    )
+
+
+def _forest(is_regression: bool) -> Make:
+    kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
+    return lambda seed: kind(random_state=seed)
+
+
+def _catboost(is_regression: bool) -> Make | None:
+    if not find_spec("catboost"):
+        return None
+    import catboost
+
+    kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
+    return lambda seed: kind(random_seed=seed, verbose=0, allow_writing_files=False)
+
+
+def _realmlp(is_regression: bool) -> Make | None:
+    if not find_spec("pytabkit"):
+        return None
+    import pytabkit
+
+    kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
+    return lambda seed: kind(random_state=seed, device="cpu")
+
+
+CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
+    PLAIN: _ours,
+    RECIPE: _recipe,
+    "MLP": _mlp,
+    "MLP 256-256, stopping": partial(_mlp, hidden_layer_sizes=(256, 256), early_stopping=True),
+    "HistGradientBoosting": _forest,
+    "CatBoost": _catboost,
+    "RealMLP": _realmlp,
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How well, and how fast, a contestant did."""
+
+    loss: float
+    score: float
+    seconds: float
+
+
+def judge(estimator: Any, data: Split, *, is_regression: bool) -> Judged:
+    """Fit, and judge by the rows held out."""
+    start = time.perf_counter()
+    with _quiet():
+        estimator.fit(data.X_train, data.y_train)
+    seconds = time.perf_counter() - start
+    if is_regression:
+        predicted = np.ravel(estimator.predict(data.X_test))
+        error = root_mean_squared_error(data.y_test, predicted) / np.std(data.y_test)
+        return Judged(float(error), float(r2_score(data.y_test, predicted)), seconds)
+    probabilities = np.asarray(estimator.predict_proba(data.X_test), np.float64)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    labels = np.arange(probabilities.shape[1])
+    accuracy = accuracy_score(data.y_test, labels[probabilities.argmax(axis=1)])
+    return Judged(log_loss(data.y_test, probabilities, labels=labels), accuracy, seconds)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to itself what peers print and warn of while they train."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def compare(
+    name: str, losses: dict[str, Seeds], times: dict[str, Seeds], options: argparse.Namespace
+) -> Result:
+    """Let all contestants predict one table, over all seeds."""
+    table, judged = TABLES[name], dict[str, list[Judged]]()
+    for seed in options.seeds:
+        most = 300 if options.quick else MOST_TRAINING_ROWS
+        data = split(table, options.data, seed, most)
+        for contestant in options.contestants:
+            make = CONTESTANTS[contestant](table.is_regression)
+            if make is None:
+                continue
+            own = judge(make(seed), data, is_regression=table.is_regression)
+            judged.setdefault(contestant, []).append(own)
+            print(f"{name}, seed {seed}, {contestant}: {own.loss:.4f} in {own.seconds:.1f} s")
+    losses[name] = {who: [own.loss for own in each] for who, each in judged.items()}
+    times[name] = {who: [own.seconds for own in each] for who, each in judged.items()}
+    scores = {who: mean(own.score for own in each) for who, each in judged.items()}
+    rows = [
+        [who, f"{mean(losses[name][who]):.4f}", f"{scores[who]:.4f}", f"{median(spent):.1f}"]
+        for who, spent in times[name].items()
+    ]
+    measures = ["RMSE / std", "R2"] if table.is_regression else ["log-loss", "accuracy"]
+    return Result(
+        title=f"{name}, {data.X_train.shape[0]} rows of {data.X_train.shape[1]} columns",
+        dtype=str(data.X_train.dtype),
+        table=format_table(["", *measures, "fit, s"], rows),
+        seconds={"fit": times[name]},
+        figures=_figures(losses[name], times[name]),
+        score=scores,
+        others={"loss": {"test": losses[name]}},
+    )
+
+
+def _figures(losses: Seeds, times: Seeds) -> list[Figure]:
+    """Put the recipe in relation to each peer."""
+    if RECIPE not in losses:
+        return []
+    ours = mean(losses[RECIPE]), median(times[RECIPE])
+    figures = []
+    for who in losses.keys() - {RECIPE, PLAIN}:
+        figures.append(Figure(f"recipe's loss / {who}'s", ours[0] / mean(losses[who])))
+        figures.append(Figure(f"recipe's fit / {who}'s", ours[1] / median(times[who])))
+    return sorted(figures, key=lambda figure: figure.name)
+
+
+def rank(losses: dict[str, Seeds], times: dict[str, Seeds]) -> str:
+    """Return the mean rank of each contestant over tables and seeds, and its mean time."""
+    names = list(next(iter(losses.values())))
+    columns = [
+        [by_name[who][number] for who in names]
+        for by_name in losses.values()
+        for number in range(len(by_name[names[0]]))
+    ]
+    ranks = np.mean([rankdata(column) for column in columns], axis=0)
+    seconds = {who: mean(median(by_name[who]) for by_name in times.values()) for who in names}
+    order = np.argsort(ranks)
+    rows = [[names[n], f"{ranks[n]:.2f}", f"{seconds[names[n]]:.1f}"] for n in order]
+    return format_table(["", "mean rank", "mean fit, s"], rows)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the tables asked for, and rank who took part."""
+    parser = command_line(__doc__, list(TABLES), "1, see --seeds")
+    parser.add_argument("--data", type=Path, help="folder of the tables, see _tables.py")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of splits and fits")
+    names = {"choices": list(CONTESTANTS), "default": list(CONTESTANTS), "metavar": "NAME"}
+    parser.add_argument(
+        "--contestants", nargs="+", **names, help=f"any of {', '.join(CONTESTANTS)}"
+    )
+    options = parser.parse_args(argv)
+    if options.data is None and options.only != ["penguins"]:
+        parser.error("--data is needed for all but --only penguins")
+    losses: dict[str, Seeds] = {}
+    times: dict[str, Seeds] = {}
+    sections: dict[str, Section] = {
+        name: partial(compare, name, losses, times) for name in options.only
+    }
+    run_sections(options, sections)
+    print(f"\n{len(losses)} tables, {len(options.seeds)} seeds\n\n{rank(losses, times)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -87,8 +87,8 @@ def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text()
     assert "'.[test]'" in README
     assert "'.[test]'" in script
-    assert "python -m pytest -n 2 --dist loadfile" in README
-    assert "python -m pytest -n 2 --dist loadfile" in script
+    assert "python -m pytest -n 3 --dist loadfile" in README
+    assert "python -m pytest -n 3 --dist loadfile" in script
 
 
 def test_pictures_and_scripts_that_the_readme_names_exist():
