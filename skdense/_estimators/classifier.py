@@ -97,8 +97,10 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         place. With "folds" each of the `n_estimators` networks holds out a fold of its own, and
         what is watched is what they predict for these, so that all rows are trained on.
     scoring : str, callable or None, default="loss"
-        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
-        is the `score` of the estimator. Scores are recorded as "val_score".
+        What is watched: "loss"; "calibrated_loss", the log-loss by the best temperature,
+        which does not end a training whose networks alone are too sure while their mean gains;
+        or a scikit-learn scorer or its name, greater being better; None is the `score` of the
+        estimator. Recorded as "val_loss", "val_calibrated_loss" and "val_score".
     patience : int, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop.
     min_delta : float, default=0.0

@@ -95,8 +95,10 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
         `n_estimators` networks holds out its own, whose predictions are watched.
     scoring : str, callable or None, default="loss"
-        What is watched: "loss", or a scikit-learn scorer or its name, greater being better; None
-        is the `score` of the estimator. Scores are recorded as "val_score".
+        What is watched: "loss"; "calibrated_loss", the squared error of the best linear function
+        of the predictions, which does not end a training whose networks alone are too sure while
+        their mean gains; or a scikit-learn scorer or its name, greater being better; None is the
+        `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" and "val_score".
     patience : int, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop.
     min_delta : float, default=0.0

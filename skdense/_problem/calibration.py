@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -15,11 +18,14 @@ from .fitted import Fitted
 from .problem import Problem
 from .rows import Rows
 from .targets.classes import ClassTarget
+from .targets.numbers import RegressionTarget
 
 Array = NDArray[Any]
 
-# Logarithms of the temperatures that are tried.
+# Logarithms of the temperatures that are tried, and how close to come to the best of them.
 _BOUNDS = (-4.0, 4.0)
+_PRECISION, _ROUGH_PRECISION = 1e-5, 1e-2
+_TINY = np.finfo(np.float64).tiny
 
 
 def require_calibratable(problem: Problem) -> None:
@@ -29,11 +35,15 @@ def require_calibratable(problem: Problem) -> None:
             "calibration='temperature' needs rows that are held out. Got validation_fraction=None "
             "and no X_val. Set one of them, or early_stopping=True."
         )
+    _require_logits(problem)
+
+
+def _require_logits(problem: Problem) -> None:
     if not problem.target.decides_on_logits:
         raise ValueError(
-            "calibration='temperature' divides logits, of an output_activation 'softmax' or "
+            "A calibration divides logits, of an output_activation 'softmax' or "
             f"'sigmoid', or of a loss from_logits. Got {problem.head.activation!r}. Leave it at "
-            "'auto', or set calibration=None."
+            "'auto', or set calibration=None and scoring='loss'."
         )
 
 
@@ -49,18 +59,64 @@ def find_temperature(fitted: Fitted, problem: Problem) -> float:
         held = [rows for _, rows in problem.folds]
         parts = [((own,), rows) for own, rows in zip(fitted.members, held, strict=True)]
     answers = [_logits_of(fitted, members, rows) for members, rows in parts if rows is not None]
+    return _minimize_loss(fitted.target, answers, _PRECISION)[0]
 
+
+def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]:
+    """Return the loss of what is held out after the best calibration, for training to watch.
+
+    What then remains is what calibration cannot mend: of classes the log-loss by the best
+    temperature, of numbers the squared error of the best linear function of the predictions.
+    Single networks are surer of themselves than their mean, by which the plain loss ends
+    trainings too early (arXiv 2501.19195).
+    """
+    held = [rows for _, rows in problem.folds]
+    if problem.held_out is not None:
+        held.append(problem.held_out)
+    target = problem.target
+    if isinstance(target, RegressionTarget):
+        return partial(_unexplained, problem, held)
+    _require_logits(problem)
+
+    def loss(logits: Sequence[Array]) -> float:
+        if not all(np.isfinite(own).all() for own in logits):
+            return nan
+        answers = list(zip(logits, held, strict=True))
+        return _minimize_loss(target, answers, _ROUGH_PRECISION)[1]
+
+    return loss
+
+
+def _minimize_loss(
+    target: Any, answers: list[tuple[Array, Rows]], precision: float
+) -> tuple[float, float]:
+    """Return the best temperature, and the mean loss by it."""
     n_rows = sum(len(rows) for _, rows in answers)
 
     def loss(logarithm: float) -> float:
-        sums = [
-            _sum_loss(fitted.target, logits / np.exp(logarithm), rows) for logits, rows in answers
-        ]
+        sums = [_sum_loss(target, logits / np.exp(logarithm), rows) for logits, rows in answers]
         total, of_any_class, weight = np.sum(sums, axis=0)
         return float((total + of_any_class / n_rows) / weight)
 
-    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded")
-    return float(np.exp(found.x))
+    options = {"xatol": precision}
+    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options=options)
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def _unexplained(problem: Problem, held: list[Rows], logits: Sequence[Array]) -> float:
+    """Return the mean squared error of the best linear function of each output."""
+    activate = problem.network.output.forward
+    outputs = np.concatenate([activate(own.copy(), {}).mean(axis=0) for own in logits])
+    y = np.concatenate([problem.target.encode(rows.targets, "y_val") for rows in held])
+    each = [np.ones(len(rows)) if rows.weights is None else rows.weights for rows in held]
+    weights = np.concatenate(each)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        outputs, y = (
+            numbers - np.average(numbers, axis=0, weights=weights) for numbers in (outputs, y)
+        )
+        slopes = (weights @ (outputs * y)) / np.maximum(weights @ outputs**2, _TINY)
+        errors = np.average((y - slopes * outputs) ** 2, axis=0, weights=weights)
+    return float(errors.mean())
 
 
 def cool(fitted: Fitted, temperature: float) -> Fitted:

@@ -13,6 +13,7 @@ from .._training.early_stopping import EarlyStopping
 from .._training.optimizers import OptimizerSettings
 from .._training.task import EpochListener, Members, TrainingState, TrainingTask, ValidationData
 from . import parameters as meanings
+from .calibration import make_calibrated_loss
 from .caller import is_one_of_many_fits
 from .data_checks import cast
 from .problem import Problem
@@ -64,6 +65,7 @@ def make_tasks(
         metrics=meanings.resolve_metrics(given["metrics"], target.accuracy),
         validation=_encode_held_out(problem, problem.held_out) if problem.held_out else None,
         score=score,
+        calibrated_loss=_make_watched_loss(problem),
         stopping=_make_stopping(problem, greater_is_better=score is not None),
         callbacks=meanings.resolve_callbacks(given["callbacks"] if has_callbacks else None),
         output_scale=target.output_scale,
@@ -89,6 +91,12 @@ def make_tasks(
 def _say_what_outputs_are(target: Target) -> str:
     link = getattr(target, "link", "means")
     return link if link in ("logits", "binary logits", "log-probabilities") else "means"
+
+
+def _make_watched_loss(problem: Problem) -> Callable[..., float] | None:
+    is_watched = problem.folds or problem.held_out is not None
+    watches_it = is_watched and problem.parameters["scoring"] == "calibrated_loss"
+    return make_calibrated_loss(problem) if watches_it else None
 
 
 def _encode_held_out(problem: Problem, held_out: Rows) -> ValidationData:

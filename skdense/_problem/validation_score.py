@@ -19,6 +19,9 @@ from .labels import Labels, show_labels
 from .problem import Problem
 from .rows import Rows
 
+# What is watched without a scorer.
+LOSSES = ("loss", "calibrated_loss")
+
 _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount to"
 
 
@@ -43,7 +46,7 @@ def make_score(
         Raises ValueError if the scorer cannot judge this estimator.
     """
     require_known_scoring(scoring)
-    if scoring == "loss" or not (problem.folds or problem.held_out):
+    if scoring in LOSSES or not (problem.folds or problem.held_out):
         return None
     scorer = check_scoring(judge(()), scoring)
     if problem.held_out is not None:
@@ -119,9 +122,9 @@ def _advice_on_classes(labels: Labels | None, codes: Any) -> str:
 def require_known_scoring(scoring: Any) -> None:
     """Raise ValueError for text that names no scorer."""
     names = get_scorer_names()
-    if not isinstance(scoring, str) or scoring == "loss" or scoring in names:
+    if not isinstance(scoring, str) or scoring in LOSSES or scoring in names:
         return
     raise ValueError(
-        "scoring must be 'loss', a name of sklearn.metrics.get_scorer_names(), or a scorer. Got "
-        f"{scoring!r}.{suggest_names(scoring, names)}"
+        "scoring must be 'loss', 'calibrated_loss', a name of sklearn.metrics.get_scorer_names(), "
+        f"or a scorer. Got {scoring!r}.{suggest_names(scoring, names)}"
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
+from .._backend.keras_objects import activation_function
 from .._backend.loading import load_tensorflow
 from .._networks.forward import rows_in_block
 from .._networks.network import Network, Weights
+from .._networks.stages import Activation
 from .._networks.traced_forward import trace_forward
 from .batches import convert_rows
 from .losses import Loss, per_row_function, shares_in_batch
@@ -32,17 +35,24 @@ class Evaluation:
         are_shared = all(task.validation is tasks[0].validation for task in tasks)
         groups = [tasks] if are_shared else [[task] for task in tasks]
         self._parts = [_HeldOut(group) for group in groups]
+        self._calibrated_loss = tasks[0].calibrated_loss
 
     def __call__(self, members: Members) -> dict[str, float]:
-        """Return "val_loss", with penalties, and "val_" twins of the metrics."""
-        if len(self._parts) == 1:
-            return self._parts[0].evaluate(members)
-        found = [part.evaluate((own,)) for part, own in zip(self._parts, members, strict=True)]
+        """Return "val_loss", with penalties, and "val_" twins of the metrics.
+
+        And "val_calibrated_loss" of all parts together, where that is watched.
+        """
+        own = [members] if len(self._parts) == 1 else [(weights,) for weights in members]
+        pairs = zip(self._parts, own, strict=True)
+        found, logits = zip(*(part.evaluate(weights) for part, weights in pairs), strict=True)
         n_rows = [part.n_rows for part in self._parts]
-        return {
-            name: float(np.average([logs[name] for logs in found], weights=n_rows))
+        logs = {
+            name: float(np.average([each[name] for each in found], weights=n_rows))
             for name in found[0]
         }
+        if self._calibrated_loss is not None:
+            logs["val_calibrated_loss"] = self._calibrated_loss(logits)
+        return logs
 
 
 class _HeldOut:
@@ -73,23 +83,28 @@ class _HeldOut:
             task.dtype,
             len(tasks),
             task.outputs_are,
+            task.calibrated_loss is not None,
         )
 
-    def evaluate(self, members: Members) -> dict[str, float]:
+    def evaluate(self, members: Members) -> tuple[dict[str, float], np.ndarray]:
+        """Return logs, and what goes into the output's activation, (members, rows, outputs).
+
+        The latter is empty where nobody asks for it.
+        """
         tf = load_tensorflow()
         tensors = [
             {name: tf.constant(np.stack([own[name] for own in stages])) for name in stages[0]}
             for stages in zip(*members, strict=True)
         ]
         X = self._kept_X or map(self._rows, self._blocks)
-        values = np.concatenate(
-            [self._row_values(tensors, *rows).numpy() for rows in zip(X, self._y, strict=True)]
-        ).astype(np.float64)
+        blocks = [self._row_values(tensors, *rows) for rows in zip(X, self._y, strict=True)]
+        values = np.concatenate([rows.numpy() for rows, _ in blocks]).astype(np.float64)
+        logits = np.concatenate([own.numpy() for _, own in blocks], axis=1).astype(np.float64)
         names = [f"val_{metric.name}" for metric in self._task.metrics]
         means = values[:, 1:].mean(axis=0).tolist()
         penalty = sum(_sum_penalties(self._task, weights) for weights in members) / len(members)
         loss = float(values[:, 0] @ self._share) + penalty
-        return {"val_loss": loss} | dict(zip(names, means, strict=True))
+        return {"val_loss": loss} | dict(zip(names, means, strict=True)), logits
 
     def _rows(self, block: slice) -> Any:
         """Return rows of X as a tensor of shape (1, rows, features)."""
@@ -118,23 +133,28 @@ def trace_row_values(
     dtype: str,
     n_members: int,
     outputs_are: str,
+    gives_logits: bool = False,
 ) -> Any:
     """Return the traced function from weights, rows and targets to loss and metrics of each row.
 
-    Of several members, of what they say together: see `TrainingTask.outputs_are`.
+    Of several members, of what they say together: see `TrainingTask.outputs_are`. And, where it
+    `gives_logits`, to what goes into the output's activation, of each member.
 
     Of any number of rows, and not compiled: that takes longer than it saves.
     """
     tf = load_tensorflow()
+    before_activation = replace(network, output=Activation("linear"))
 
     def values(weights: Any, X: Any, y: Any) -> Any:
-        outputs, _ = trace_forward(network, weights, X)
+        logits, _ = trace_forward(before_activation, weights, X)
+        outputs = activation_function(network.output.function)(logits)
         if n_members > 1:
             outputs = tf.reshape(outputs, [n_members, -1, network.n_outputs])
             outputs = _trace_mean(outputs, outputs_are)
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
         rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
-        return tf.stack(rows, axis=1)
+        by_member = tf.reshape(logits, [n_members, -1, network.n_outputs])
+        return tf.stack(rows, axis=1), by_member[:, : None if gives_logits else 0]
 
     weights = [
         {

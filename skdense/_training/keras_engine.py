@@ -260,6 +260,7 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
         judged: Weights = ()
         rate = 0.0
         schedule = _ScheduledRate(task, model) if task.schedule else None
+        evaluate = Evaluation([task]) if task.validation and task.calibrated_loss else None
 
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             if self.schedule:
@@ -280,6 +281,9 @@ def _scorer(task: TrainingTask, model: Any) -> Any:
                 self.judged = get_weights(model, task.network)
             if task.score is not None:
                 logs["val_score"] = task.score((self.judged,))
+            if self.evaluate is not None:
+                name = task.monitor
+                logs[name] = self.evaluate((self.judged,))[name]
 
     return Scorer()
 

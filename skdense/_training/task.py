@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -128,6 +128,9 @@ class TrainingTask:
     score : callable or None
         From the weights of those watched together to the watched number, greater being better;
         None watches the loss of `validation`.
+    calibrated_loss : callable or None
+        Watched in place of it: from what goes into the output's activation, (members, rows,
+        outputs) of those that share validation rows, in a list, to a loss.
     stopping : EarlyStopping or None
         The rule, fresh; None keeps the last weights, whatever was better before.
     rows : ndarray of shape (n_used,) or None
@@ -175,6 +178,7 @@ class TrainingTask:
     metrics: tuple[Metric, ...] = ()
     validation: ValidationData | None = None
     score: Callable[[Members], float] | None = None
+    calibrated_loss: Callable[[Sequence[NDArray[np.floating]]], float] | None = None
     stopping: EarlyStopping | None = None
     callbacks: tuple[Any, ...] = ()
     output_scale: tuple[NDArray[Any], NDArray[Any]] | None = None
@@ -216,6 +220,13 @@ class TrainingTask:
     def steers_between_epochs(self) -> bool:
         """Whether anything may change the training after each epoch."""
         return bool(self.callbacks or self.listener)
+
+    @property
+    def monitor(self) -> str:
+        """What is watched, by its name in the history."""
+        if self.score is not None:
+            return "val_score"
+        return "val_loss" if self.calibrated_loss is None else "val_calibrated_loss"
 
     def learning_rate_from(self, first_step: int) -> Rate:
         """Return the learning rate of a training whose first step has this number."""

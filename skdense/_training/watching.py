@@ -44,7 +44,7 @@ class Watch:
         self._logs: list[dict[str, float]] = []
         self.last_weights: Members = ()
         self._progress = Progress(task.verbose, task.epoch_numbers)
-        self._monitor = "val_loss" if task.score is None else "val_score"
+        self._monitor = task.monitor
         self._rule, self._best_weights = _resumed_rule(tasks)
 
     @property
