@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import keras
 import numpy as np
 from _report import format_table
 from _sections import Figure, Result, Section, command_line, run_sections
@@ -35,37 +37,93 @@ from sklearn.preprocessing import StandardScaler
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 
 PLAIN, RECIPE = "skdense", "skdense, recipe"
+STEPS, BATCH_SIZE = 2_000, 256
+FEWEST_EPOCHS, MOST_EPOCHS = 32, 256
 
-Make = Callable[[int], Any]  # from a seed to an estimator
+Make = Callable[[int, int], Any]  # from a seed and a number of rows to an estimator
 Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
 
 
-def _ours(is_regression: bool, **parameters: Any) -> Make:
-    kind = KerasDenseRegressor if is_regression else KerasDenseClassifier
-    return lambda seed: kind(**parameters, random_state=seed)
+def recipe(n_rows: int, *, is_regression: bool) -> dict[str, Any]:
+    """Return the parameters of eight networks with embedded columns, folds and a schedule."""
+    n_members = 8
+    steps_per_epoch = math.ceil(n_rows * (1 - 1 / n_members) / BATCH_SIZE)
+    epochs = min(max(round(STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
+    rate = 0.01 if is_regression else 0.005
+    parameters = {
+        "units": 128,
+        "depth": 3,
+        "activation": "gelu",
+        "kernel_initializer": "he_normal",
+        "dropout": 0.15,
+        "input_scaling": "robust",
+        "numeric_embedding": "piecewise_linear",
+        "learned_scale": True,
+        "n_estimators": n_members,
+        "validation_fraction": "folds",
+        "early_stopping": True,
+        "patience": epochs,  # the best epoch of all
+        "scoring": "calibrated_loss",
+        "optimizer": keras.optimizers.Adam(beta_2=0.95),
+        "learning_rate": rate,
+        "learning_rate_schedule": "cosine_cycles",
+        "weight_decay": 1e-3 / rate,
+        "batch_size": BATCH_SIZE,
+        "epochs": epochs,
+    }
+    return parameters if is_regression else parameters | {"calibration": "temperature"}
 
 
-def _recipe(is_regression: bool) -> Make:
-    return _ours(is_regression, **recipe(is_regression=is_regression))
+# What the recipe is without each of its parts.
+PARTS: dict[str, dict[str, Any]] = {
+    "embedding": {"numeric_embedding": None},
+    "piecewise-linear, but periodic embedding": {
+        "numeric_embedding": "periodic",
+        "embedding_units": 4,
+    },
+    "learned scale": {"learned_scale": False},
+    "robust scaling": {"input_scaling": None},
+    "dropout": {"dropout": 0.0},
+    "weight decay": {"weight_decay": None},
+    "schedule": {"learning_rate_schedule": None},
+    "cycles, but one cosine": {"learning_rate_schedule": "cosine"},
+    "calibrated loss, but plain": {"scoring": "loss"},
+    "calibration": {"calibration": None},
+    "best epoch, but the last": {"early_stopping": False},
+    "folds, but a tenth held out": {"validation_fraction": 0.1},
+    "seven of the eight networks": {"n_estimators": 1, "validation_fraction": 0.1},
+}
 
 
-def recipe(*, is_regression: bool) -> dict[str, Any]:
-    """Return parameters of eight networks with embedded columns, folds and a schedule."""
-    return {}
+def _ours(is_regression: bool) -> Make:
+    kind: Any = KerasDenseRegressor if is_regression else KerasDenseClassifier
+    return lambda seed, n_rows: kind(random_state=seed)
+
+
+def _recipe(is_regression: bool, **changes: Any) -> Make:
+    kind: Any = KerasDenseRegressor if is_regression else KerasDenseClassifier
+    if is_regression:
+        changes.pop("calibration", None)
+
+    def make(seed: int, n_rows: int) -> Any:
+        parameters = recipe(n_rows, is_regression=is_regression) | changes
+        return kind(**parameters, random_state=seed)
+
+    return make
 
 
 def _mlp(is_regression: bool, **parameters: Any) -> Make:
     if not is_regression:
-        return lambda seed: MLPClassifier(**parameters, random_state=seed)
+        return lambda seed, _: MLPClassifier(**parameters, random_state=seed)
     # MLPRegressor leaves the scale of the target to its user.
-    return lambda seed: TransformedTargetRegressor(
+    return lambda seed, _: TransformedTargetRegressor(
         MLPRegressor(**parameters, random_state=seed), transformer=StandardScaler()
     )
 
 
 def _forest(is_regression: bool) -> Make:
     kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-    return lambda seed: kind(random_state=seed)
+    return lambda seed, _: kind(random_state=seed)
 
 
 def _catboost(is_regression: bool) -> Make | None:
@@ -74,7 +132,7 @@ def _catboost(is_regression: bool) -> Make | None:
     import catboost
 
     kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
-    return lambda seed: kind(random_seed=seed, verbose=0, allow_writing_files=False)
+    return lambda seed, _: kind(random_seed=seed, verbose=0, allow_writing_files=False)
 
 
 def _realmlp(is_regression: bool) -> Make | None:
@@ -83,7 +141,7 @@ def _realmlp(is_regression: bool) -> Make | None:
     import pytabkit
 
     kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
-    return lambda seed: kind(random_state=seed, device="cpu")
+    return lambda seed, _: kind(random_state=seed, device="cpu")
 
 
 CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
@@ -94,6 +152,9 @@ CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
     "HistGradientBoosting": _forest,
     "CatBoost": _catboost,
     "RealMLP": _realmlp,
+}
+ABLATIONS: dict[str, Callable[[bool], Make | None]] = {
+    f"recipe without {part}": partial(_recipe, **changes) for part, changes in PARTS.items()
 }
 
 
@@ -144,10 +205,13 @@ def compare(
         most = 300 if options.quick else MOST_TRAINING_ROWS
         data = split(table, options.data, seed, most)
         for contestant in options.contestants:
-            make = CONTESTANTS[contestant](table.is_regression)
+            make = (CONTESTANTS | ABLATIONS)[contestant](table.is_regression)
             if make is None:
                 continue
-            own = judge(make(seed), data, is_regression=table.is_regression)
+            estimator = make(seed, len(data.y_train))
+            if options.quick and hasattr(estimator, "epochs"):
+                estimator.set_params(epochs=2)
+            own = judge(estimator, data, is_regression=table.is_regression)
             judged.setdefault(contestant, []).append(own)
             print(f"{name}, seed {seed}, {contestant}: {own.loss:.4f} in {own.seconds:.1f} s")
     losses[name] = {who: [own.loss for own in each] for who, each in judged.items()}
@@ -201,11 +265,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line(__doc__, list(TABLES), "1, see --seeds")
     parser.add_argument("--data", type=Path, help="folder of the tables, see _tables.py")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of splits and fits")
-    names = {"choices": list(CONTESTANTS), "default": list(CONTESTANTS), "metavar": "NAME"}
-    parser.add_argument(
-        "--contestants", nargs="+", **names, help=f"any of {', '.join(CONTESTANTS)}"
-    )
+    every = [*CONTESTANTS, *ABLATIONS]
+    names = {"choices": every, "default": list(CONTESTANTS), "metavar": "NAME"}
+    parser.add_argument("--contestants", nargs="+", **names, help=f"any of {', '.join(every)}")
+    parser.add_argument("--ablate", action="store_true", help="the recipe, and without each part")
     options = parser.parse_args(argv)
+    if options.ablate:
+        options.contestants = [RECIPE, *ABLATIONS]
     if options.data is None and options.only != ["penguins"]:
         parser.error("--data is needed for all but --only penguins")
     losses: dict[str, Seeds] = {}

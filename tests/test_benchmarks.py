@@ -73,6 +73,42 @@ def test_speed_times_fits_and_predictions_of_all(quickly, write_digits, tmp_path
 
 
 @pytest.mark.slow
+def test_quality_judges_all_by_the_same_rows(quickly, benchmark, capsys):
+    names = ["skdense", "skdense, recipe", "MLP", "HistGradientBoosting"]
+    asked = ["--only", "penguins", "--seeds", 0, 1, "--contestants", *names]
+    section = quickly("quality", *asked)["penguins"]
+    assert repeats(section) == {"fit": dict.fromkeys(names, 2)}
+    losses = section["others"]["loss"]["test"]
+    assert all(0 < loss < 2 for name in names for loss in losses[name])
+    assert set(section["score"]) == set(names)
+    printed = capsys.readouterr().out
+    assert "mean rank" in printed
+    assert "penguins, seed 1, MLP" in printed
+    ranks = benchmark("quality").rank({"a": {"x": [1.0], "y": [2.0]}}, {"a": {"x": [1], "y": [3]}})
+    assert [line.split()[:2] for line in ranks.splitlines()[1:]] == [["x", "1.00"], ["y", "2.00"]]
+
+
+def test_quality_needs_the_folder_of_its_tables(benchmark, capsys):
+    with pytest.raises(SystemExit):
+        benchmark("quality").main(["--only", "adult"])
+    assert "--data is needed" in capsys.readouterr().err
+
+
+def test_tables_become_numbers_without_gaps(benchmark, tmp_path):
+    tables = benchmark("_tables")
+    penguins = tables.split(tables.TABLES["penguins"], None, seed=0, most_rows=100)
+    assert penguins.X_train.shape == (100, penguins.X_test.shape[1])
+    assert np.isfinite(penguins.X_train).all()
+    assert set(penguins.y_train) == {0, 1, 2}
+    lines = ["a,b,y", *(f"{n}.5,{'?' if n % 3 else 'x'},{n % 7}" for n in range(40))]
+    (tmp_path / "own.csv").write_text("\n".join(lines))
+    table = tables.Table("y", "own.csv", is_regression=True, missing="?")
+    own = tables.split(table, tmp_path, seed=0, most_rows=1000)
+    assert own.X_train.shape == (30, 3)
+    assert len(own.y_test) == 10
+
+
+@pytest.mark.slow
 def test_grid_searches_train_every_network_for_all_epochs(quickly, monkeypatch):
     # Wherever the tests keep their programs, a benchmark has its own directory, or none.
     monkeypatch.setenv("SKDENSE_CACHE_DIR", os.devnull)

@@ -55,7 +55,7 @@ class Dropout(Stage):
             return tf.random.stateless_uniform(x.shape[1:], seed, dtype=x.dtype, alg="threefry")
 
         rate = batch.numbers[:, 0, tf.newaxis, tf.newaxis]
-        kept = tf.vectorized_map(draw, batch.seed) >= rate
+        kept = tf.map_fn(draw, batch.seed, fn_output_signature=x.dtype) >= rate
         return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), {}
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
