@@ -108,6 +108,7 @@ def test_training_starts_from_a_linear_function_and_learns_all():
     assert np.abs(cosines["phases"]).max() <= 10 * np.pi
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("changes", EVERY, ids=name)
 def test_both_engines_agree(dtype, changes):
@@ -121,6 +122,7 @@ def test_both_engines_agree(dtype, changes):
             assert_allclose(array, theirs[key], rtol=tolerance, atol=tolerance, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [PIECEWISE, PERIODIC], ids=name)
 @pytest.mark.parametrize("optimizer", ["adam", "adafactor", "nadam"])
 def test_files_keep_the_optimizer_of_either_engine(changes, optimizer, tmp_path):
@@ -153,6 +155,7 @@ def test_penalties_leave_them_alone():
     assert len(network._fitted.network.penalised(network._fitted.members[0])) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KerasDenseRegressor, KerasDenseClassifier])
 @pytest.mark.parametrize("changes", [*EVERY, PIECEWISE | ALL | {"n_estimators": 2}], ids=name)
 def test_every_view_has_them(kind, changes, tmp_path):

@@ -19,7 +19,8 @@ KERAS = {
     "epochs": 30,
 }
 SEVERAL = {"n_estimators": 2, "units": 8, "learning_rate": 0.02, "epochs": 60}
-SCALED = {"input_scaling": "robust", "units": 16, "learning_rate": 0.01}
+EMBEDDED = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
+EMBEDDED |= {"learned_scale": True, "units": 16, "learning_rate": 0.01}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
@@ -60,8 +61,8 @@ def test_several_networks(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks(both(SCALED))
-def test_input_scaling(estimator, check):
+@parametrize_with_checks(both(EMBEDDED))
+def test_input_stages(estimator, check):
     check(estimator)
 
 
