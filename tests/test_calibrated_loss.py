@@ -5,8 +5,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.linear_model import LinearRegression
-from sklearn.metrics import mean_squared_error
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._networks.forward import forward
@@ -22,11 +20,11 @@ FOLDS = {"n_estimators": 4, "validation_fraction": "folds"}
 
 
 def classifier(**changes):
-    return KerasDenseClassifier(**SETTINGS | changes)
+    return KerasDenseClassifier(**SETTINGS | {"calibration": "temperature"} | changes)
 
 
 def regressor(**changes):
-    return KerasDenseRegressor(**SETTINGS | changes)
+    return KerasDenseRegressor(**SETTINGS | {"n_estimators": 2} | changes)
 
 
 def held_out_outputs(network, *, activate=False):
@@ -51,7 +49,7 @@ def best_log_loss(logits, codes):
     def loss(logarithm):
         logs = log_softmax(logits / np.exp(logarithm), axis=1)
         of_any = logs.mean(axis=1).mean()
-        return -(logs[np.arange(len(codes)), codes].sum() + of_any) / len(codes)
+        return -(logs[np.arange(len(codes)), codes].sum() + of_any) / (len(codes) + 1)
 
     return minimize_scalar(loss, bounds=(-4, 4), method="bounded").fun
 
@@ -68,13 +66,14 @@ def test_of_classes_it_is_the_log_loss_by_the_best_temperature(changes):
 
 
 @pytest.mark.parametrize("changes", [FOLDS, {}, {"n_estimators": 3}])
-def test_of_numbers_it_is_the_error_of_the_best_linear_function(changes):
+def test_of_numbers_it_is_the_error_of_predictions_drawn_toward_their_mean(changes):
     network = regressor(**changes, standardize_target=False, dtype="float64").fit(X, NUMBERS)
     outputs, rows = held_out_outputs(network)
     mean, y = outputs.mean(axis=0), NUMBERS[rows]
-    best = LinearRegression().fit(mean, y)
-    expected = mean_squared_error(y, best.predict(mean))
-    assert_allclose(min(network.history_["val_calibrated_loss"]), expected, rtol=1e-6)
+    shares = np.linspace(0, 1, 10_001)[:, np.newaxis]
+    drawn = mean.mean() + shares * (mean.ravel() - mean.mean())
+    expected = np.mean((y - drawn) ** 2, axis=1).min()
+    assert_allclose(min(network.history_["val_calibrated_loss"]), expected, rtol=1e-4)
 
 
 def test_weights_of_rows_count():
@@ -110,7 +109,7 @@ def test_both_engines_agree(make, changes):
         ({}, LABELS[:, 0]),
         ({"output_activation": "softmax"}, LABELS[:, 0]),
         ({"output_activation": "sigmoid", "loss": "binary_crossentropy"}, LETTERS),
-        ({"calibration": "temperature"} | FOLDS, LETTERS),
+        ({"calibration": None} | FOLDS, LETTERS),
     ],
 )
 def test_every_kind_of_classes(changes, y):
@@ -140,8 +139,58 @@ def test_warm_start_goes_on_watching_it():
 
 
 def test_without_rows_held_out_nothing_is_watched():
-    network = classifier(early_stopping=False).fit(X, LETTERS)
+    network = classifier(early_stopping=False, calibration=None, n_estimators=2).fit(X, LETTERS)
     assert network.history_.keys() == {"loss"}
+
+
+def test_predictions_of_the_wrong_sign_or_scale_are_not_mended():
+    y = 3 * X[:, 1] + 1
+    plain, watched = (
+        regressor(depth=0, epochs=300, learning_rate=0.01, scoring=scoring, patience=10)
+        for scoring in ("loss", "calibrated_loss")
+    )
+    assert watched.fit(X, y).score(X, y) > plain.fit(X, y).score(X, y) - 0.01
+
+
+def test_a_constant_target_is_learned():
+    network = regressor(epochs=60, patience=5).fit(X, np.full(160, 5.0))
+    watched = network.history_["val_calibrated_loss"]
+    assert watched[0] > watched[1] > watched[2]
+
+
+@pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")  # the case itself
+def test_huge_logits_cool_down():
+    rows = np.repeat([[-1000.0], [1000.0]], 20, axis=0).astype(np.float32)
+    network = classifier(depth=0, epochs=30, learning_rate=0.1, validation_fraction=0.5)
+    network.fit(rows, np.repeat([0, 1], 20))
+    assert network.history_["val_calibrated_loss"][-1] < 0.4
+    probabilities = network.predict_proba(rows).max(axis=1)
+    assert (probabilities > 0.8).all()
+
+
+@pytest.mark.parametrize("make", [classifier, regressor])
+def test_huge_weights_of_rows_leave_it_a_number(make):
+    y = LETTERS if make is classifier else NUMBERS
+    network = make(epochs=2).fit(X, y, sample_weight=np.full(160, 1e307))
+    plain = make(epochs=2).fit(X, y)
+    expected = plain.history_["val_calibrated_loss"]
+    assert_allclose(network.history_["val_calibrated_loss"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("network", [KerasDenseClassifier(), KerasDenseRegressor()])
+def test_one_network_without_a_calibration_is_refused(network):
+    network.set_params(scoring="calibrated_loss", early_stopping=True)
+    y = LETTERS if isinstance(network, KerasDenseClassifier) else NUMBERS
+    with pytest.raises(ValueError, match=r"by the mean of several networks\. Got n_estimators=1"):
+        network.fit(X, y)
+
+
+def test_no_metric_may_have_its_name():
+    def calibrated_loss(y_true, y_pred):
+        return abs(y_true - y_pred)[:, 0]
+
+    with pytest.raises(ValueError, match="none of loss, score, calibrated_loss"):
+        regressor(metrics=[calibrated_loss]).fit(X, NUMBERS)
 
 
 def test_outputs_that_have_no_logits_are_refused():

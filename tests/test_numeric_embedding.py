@@ -225,11 +225,37 @@ def test_training_goes_on_with_the_first_columns_and_bins():
     stage, weights = stage_of(network, PiecewiseLinear)
     assert stage.columns == (0, 2, 4)
     assert_array_equal(weights["edges"], edges)
-    stream = regressor(**PIECEWISE).partial_fit(X[:60], Y[:60]).partial_fit(others[60:], Y[60:])
-    assert stage_of(stream, PiecewiseLinear)[0].columns == (0, 2, 4)
+    with pytest.raises(ValueError, match="contradict: numeric_embedding"):
+        regressor(warm_start=True).fit(X, Y).set_params(**PIECEWISE).fit(X, Y)
     for key, value in {"numeric_embedding": None, "n_bins": 5, "learned_scale": True}.items():
         with pytest.raises(ValueError, match=f"contradict: {key}"):
             regressor(**PIECEWISE, warm_start=True).fit(X, Y).set_params(**{key: value}).fit(X, Y)
+
+
+def test_a_stream_embeds_every_column_by_the_bins_of_its_first_chunk():
+    stream = regressor(**PIECEWISE).partial_fit(X[:60], Y[:60])
+    edges = stage_of(stream, PiecewiseLinear)[1]["edges"]
+    stream.partial_fit(X[60:] + 1, Y[60:])
+    stage, weights = stage_of(stream, PiecewiseLinear)
+    assert stage.columns == (0, 1, 2, 3, 4)
+    assert_array_equal(weights["edges"], edges)
+
+
+@pytest.mark.parametrize("changes", [PIECEWISE, PERIODIC, {"learned_scale": True}], ids=name)
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_several_networks_watch_shared_rows(changes, engine):
+    watched = {"n_estimators": 2, "early_stopping": True, "engine": engine}
+    network = regressor(**changes, **watched, standardize_target=False).fit(X, Y)
+    held = network.validation_indices_
+    error = np.mean((network.predict(X[held]) - Y[held]) ** 2)
+    assert_allclose(error, min(network.history_["val_loss"]), rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_far_outliers_warn_of_nothing():
+    far = X.copy()
+    far[3, 0] = 1e25
+    regressor(**PIECEWISE | ALL).fit(far.astype(np.float32), Y)
 
 
 def test_other_rows_and_another_fold_compile_nothing():

@@ -121,7 +121,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
             Compiled with this estimator's optimizer and loss. A classifier's model gives the
             outputs that `predict_proba` is made from, a regressor's gives predictions in the
             target's own units. In float32 unless this estimator has ``dtype="float64"``, or
-            float32 cannot hold those numbers.
+            float32 cannot hold those numbers. A file of the model does not keep what its optimizer
+            knows, that `weight_decay` leaves `numeric_embedding` and `learned_scale` alone.
 
         Raises
         ------

@@ -42,6 +42,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Numbers that each such column becomes; "periodic" has the column itself as one of them.
     n_bins : int, default=24
         Pieces of "piecewise_linear", of as many rows each; less where values repeat.
+        `partial_fit` takes those of the first chunk, and embeds every column.
     learned_scale : bool, default=False
         Whether each number that comes before the first layer has a learned factor, which starts
         at 1 and moves fast.
@@ -97,10 +98,11 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         place. With "folds" each of the `n_estimators` networks holds out a fold of its own, and
         what is watched is what they predict for these, so that all rows are trained on.
     scoring : str, callable or None, default="loss"
-        What is watched: "loss"; "calibrated_loss", the log-loss by the best temperature,
-        which does not end a training whose networks alone are too sure while their mean gains;
-        or a scikit-learn scorer or its name, greater being better; None is the `score` of the
-        estimator. Recorded as "val_loss", "val_calibrated_loss" and "val_score".
+        What is watched: "loss"; "calibrated_loss", the log-loss by the best temperature, for
+        networks that are calibrated or several: it does not end a training that grows too sure
+        while it gains (arXiv 2501.19195); or a scikit-learn scorer or its name, greater being
+        better; None is the `score` of the estimator. Recorded as "val_loss",
+        "val_calibrated_loss" or "val_score".
     patience : int, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop.
     min_delta : float, default=0.0
@@ -169,7 +171,8 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
-        `scoring` is a scorer, and what callbacks add, such as "learning_rate".
+        `scoring` is a scorer, "val_calibrated_loss" where it is that, and what callbacks add,
+        such as "learning_rate".
     loss_curve_ : list of float
         ``history_["loss"]``.
     coefs_ : list of ndarray of shape (n_inputs, n_units)

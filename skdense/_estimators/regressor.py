@@ -46,6 +46,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         Numbers that each such column becomes; "periodic" has the column itself as one of them.
     n_bins : int, default=24
         Pieces of "piecewise_linear", of as many rows each; less where values repeat.
+        `partial_fit` takes those of the first chunk, and embeds every column.
     learned_scale : bool, default=False
         Whether each number that comes before the first layer has a learned factor, which starts
         at 1 and moves fast.
@@ -95,10 +96,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
         `n_estimators` networks holds out its own, whose predictions are watched.
     scoring : str, callable or None, default="loss"
-        What is watched: "loss"; "calibrated_loss", the squared error of the best linear function
-        of the predictions, which does not end a training whose networks alone are too sure while
-        their mean gains; or a scikit-learn scorer or its name, greater being better; None is the
-        `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" and "val_score".
+        What is watched: "loss"; "calibrated_loss", of several networks the squared error of
+        predictions drawn toward their mean as far as that helps, as the mean of networks does:
+        it does not end a training where that still gains; or a scikit-learn scorer or its name,
+        greater being better; None is the `score` of the estimator. Recorded as "val_loss",
+        "val_calibrated_loss" or "val_score".
     patience : int, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop.
     min_delta : float, default=0.0
@@ -163,8 +165,9 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
-        `scoring` is a scorer, and what callbacks add, such as "learning_rate". Losses and
-        metrics are in standardised units where the target is standardised.
+        `scoring` is a scorer, "val_calibrated_loss" where it is that, and what callbacks add,
+        such as "learning_rate". Losses and metrics are in standardised units where the target
+        is standardised.
     loss_curve_ : list of float
         ``history_["loss"]``.
     coefs_ : list of ndarray of shape (n_inputs, n_units)

@@ -173,7 +173,8 @@ def fit_weights(
     before: Stage | None = None
     for number, stage in enumerate(network.fitted_stages):
         if before is not None:
-            x = before.forward(x if before.takes_sparse else x.copy(), fitted[number - 1])
+            with np.errstate(over="ignore", invalid="ignore"):  # of far outliers
+                x = before.forward(x if before.takes_sparse else x.copy(), fitted[number - 1])
         fitted[number] = _in_order(stage, fitted[number] | stage.fit(x, sample_weight))
         before = stage
     return tuple(fitted)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,17 @@ from scipy.optimize import minimize_scalar
 
 from .._networks.forward import forward
 from .._networks.network import Weights
+from .._networks.stages import Activation
 from .fitted import Fitted
 from .problem import Problem
-from .rows import Rows
 from .targets.classes import ClassTarget
 from .targets.numbers import RegressionTarget
 
 Array = NDArray[Any]
 
-# Logarithms of the temperatures that are tried, and how close to come to the best of them.
-_BOUNDS = (-4.0, 4.0)
+# The logarithm of the lowest temperature that is tried, the highest one for logits that are not
+# above it, and how close to come to the logarithm of the best one.
+_COLDEST, _HOTTEST = -4.0, 50.0
 _PRECISION, _ROUGH_PRECISION = 1e-5, 1e-2
 _TINY = np.finfo(np.float64).tiny
 
@@ -58,64 +59,84 @@ def find_temperature(fitted: Fitted, problem: Problem) -> float:
     if problem.folds:
         held = [rows for _, rows in problem.folds]
         parts = [((own,), rows) for own, rows in zip(fitted.members, held, strict=True)]
-    answers = [_logits_of(fitted, members, rows) for members, rows in parts if rows is not None]
-    return _minimize_loss(fitted.target, answers, _PRECISION)[0]
+    logits = [_logits_of(fitted, own, rows.inputs) for own, rows in parts if rows is not None]
+    return _minimize_loss(_HeldOut.of(problem), np.concatenate(logits, axis=1), _PRECISION)[0]
 
 
 def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]:
     """Return the loss of what is held out after the best calibration, for training to watch.
 
     What then remains is what calibration cannot mend: of classes the log-loss by the best
-    temperature, of numbers the squared error of the best linear function of the predictions.
-    Single networks are surer of themselves than their mean, by which the plain loss ends
-    trainings too early (arXiv 2501.19195).
+    temperature, of numbers the squared error of predictions drawn toward their mean, as far as
+    that helps. Single networks are surer of themselves than their mean, by which the plain loss
+    ends trainings too early (arXiv 2501.19195).
     """
-    held = [rows for _, rows in problem.folds]
-    if problem.held_out is not None:
-        held.append(problem.held_out)
-    target = problem.target
-    if isinstance(target, RegressionTarget):
-        return partial(_unexplained, problem, held)
+    held = _HeldOut.of(problem)
+    if isinstance(problem.target, RegressionTarget):
+        return partial(_lose_shrunk, held, problem.network.output)
     _require_logits(problem)
 
     def loss(logits: Sequence[Array]) -> float:
-        if not all(np.isfinite(own).all() for own in logits):
-            return nan
-        answers = list(zip(logits, held, strict=True))
-        return _minimize_loss(target, answers, _ROUGH_PRECISION)[1]
+        together = np.concatenate(logits, axis=1)
+        is_finite = np.isfinite(together).all()
+        return _minimize_loss(held, together, _ROUGH_PRECISION)[1] if is_finite else nan
 
     return loss
 
 
-def _minimize_loss(
-    target: Any, answers: list[tuple[Array, Rows]], precision: float
-) -> tuple[float, float]:
-    """Return the best temperature, and the mean loss by it."""
-    n_rows = sum(len(rows) for _, rows in answers)
+class _HeldOut(NamedTuple):
+    """What is known of the rows that are held out, of one fold after the other."""
+
+    target: Any
+    y: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, problem: Problem) -> _HeldOut:
+        parts = [rows for _, rows in problem.folds]
+        if problem.held_out is not None:
+            parts.append(problem.held_out)
+        parts = [rows.weighing(rows.mean_weight()) for rows in parts]
+        each = [np.ones(len(rows)) if rows.weights is None else rows.weights for rows in parts]
+        y = np.concatenate([rows.targets for rows in parts])
+        if isinstance(problem.target, RegressionTarget):
+            y = problem.target.encode(y, "y_val")
+        return cls(problem.target, y, np.concatenate(each))
+
+
+def _minimize_loss(held: _HeldOut, logits: Array, precision: float) -> tuple[float, float]:
+    """Return the best temperature for (members, rows, outputs), and the mean loss by it."""
 
     def loss(logarithm: float) -> float:
-        sums = [_sum_loss(target, logits / np.exp(logarithm), rows) for logits, rows in answers]
-        total, of_any_class, weight = np.sum(sums, axis=0)
-        return float((total + of_any_class / n_rows) / weight)
+        losses, of_any_class = _lose(held, logits / np.exp(logarithm))
+        total = held.weights @ losses + held.weights @ of_any_class / len(losses)
+        return float(total / (held.weights.sum() * (1 + 1 / len(losses))))
 
+    hottest = np.log(max(_HOTTEST, np.abs(logits).max()))
     options = {"xatol": precision}
-    found = minimize_scalar(loss, bounds=_BOUNDS, method="bounded", options=options)
+    found = minimize_scalar(loss, bounds=(_COLDEST, hottest), method="bounded", options=options)
     return float(np.exp(found.x)), float(found.fun)
 
 
-def _unexplained(problem: Problem, held: list[Rows], logits: Sequence[Array]) -> float:
-    """Return the mean squared error of the best linear function of each output."""
-    activate = problem.network.output.forward
-    outputs = np.concatenate([activate(own.copy(), {}).mean(axis=0) for own in logits])
-    y = np.concatenate([problem.target.encode(rows.targets, "y_val") for rows in held])
-    each = [np.ones(len(rows)) if rows.weights is None else rows.weights for rows in held]
-    weights = np.concatenate(each)
+def _lose(held: _HeldOut, logits: Array) -> tuple[Array, Array]:
+    """Return the loss of each row, and the one if all classes were as likely."""
+    mean = logits[0] if len(logits) == 1 else held.target.average(logits)
+    if isinstance(held.target, ClassTarget):
+        of_classes = held.target.log_probabilities(mean)
+        return -of_classes[np.arange(len(mean)), held.y], -of_classes.mean(axis=1)
+    yes, no = held.target.log_probabilities(mean), held.target.log_probabilities(-mean)
+    return -np.where(held.y > 0, yes, no).mean(axis=1), -(yes + no).mean(axis=1) / 2
+
+
+def _lose_shrunk(held: _HeldOut, output: Activation, logits: Sequence[Array]) -> float:
+    """Return the mean squared error of outputs that are drawn toward their mean, if that helps."""
+    outputs = output.forward(np.concatenate(logits, axis=1), {}).mean(axis=0)
+    weights = held.weights
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        outputs, y = (
-            numbers - np.average(numbers, axis=0, weights=weights) for numbers in (outputs, y)
-        )
+        mean = np.average(outputs, axis=0, weights=weights)
+        outputs, y = outputs - mean, held.y - mean
         slopes = (weights @ (outputs * y)) / np.maximum(weights @ outputs**2, _TINY)
-        errors = np.average((y - slopes * outputs) ** 2, axis=0, weights=weights)
+        errors = np.average((y - np.clip(slopes, 0, 1) * outputs) ** 2, axis=0, weights=weights)
     return float(errors.mean())
 
 
@@ -131,23 +152,7 @@ def _divide(weights: Weights, temperature: float) -> Weights:
     return (*weights[:-1], {name: np.divide(array, divisor) for name, array in last.items()})
 
 
-def _logits_of(fitted: Fitted, members: tuple[Weights, ...], rows: Rows) -> tuple[Array, Rows]:
-    """Return logits of each network, (n_members, n_rows, n_units), and the rows."""
-    X = rows.inputs
+def _logits_of(fitted: Fitted, members: tuple[Weights, ...], X: Any) -> Array:
+    """Return logits of each network, (n_members, n_rows, n_units)."""
     logits = [forward(fitted.network, own, X, activate=False) for own in members]
-    return np.stack(logits).astype(np.float64), rows
-
-
-def _sum_loss(target: Any, logits: Array, rows: Rows) -> tuple[float, float, float]:
-    """Return the weighted sum of losses, the one if all classes were as likely, and of weights."""
-    mean = logits[0] if len(logits) == 1 else target.average(logits)
-    y = rows.targets
-    weights = np.ones(len(y)) if rows.weights is None else rows.weights
-    if isinstance(target, ClassTarget):
-        of_classes = target.log_probabilities(mean)
-        losses, of_any = -of_classes[np.arange(len(y)), y], -of_classes.mean(axis=1)
-    else:
-        yes, no = target.log_probabilities(mean), target.log_probabilities(-mean)
-        losses = -np.where(y > 0, yes, no).mean(axis=1)
-        of_any = -(yes + no).mean(axis=1) / 2
-    return float(weights @ losses), float(weights @ of_any), float(weights.sum())
+    return np.stack(logits).astype(np.float64)

@@ -23,6 +23,7 @@ def check_agreement(parameters: dict[str, Any], given_val: Given, *, has_groups:
             "callbacks see one network. Got n_estimators="
             f"{parameters['n_estimators']}. Set callbacks=None, or n_estimators=1."
         )
+    _check_calibrated_loss(parameters)
     if parameters["validation_fraction"] == "folds":
         _check_folds(parameters, given_val)
     elif has_groups:
@@ -34,6 +35,17 @@ def check_agreement(parameters: dict[str, Any], given_val: Given, *, has_groups:
         raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
     if given_val.X is None and not (given_val.y is None and given_val.sample_weight is None):
         raise ValueError("y_val and sample_weight_val need X_val. Got X_val=None.")
+
+
+def _check_calibrated_loss(parameters: dict[str, Any]) -> None:
+    if parameters["scoring"] != "calibrated_loss" or parameters["n_estimators"] > 1:
+        return
+    if parameters.get("calibration") is None:
+        or_calibrated = " Or set calibration='temperature'." if "calibration" in parameters else ""
+        raise ValueError(
+            "scoring='calibrated_loss' is for what is calibrated, by a temperature or by the mean "
+            f"of several networks. Got n_estimators=1. Set scoring='loss'.{or_calibrated}"
+        )
 
 
 def _check_folds(parameters: dict[str, Any], given_val: Given) -> None:

@@ -31,6 +31,10 @@ def draw_seed(random_state: Any) -> int:
     return seed
 
 
+# Columns of the history, with "val_" in front, that no metric may be called.
+_WATCHED = ("loss", "score", "calibrated_loss")
+
+
 @remember_plain
 def resolve_loss(loss: Any) -> Any:
     """Check a loss; return its Keras name, a `LossObject`, or the callable itself."""
@@ -65,9 +69,9 @@ def resolve_metrics(metrics: Any, accuracy: Accuracy | None) -> tuple[Metric, ..
     given = [metrics] if is_single_value(metrics) else list(metrics)
     resolved = [_metric(metric, accuracy) for metric in given]
     names = [metric.name for metric in resolved]
-    if len({"loss", "score", *names}) < len(names) + 2:
+    if len({*_WATCHED, *names}) < len(names) + len(_WATCHED):
         raise ValueError(
-            f"metrics must be of different names, and none 'loss' or 'score'. Got {names}."
+            f"metrics must be of different names, and none of {', '.join(_WATCHED)}. Got {names}."
         )
     return tuple(resolved)
 

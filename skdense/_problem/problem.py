@@ -137,7 +137,7 @@ def pose_problem(
         class_weights=data.class_weights,
         head=head,
         target=target,
-        network=_lay_out_network(parameters, rows, target, head, before),
+        network=_lay_out_network(parameters, rows, target, head, before, is_chunk=is_chunk),
         batch_size=batch_size,
         dtype=dtype,
         seed=seed,
@@ -148,16 +148,29 @@ def pose_problem(
 
 
 def _lay_out_network(
-    parameters: dict[str, Any], rows: Rows, target: Target, head: Head, before: Fitted | None
+    parameters: dict[str, Any],
+    rows: Rows,
+    target: Target,
+    head: Head,
+    before: Fitted | None,
+    *,
+    is_chunk: bool,
 ) -> Network:
     check_input_stages(parameters, is_sparse=issparse(rows.X))
     embedded = None
     if parameters["numeric_embedding"] is not None:
-        embedded = find_embedded(before.network) if before else find_columns_to_embed(rows)
+        embedded = _choose_embedded(rows, before, is_chunk=is_chunk)
     names = [*_OF_HIDDEN_LAYERS, *OF_INPUTS]
     of_layers = {name: parameters[name] for name in names}
     n_outputs = target.n_units
     return resolve_network(rows.X.shape[1], n_outputs, head.activation, embedded, **of_layers)
+
+
+def _choose_embedded(rows: Rows, before: Fitted | None, *, is_chunk: bool) -> tuple[int, ...]:
+    """Return the columns to embed: those as before, and of a stream all, which nobody knows."""
+    if before is not None and before.parameters["numeric_embedding"] is not None:
+        return find_embedded(before.network)
+    return tuple(range(rows.X.shape[1])) if is_chunk else find_columns_to_embed(rows)
 
 
 def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:

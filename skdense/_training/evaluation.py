@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -29,52 +30,20 @@ class Evaluation:
     """Evaluates networks that are watched together, on the validation rows of their tasks.
 
     The mean of their predictions where they share the rows, else each on its own rows.
-    """
-
-    def __init__(self, tasks: list[TrainingTask]) -> None:
-        are_shared = all(task.validation is tasks[0].validation for task in tasks)
-        groups = [tasks] if are_shared else [[task] for task in tasks]
-        self._parts = [_HeldOut(group) for group in groups]
-        self._calibrated_loss = tasks[0].calibrated_loss
-
-    def __call__(self, members: Members) -> dict[str, float]:
-        """Return "val_loss", with penalties, and "val_" twins of the metrics.
-
-        And "val_calibrated_loss" of all parts together, where that is watched.
-        """
-        own = [members] if len(self._parts) == 1 else [(weights,) for weights in members]
-        pairs = zip(self._parts, own, strict=True)
-        found, logits = zip(*(part.evaluate(weights) for part, weights in pairs), strict=True)
-        n_rows = [part.n_rows for part in self._parts]
-        logs = {
-            name: float(np.average([each[name] for each in found], weights=n_rows))
-            for name in found[0]
-        }
-        if self._calibrated_loss is not None:
-            logs["val_calibrated_loss"] = self._calibrated_loss(logits)
-        return logs
-
-
-class _HeldOut:
-    """The validation rows of a task, or of several that share them.
 
     On TensorFlow: threads of NumPy's BLAS go on spinning for a while after each product, and
     slow down the compiled program, which runs next.
     """
 
     def __init__(self, tasks: list[TrainingTask]) -> None:
-        tf = load_tensorflow()
+        self._task, self._n_members = tasks[0], len(tasks)
+        are_shared = all(task.validation is tasks[0].validation for task in tasks)
+        self._parts = [_HeldOut(task) for task in (tasks[:1] if are_shared else tasks)]
+        self._blocks = _cut_into_blocks(self._parts)
+        n_bytes = sum(part.n_bytes for part in self._parts)
+        is_kept = n_bytes <= _MOST_KEPT_BYTES
+        self._kept = [self._tensors(block) for block in self._blocks] if is_kept else None
         task = tasks[0]
-        assert task.validation is not None
-        self._task, self._X = task, task.validation.X
-        self.n_rows: int = self._X.shape[0]
-        self._share = _weigh_held_out_rows(task)
-        self._blocks = _cut_into_blocks(task)
-        y = task.validation.y.astype(task.dtype, copy=False)
-        self._y = [tf.constant(y[block]) for block in self._blocks]
-        n_bytes = self.n_rows * task.network.n_inputs * np.dtype(task.dtype).itemsize
-        is_kept = not issparse(self._X) and n_bytes <= _MOST_KEPT_BYTES
-        self._kept_X = [self._rows(block) for block in self._blocks] if is_kept else None
         self._row_values = trace_row_values(
             task.network,
             task.loss,
@@ -82,46 +51,97 @@ class _HeldOut:
             task.y.shape[1],
             task.dtype,
             len(tasks),
-            task.outputs_are,
+            task.outputs_are if are_shared else None,
             task.calibrated_loss is not None,
         )
 
-    def evaluate(self, members: Members) -> tuple[dict[str, float], np.ndarray]:
-        """Return logs, and what goes into the output's activation, (members, rows, outputs).
+    def __call__(self, members: Members) -> dict[str, float]:
+        """Return "val_loss", with penalties, and "val_" twins of the metrics.
 
-        The latter is empty where nobody asks for it.
+        And "val_calibrated_loss" of all rows together, where that is watched.
         """
         tf = load_tensorflow()
-        tensors = [
+        weights = [
             {name: tf.constant(np.stack([own[name] for own in stages])) for name in stages[0]}
             for stages in zip(*members, strict=True)
         ]
-        X = self._kept_X or map(self._rows, self._blocks)
-        blocks = [self._row_values(tensors, *rows) for rows in zip(X, self._y, strict=True)]
-        values = np.concatenate([rows.numpy() for rows, _ in blocks]).astype(np.float64)
-        logits = np.concatenate([own.numpy() for _, own in blocks], axis=1).astype(np.float64)
+        blocks = self._kept or map(self._tensors, self._blocks)
+        found = [self._row_values(weights, *rows) for rows in blocks]
+        values = np.concatenate([rows.numpy() for rows, _ in found], axis=1).astype(np.float64)
         names = [f"val_{metric.name}" for metric in self._task.metrics]
-        means = values[:, 1:].mean(axis=0).tolist()
-        penalty = sum(_sum_penalties(self._task, weights) for weights in members) / len(members)
-        loss = float(values[:, 0] @ self._share) + penalty
-        return {"val_loss": loss} | dict(zip(names, means, strict=True)), logits
+        n_rows = [part.n_rows for part in self._parts]
+        losses, means = zip(
+            *(part.average(own) for part, own in zip(self._parts, values, strict=True)),
+            strict=True,
+        )
+        penalty = sum(_sum_penalties(self._task, own) for own in members) / self._n_members
+        logs = {"val_loss": float(np.average(losses, weights=n_rows)) + penalty}
+        logs |= zip(names, np.average(means, axis=0, weights=n_rows).tolist(), strict=True)
+        if self._task.calibrated_loss is not None:
+            outputs = np.concatenate([own.numpy() for _, own in found], axis=1).astype(np.float64)
+            logs["val_calibrated_loss"] = self._task.calibrated_loss(self._by_part(outputs))
+        return logs
 
-    def _rows(self, block: slice) -> Any:
-        """Return rows of X as a tensor of shape (1, rows, features)."""
+    def _by_part(self, outputs: np.ndarray) -> list[np.ndarray]:
+        """Return the outputs of the networks of each part, (members, rows, outputs)."""
+        if len(self._parts) == 1:
+            return [outputs]
+        pairs = zip(outputs, self._parts, strict=True)
+        return [own[np.newaxis, : part.n_rows] for own, part in pairs]
+
+    def _tensors(self, block: slice) -> tuple[Any, Any]:
+        """Return rows of X, (parts, rows, features), and of y, (parts, rows, columns)."""
         tf = load_tensorflow()
+        parts = zip(*(part.read(block) for part in self._parts), strict=True)
+        X, y = (tf.constant(np.stack(arrays)) for arrays in parts)
+        return X, y
+
+
+class _HeldOut:
+    """The validation rows of a task."""
+
+    def __init__(self, task: TrainingTask) -> None:
+        assert task.validation is not None
+        self._task, self._X = task, task.validation.X
+        self._y = task.validation.y.astype(task.dtype, copy=False)
+        self._share = _weigh_held_out_rows(task)
+        self.n_rows: int = self._X.shape[0]
+        self.network = task.network
+
+    @property
+    def n_bytes(self) -> float:
+        """Of all rows as they are evaluated; of sparse ones infinite, lest they be kept dense."""
+        n_numbers = self.n_rows * self.network.n_inputs
+        return inf if issparse(self._X) else n_numbers * np.dtype(self._task.dtype).itemsize
+
+    def read(self, block: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows of X and y; after the last one it comes again, where others have more."""
+        n_rows = block.stop - block.start
+        if block.stop > self.n_rows:
+            block = slice(min(block.start, self.n_rows - 1), self.n_rows)
         rows = self._X[block]
         dense = rows.toarray() if issparse(rows) else rows
         if dense.dtype != self._task.dtype:
             dense, given = np.empty(dense.shape, self._task.dtype), dense
             convert_rows(given, dense)
-        return tf.constant(dense[np.newaxis])
+        return _lengthen(dense, n_rows), _lengthen(self._y[block], n_rows)
+
+    def average(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the mean loss and metrics of values of rows, of which surplus ones are left."""
+        own = values[: self.n_rows]
+        return float(own[:, 0] @ self._share), own[:, 1:].mean(axis=0)
 
 
-def _cut_into_blocks(task: TrainingTask) -> list[slice]:
-    assert task.validation is not None
-    n_rows = task.validation.X.shape[0]
-    size = rows_in_block(task.network, is_sparse=False)  # each is made dense
-    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+def _lengthen(array: np.ndarray, n_rows: int) -> np.ndarray:
+    missing = n_rows - len(array)
+    return np.concatenate([array, np.repeat(array[-1:], missing, axis=0)]) if missing else array
+
+
+def _cut_into_blocks(parts: list[_HeldOut]) -> list[slice]:
+    most = max(part.n_rows for part in parts)
+    size = rows_in_block(parts[0].network, is_sparse=False)  # each is made dense
+    size = max(1, size // len(parts))
+    return [slice(start, min(start + size, most)) for start in range(0, most, size)]
 
 
 @lru_cache(maxsize=256)
@@ -132,29 +152,32 @@ def trace_row_values(
     n_target_columns: int,
     dtype: str,
     n_members: int,
-    outputs_are: str,
+    outputs_are: str | None,
     gives_logits: bool = False,
 ) -> Any:
     """Return the traced function from weights, rows and targets to loss and metrics of each row.
 
-    Of several members, of what they say together: see `TrainingTask.outputs_are`. And, where it
-    `gives_logits`, to what goes into the output's activation, of each member.
+    Of members that share rows, of what they say together: see `TrainingTask.outputs_are`, which
+    is None where each has its own rows. And, where it `gives_logits`, to what goes into the
+    output's activation, of each member.
 
     Of any number of rows, and not compiled: that takes longer than it saves.
     """
     tf = load_tensorflow()
+    n_parts = 1 if outputs_are is not None else n_members
     before_activation = replace(network, output=Activation("linear"))
 
     def values(weights: Any, X: Any, y: Any) -> Any:
         logits, _ = trace_forward(before_activation, weights, X)
         outputs = activation_function(network.output.function)(logits)
-        if n_members > 1:
+        if n_members > 1 and outputs_are is not None:
             outputs = tf.reshape(outputs, [n_members, -1, network.n_outputs])
             outputs = _trace_mean(outputs, outputs_are)
+        y = tf.reshape(y, [-1, n_target_columns])
         functions = [per_row_function(loss), *(metric.function for metric in metrics)]
-        rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [-1]) for f in functions]
+        rows = [tf.reshape(tf.cast(f(y, outputs), dtype), [n_parts, -1]) for f in functions]
         by_member = tf.reshape(logits, [n_members, -1, network.n_outputs])
-        return tf.stack(rows, axis=1), by_member[:, : None if gives_logits else 0]
+        return tf.stack(rows, axis=2), by_member[:, : None if gives_logits else 0]
 
     weights = [
         {
@@ -163,8 +186,8 @@ def trace_row_values(
         }
         for stage in network.stages
     ]
-    X = tf.TensorSpec([1, None, network.n_inputs], dtype)
-    y = tf.TensorSpec([None, n_target_columns], dtype)
+    X = tf.TensorSpec([n_parts, None, network.n_inputs], dtype)
+    y = tf.TensorSpec([n_parts, None, n_target_columns], dtype)
     return tf.function(values, autograph=False).get_concrete_function(weights, X, y)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ from .prefetching import one_ahead
 from .program import get_program
 from .program_spec import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State
 from .schedules import learning_rates
-from .task import OptimizerState, TrainingTask
+from .task import Members, OptimizerState, TrainingTask
 from .training_steps import start_slots
 
 ENGINE = "compiled"
@@ -198,15 +198,24 @@ class Networks:
 
     # Snapshots are copied as one array for each epoch, lest one that is kept as the best hold the
     # memory of all epochs of its block.
-    def epoch_weights(self, number: int, member: int = 0) -> Weights:
-        """Return a member's weights after one of the epochs last run, counted from 0."""
+    def epoch_weights(self, number: int, members: Sequence[int] = (0,)) -> Members:
+        """Return members' weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
-            return self.weights(member)
-        return tuple(unflatten(self._snapshots[number, member].copy(), self.state.weights))
+            return self.weights(members)
+        vectors = (self._snapshots[number, member].copy() for member in members)
+        return tuple(tuple(unflatten(vector, self.state.weights)) for vector in vectors)
 
-    def weights(self, member: int = 0) -> Weights:
-        stages = self.state.weights
-        return tuple([{name: w.numpy()[member] for name, w in own.items()} for own in stages])
+    def weights(self, members: Sequence[int] = (0,)) -> Members:
+        # Each weight of all networks at once, since what a tensor holds is copied.
+        stages = [{name: w.numpy() for name, w in own.items()} for own in self.state.weights]
+        alone = len(self.tasks) == 1
+        return tuple(
+            tuple(
+                {name: w[member] if alone else w[member].copy() for name, w in own.items()}
+                for own in stages
+            )
+            for member in members
+        )
 
     def rate_in(self, epoch: int, member: int = 0) -> float:
         """Return the learning rate of the last step of an epoch that was run."""

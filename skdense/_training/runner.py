@@ -65,10 +65,10 @@ class _Watched:
         return {name: np.mean([logs[name] for logs in own], axis=0).tolist() for name in own[0]}
 
     def weights(self) -> Members:
-        return tuple(self._networks.weights(member) for member in self.members)
+        return self._networks.weights(self.members)
 
     def epoch_weights(self, number: int) -> Members:
-        return tuple(self._networks.epoch_weights(number, member) for member in self.members)
+        return self._networks.epoch_weights(number, self.members)
 
     def optimizers(self) -> list[OptimizerState | None]:
         return [self._networks.optimizer_state(member) for member in self.members]

@@ -97,6 +97,9 @@ class Embedding(Stage):
         self, x: Tensor, weights: StageTensors, batch: StageBatch | None
     ) -> tuple[Tensor, StageTensors]:
         tf = load_tensorflow()
+        n_members = next(iter(weights.values())).shape[0]
+        if x.shape[0] != n_members:  # rows that all members share
+            x = tf.repeat(x, n_members, axis=0)
         by_column = tf.transpose(x, [0, 2, 1])
         embedded = self._trace_embedded(tf.gather(by_column, self.columns, axis=1), weights)
         of_rows = tf.transpose(embedded, [0, 2, 1, 3])

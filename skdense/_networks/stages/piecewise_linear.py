@@ -45,7 +45,8 @@ class PiecewiseLinear(Embedding):
     def weight_specs(self) -> dict[str, WeightSpec]:
         """Left ends of bins, what those are divided by as a factor, (a, P), and c.
 
-        Where a column has less bins, factors of 0 fill up before the last one.
+        Where a column has less bins, factors of 0 fill up before the last one; of a single bin
+        there are some before, so that it is cut below, which its linear term makes up for.
         """
         bins = WeightSpec((len(self.columns), self.n_bins), Kind.FITTED)
         n, n_units = len(self.columns), self.n_units

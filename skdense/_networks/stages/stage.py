@@ -137,6 +137,7 @@ class Stage(ABC):
     ) -> tuple[Tensor, StageTensors]:
         """Pass (members, rows, width) through it in TensorFlow, for the compiled program.
 
+        In prediction, rows that all members share may come as (1, rows, width).
         Returns the result, and new values of moving weights. Without a batch as in prediction.
         """
 
