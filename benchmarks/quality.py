@@ -37,8 +37,9 @@ from sklearn.preprocessing import StandardScaler
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 
 PLAIN, RECIPE = "skdense", "skdense, recipe"
-STEPS, BATCH_SIZE = 2_000, 256
-FEWEST_EPOCHS, MOST_EPOCHS = 32, 256
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2_000, 32, 128
+# Small tables take more steps for each epoch, so that they need less of these.
+SMALL, SMALL_BATCH, BATCH = 2_000, 64, 256
 
 Make = Callable[[int, int], Any]  # from a seed and a number of rows to an estimator
 Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
@@ -47,7 +48,8 @@ Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
 def recipe(n_rows: int, *, is_regression: bool) -> dict[str, Any]:
     """Return the parameters of eight networks with embedded columns, folds and a schedule."""
     n_members = 8
-    steps_per_epoch = math.ceil(n_rows * (1 - 1 / n_members) / BATCH_SIZE)
+    batch_size = SMALL_BATCH if n_rows <= SMALL else BATCH
+    steps_per_epoch = math.ceil(n_rows * (1 - 1 / n_members) / batch_size)
     epochs = min(max(round(STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
     rate = 0.01 if is_regression else 0.005
     parameters = {
@@ -68,7 +70,7 @@ def recipe(n_rows: int, *, is_regression: bool) -> dict[str, Any]:
         "learning_rate": rate,
         "learning_rate_schedule": "cosine_cycles",
         "weight_decay": 1e-3 / rate,
-        "batch_size": BATCH_SIZE,
+        "batch_size": batch_size,
         "epochs": epochs,
     }
     return parameters if is_regression else parameters | {"calibration": "temperature"}
