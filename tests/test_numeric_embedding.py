@@ -41,7 +41,8 @@ EVERY = [
 
 
 def name(changes):
-    return "-".join(str(value) for value in changes.values()) if isinstance(changes, dict) else None
+    """Return a name for parameters; None leaves it to pytest."""
+    return "-".join(map(str, changes.values())) if isinstance(changes, dict) else None
 
 
 def regressor(**changes):
@@ -109,8 +110,11 @@ def test_training_starts_from_a_linear_function_and_learns_all():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("changes", EVERY, ids=name)
+@pytest.mark.parametrize(
+    ("changes", "dtype"),
+    [*((changes, "float64") for changes in EVERY), (PIECEWISE | ALL, "float32")],
+    ids=name,
+)
 def test_both_engines_agree(dtype, changes):
     # Adam divides gradients that are nothing but rounding, of rows at the very edge of a bin.
     common = changes | {"optimizer": "sgd", "weight_decay": 0.01, "l2": 0.01, "dtype": dtype}
@@ -156,8 +160,15 @@ def test_penalties_leave_them_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [KerasDenseRegressor, KerasDenseClassifier])
-@pytest.mark.parametrize("changes", [*EVERY, PIECEWISE | ALL | {"n_estimators": 2}], ids=name)
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        *((changes, KerasDenseRegressor) for changes in EVERY),
+        (PERIODIC, KerasDenseClassifier),
+        (PIECEWISE | ALL | {"n_estimators": 2}, KerasDenseClassifier),
+    ],
+    ids=name,
+)
 def test_every_view_has_them(kind, changes, tmp_path):
     y = Y if kind is KerasDenseRegressor else CLASSES
     network, rows = kind(**SETTINGS | changes).fit(X, y), X.astype(np.float32)
