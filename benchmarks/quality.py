@@ -93,7 +93,11 @@ PARTS: dict[str, dict[str, Any]] = {
     "calibration": {"calibration": None},
     "best epoch, but the last": {"early_stopping": False},
     "folds, but a tenth held out": {"validation_fraction": 0.1},
-    "seven of the eight networks": {"n_estimators": 1, "validation_fraction": 0.1},
+    "seven of the eight networks": {
+        "n_estimators": 1,
+        "validation_fraction": 0.1,
+        "scoring": "loss",
+    },
 }
 
 

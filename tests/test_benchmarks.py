@@ -88,6 +88,13 @@ def test_quality_judges_all_by_the_same_rows(quickly, benchmark, capsys):
     assert [line.split()[:2] for line in ranks.splitlines()[1:]] == [["x", "1.00"], ["y", "2.00"]]
 
 
+@pytest.mark.slow
+def test_every_part_of_the_recipe_can_be_left_out(quickly, benchmark):
+    section = quickly("quality", "--only", "penguins", "--ablate")["penguins"]
+    parts = [f"recipe without {part}" for part in benchmark("quality").PARTS]
+    assert list(section["score"]) == ["skdense, recipe", *parts]
+
+
 def test_quality_needs_the_folder_of_its_tables(benchmark, capsys):
     with pytest.raises(SystemExit):
         benchmark("quality").main(["--only", "adult"])
