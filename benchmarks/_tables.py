@@ -47,7 +47,7 @@ class Table:
     missing: str | None = None
 
     def read(self, folder: Path | None) -> tuple[pd.DataFrame, pd.Series]:
-        """Return the columns and the target; of the penguins without the rows that lack sizes."""
+        """Return the columns and the target."""
         if not self.file:
             frame = load_penguins()
         else:

@@ -219,7 +219,8 @@ def compare(
                 estimator.set_params(epochs=2)
             own = judge(estimator, data, is_regression=table.is_regression)
             judged.setdefault(contestant, []).append(own)
-            print(f"{name}, seed {seed}, {contestant}: {own.loss:.4f} in {own.seconds:.1f} s")
+            done = f"{own.loss:.4f} in {own.seconds:.1f} s"
+            print(f"{name}, seed {seed}, {contestant}: {done}", flush=True)
     losses[name] = {who: [own.loss for own in each] for who, each in judged.items()}
     times[name] = {who: [own.seconds for own in each] for who, each in judged.items()}
     scores = {who: mean(own.score for own in each) for who, each in judged.items()}

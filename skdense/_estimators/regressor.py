@@ -78,7 +78,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and
         each fit under `warm_start` has its own. A callback that sets the rate ends it.
     weight_decay : float or None, default=None
-        As in Keras' optimizers. None keeps the optimizer's own.
+        As in Keras' optimizers, on all weights but those of `numeric_embedding` and
+        `learned_scale`. None keeps the optimizer's own.
     clipnorm : float or None, default=None
         Bound on the norm of each weight's gradient. None keeps the optimizer's own clipping.
     batch_size : int or "auto", default="auto"

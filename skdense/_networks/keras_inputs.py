@@ -41,11 +41,9 @@ def read_input_stages(layers: list[Any]) -> list[Read]:
 
 def _are_of_keras(layers: list[Any]) -> bool:
     keras = load_keras()
-    own = {keras.Model: "Functional"}
     return all(
         isinstance(layer, keras.Model)
-        if type(layer).__name__ in own.values()
-        else type(layer) is getattr(keras.layers, type(layer).__name__)
+        or type(layer) is getattr(keras.layers, type(layer).__name__, None)
         for layer in layers
     )
 

@@ -31,7 +31,7 @@ _TINY = np.finfo(np.float64).tiny
 
 def require_calibratable(problem: Problem) -> None:
     """Raise ValueError where there are no rows to calibrate on, or nothing to calibrate."""
-    if not (problem.folds or problem.held_out):
+    if not problem.is_watched:
         raise ValueError(
             "calibration='temperature' needs rows that are held out. Got validation_fraction=None "
             "and no X_val. Set one of them, or early_stopping=True."

@@ -83,6 +83,11 @@ class Problem:
     n_members: int
     watched: str
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether rows are held out."""
+        return bool(self.folds) or self.held_out is not None
+
 
 def pose_problem(
     parameters: dict[str, Any],

@@ -94,8 +94,7 @@ def _say_what_outputs_are(target: Target) -> str:
 
 
 def _make_watched_loss(problem: Problem) -> Callable[..., float] | None:
-    is_watched = problem.folds or problem.held_out is not None
-    watches_it = is_watched and problem.parameters["scoring"] == "calibrated_loss"
+    watches_it = problem.is_watched and problem.parameters["scoring"] == "calibrated_loss"
     return make_calibrated_loss(problem) if watches_it else None
 
 
@@ -111,8 +110,7 @@ def _encode_held_out(problem: Problem, held_out: Rows) -> ValidationData:
 
 def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStopping | None:
     given = problem.parameters
-    is_watched = problem.folds or problem.held_out is not None
-    if not (is_watched and given["early_stopping"]):
+    if not (problem.is_watched and given["early_stopping"]):
         return None
     return EarlyStopping(greater_is_better, int(given["patience"]), float(given["min_delta"]))
 

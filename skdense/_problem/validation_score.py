@@ -46,7 +46,7 @@ def make_score(
         Raises ValueError if the scorer cannot judge this estimator.
     """
     require_known_scoring(scoring)
-    if scoring in LOSSES or not (problem.folds or problem.held_out):
+    if scoring in LOSSES or not problem.is_watched:
         return None
     scorer = check_scoring(judge(()), scoring)
     if problem.held_out is not None:

@@ -171,9 +171,8 @@ def _update(
     parts = zip(carried.packed, gradients, carried.slots, packing.decayed, strict=True)
     for weight, gradient, own, is_decayed in parts:
         rate = _like(rates, weight)
-        if (
-            weight_decay is not None and is_decayed
-        ):  # before the step, as Keras' optimizers do, and biases too
+        # Before the step, as Keras' optimizers do, and biases too.
+        if weight_decay is not None and is_decayed:
             weight -= weight * _like(weight_decay, weight) * rate
         weight, own = spec.rule.update(gradient, weight, own, rate, step)
         updated.append(weight)
