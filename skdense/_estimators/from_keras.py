@@ -124,6 +124,9 @@ def _read_network(model: Any) -> Adopted:
         "dropout": tuple(layer.dropout for layer in layers),
         "batch_normalization": normalizes,
         "output_activation": _build(network.output.function),
+        "l2": 0.0,
+        "learning_rate": None,
+        "learning_rate_schedule": None,
     }
     first = list(takewhile(lambda stage: not isinstance(stage, Dense), network.stages))
     parameters |= describe_input_stages(first)

@@ -57,7 +57,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
         `random_state`.
-    l1, l2 : float, default=0.0
+    l1, l2 : float, default=0.0 and 0.001
         Penalties on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines them.
     output_activation : str or callable, default="auto"
@@ -71,12 +71,15 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         standardised units where the target is standardised.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
-    learning_rate : float, Keras' LearningRateSchedule or None, default=None
-        None keeps the optimizer's own.
-    learning_rate_schedule : {"cosine", "cosine_cycles"} or None, default=None
+    learning_rate : float, Keras' LearningRateSchedule, "auto" or None, default="auto"
+        "auto" is 0.007 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
+        with None, the optimizer's own.
+    learning_rate_schedule : {"auto", "cosine", "cosine_cycles"} or None, default="auto"
         How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
         each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and
-        each fit under `warm_start` has its own. A callback that sets the rate ends it.
+        each fit under `warm_start` has its own. A callback that sets the rate ends it. "auto" is
+        "cosine" where one `fit` with a rate that is a number trains all `epochs`, and None with
+        `early_stopping`, `warm_start`, and in `partial_fit`.
     weight_decay : float or None, default=None
         As in Keras' optimizers, on all weights but those of `numeric_embedding` and
         `learned_scale`. None keeps the optimizer's own.
@@ -85,7 +88,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
-    epochs : int, default=100
+    epochs : int, default=50
         Passes over the data.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
@@ -218,17 +221,17 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         n_estimators: int = 1,
         kernel_initializer: str | Callable[..., Any] = "glorot_uniform",
         l1: float = 0.0,
-        l2: float = 0.0,
+        l2: float = 0.001,
         output_activation: str | Callable[..., Any] = "auto",
         loss: str | Callable[..., Any] = "auto",
         metrics: Any = None,
         optimizer: Any = "adam",
-        learning_rate: Any = None,
-        learning_rate_schedule: Literal["cosine", "cosine_cycles"] | None = None,
+        learning_rate: Any = "auto",
+        learning_rate_schedule: Literal["auto", "cosine", "cosine_cycles"] | None = "auto",
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
-        epochs: int = 100,
+        epochs: int = 50,
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float | Literal["folds"] | None = None,

@@ -91,7 +91,7 @@ def check_input_stages(parameters: dict[str, Any], *, is_sparse: bool) -> None:
 
 def check_stream_agreement(parameters: dict[str, Any]) -> None:
     """Raise ValueError for parameters that need all data, which `partial_fit` never sees."""
-    if parameters["learning_rate_schedule"] is not None:
+    if parameters["learning_rate_schedule"] not in ("auto", None):
         raise ValueError(
             "partial_fit does not know how many chunks are to come. Got learning_rate_schedule="
             f"{parameters['learning_rate_schedule']!r}. Set it to None, or give a Keras schedule "

@@ -23,6 +23,8 @@ from .remembering import remember_plain
 # matrix products efficient, small enough for some hundreds of steps in the default 100 epochs.
 _BATCH_SIZES = ((1_024, 64), (8_192, 128), (30_000, 256), (100_000, 512))
 _LARGEST_BATCH_SIZE = 1_024
+# Of Adam, with a schedule that leads to 0. Of .005, .007 and .01 on eleven real tables the best.
+_RATE_OF_ADAM = 0.007
 
 
 def draw_seed(random_state: Any) -> int:
@@ -155,6 +157,23 @@ def resolve_optimizer(
             f"Got {learning_rate!r}."
         )
     return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
+
+
+def settle_learning_rate(parameters: dict[str, Any], *, is_stream: bool) -> dict[str, Any]:
+    """Return the parameters with a learning rate and a schedule in place of "auto".
+
+    A schedule needs to know where a training ends.
+    """
+    rate, schedule = parameters["learning_rate"], parameters["learning_rate_schedule"]
+    is_auto = isinstance(rate, str)
+    if schedule == "auto":
+        goes_on = is_stream or parameters["warm_start"] or parameters["early_stopping"]
+        settings = resolve_optimizer(parameters["optimizer"], None if is_auto else rate, None, None)
+        schedule = "cosine" if not goes_on and isinstance(settings.learning_rate, float) else None
+    if is_auto:
+        is_plain = schedule is not None and parameters["optimizer"] == "adam"
+        rate = _RATE_OF_ADAM if is_plain else None
+    return parameters | {"learning_rate": rate, "learning_rate_schedule": schedule}
 
 
 @cache
