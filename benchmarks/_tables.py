@@ -82,10 +82,12 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Split:
-    """Numbers to train on and numbers to judge by; classes are numbered."""
+    """Rows to train on and rows to judge by, as numbers and as they are; classes are numbered."""
 
     X_train: Array
     X_test: Array
+    raw_train: pd.DataFrame
+    raw_test: pd.DataFrame
     y_train: Array
     y_test: Array
 
@@ -102,9 +104,9 @@ def split(table: Table, folder: Path | None, seed: int, most_rows: int) -> Split
     rows, tests = train_test_split(np.arange(len(y)), random_state=seed, stratify=strata)
     rows = rows[:most_rows]
     transform = _make_numbers()
-    X_train = transform.fit_transform(frame.iloc[rows])
-    X_test = transform.transform(frame.iloc[tests])
-    return Split(X_train, X_test, y[rows], y[tests])
+    raw_train, raw_test = frame.iloc[rows], frame.iloc[tests]
+    X_train, X_test = transform.fit_transform(raw_train), transform.transform(raw_test)
+    return Split(X_train, X_test, raw_train, raw_test, y[rows], y[tests])
 
 
 def _make_numbers() -> Any:

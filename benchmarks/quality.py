@@ -34,9 +34,14 @@ from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_square
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
 
-PLAIN, RECIPE = "skdense", "skdense, recipe"
+PLAIN, RECIPE, TABULAR = "skdense", "skdense, recipe", "skdense, tabular"
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2_000, 32, 128
 # Small tables take more steps for each epoch, so that they need less of these.
 SMALL, SMALL_BATCH, BATCH = 2_000, 64, 256
@@ -118,6 +123,11 @@ def _recipe(is_regression: bool, **changes: Any) -> Make:
     return make
 
 
+def _tabular(is_regression: bool) -> Make:
+    kind: Any = KerasTabularRegressor if is_regression else KerasTabularClassifier
+    return lambda seed, n_rows: kind(random_state=seed)
+
+
 def _mlp(is_regression: bool, **parameters: Any) -> Make:
     if not is_regression:
         return lambda seed, _: MLPClassifier(**parameters, random_state=seed)
@@ -153,6 +163,7 @@ def _realmlp(is_regression: bool) -> Make | None:
 CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
     PLAIN: _ours,
     RECIPE: _recipe,
+    TABULAR: _tabular,
     "MLP": _mlp,
     "MLP 256-256, stopping": partial(_mlp, hidden_layer_sizes=(256, 256), early_stopping=True),
     "HistGradientBoosting": _forest,
@@ -176,14 +187,18 @@ class Judged:
 def judge(estimator: Any, data: Split, *, is_regression: bool) -> Judged:
     """Fit, and judge by the rows held out."""
     start = time.perf_counter()
+    takes_tables = hasattr(estimator, "categorical_features") and hasattr(estimator, "encode")
+    X_train, X_test = (
+        (data.raw_train, data.raw_test) if takes_tables else (data.X_train, data.X_test)
+    )
     with _quiet():
-        estimator.fit(data.X_train, data.y_train)
+        estimator.fit(X_train, data.y_train)
     seconds = time.perf_counter() - start
     if is_regression:
-        predicted = np.ravel(estimator.predict(data.X_test))
+        predicted = np.ravel(estimator.predict(X_test))
         error = root_mean_squared_error(data.y_test, predicted) / np.std(data.y_test)
         return Judged(float(error), float(r2_score(data.y_test, predicted)), seconds)
-    probabilities = np.asarray(estimator.predict_proba(data.X_test), np.float64)
+    probabilities = np.asarray(estimator.predict_proba(X_test), np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     labels = np.arange(probabilities.shape[1])
     accuracy = accuracy_score(data.y_test, labels[probabilities.argmax(axis=1)])

@@ -10,6 +10,8 @@ from ._displays.error_analysis import ErrorAnalysisDisplay
 from ._displays.training_history import TrainingHistoryDisplay
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
+from ._estimators.tabular_classifier import KerasTabularClassifier
+from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._load import load
 from ._onnx import to_onnx
 from ._problem.data_checks import FeatureScaleWarning
@@ -22,6 +24,8 @@ __all__ = [
     "FeatureScaleWarning",
     "KerasDenseClassifier",
     "KerasDenseRegressor",
+    "KerasTabularClassifier",
+    "KerasTabularRegressor",
     "SlowEngineWarning",
     "TrainingHistoryDisplay",
     "clear_cache",

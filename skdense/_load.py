@@ -9,16 +9,26 @@ from typing import Any
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.copies import take_fit
 from ._estimators.regressor import KerasDenseRegressor
+from ._estimators.tabular_classifier import KerasTabularClassifier
+from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._files.archive import DamagedFileError, read
 from ._files.field_checks import require_parameters
 from ._files.pickling import waiting
 from ._files.values import Array, decode
 from ._files.whole_checks import require_whole
 
-_ESTIMATORS = {kind.__name__: kind for kind in (KerasDenseClassifier, KerasDenseRegressor)}
+Estimator = KerasDenseClassifier | KerasDenseRegressor
+
+_KINDS: tuple[type[Estimator], ...] = (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
+_ESTIMATORS = {kind.__name__: kind for kind in _KINDS}
 
 
-def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegressor:
+def load(path: str | os.PathLike[str]) -> Estimator:
     """Load an estimator from a file that its `save` wrote.
 
     Nothing in the file is run, and TensorFlow is not loaded, unless the network has an activation
@@ -31,7 +41,7 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
 
     Returns
     -------
-    KerasDenseClassifier or KerasDenseRegressor
+    KerasDenseClassifier, KerasDenseRegressor, KerasTabularClassifier or KerasTabularRegressor
         Which predicts the same, bit for bit, and trains on from where it was.
 
     Raises
@@ -67,9 +77,7 @@ def load(path: str | os.PathLike[str]) -> KerasDenseClassifier | KerasDenseRegre
     )
 
 
-def _estimator(
-    document: dict[str, Any], arrays: list[Array]
-) -> KerasDenseClassifier | KerasDenseRegressor:
+def _estimator(document: dict[str, Any], arrays: list[Array]) -> Estimator:
     estimator = _ESTIMATORS[document["estimator"]]()
     parameters = {name: decode(value, arrays) for name, value in document["parameters"].items()}
     fitted = decode(document["fitted"], arrays)

@@ -12,7 +12,7 @@ PACKAGE = Path(skdense.__file__).parent
 
 # Imports point to the left, never to the right. Within a room they make no circles.
 ROOMS = [
-    {"_backend"},
+    {"_backend", "_tables"},
     {"_networks"},
     {"_training"},
     {"_problem"},

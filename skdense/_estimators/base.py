@@ -22,7 +22,8 @@ from .._problem.answers import as_keras_answers, compute_outputs
 from .._problem.constraints import CONSTRAINTS
 from .._problem.data_checks import check_prediction_data
 from .._problem.fitted import Fitted
-from .._problem.reading import Given
+from .._problem.given import Given
+from .._problem.tables import encode_table
 from .._problem.tasks import settle_optimizer
 from .._problem.warm_start import settle_head_again
 from .copies import Cloned, holds_objects, remember_copies, take_fit
@@ -109,7 +110,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         return copy.copy(self)
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
-        X = check_prediction_data(self, X)
+        table = self._fitted.table
+        X = encode_table(self, X, table) if table else check_prediction_data(self, X)
         return compute_outputs(self._fitted, X, activate=activate)
 
     def to_keras(self) -> Any:

@@ -17,10 +17,11 @@ from .._problem.cross_checks import check_agreement, check_stream_agreement, set
 from .._problem.data_checks import warn_about_scale
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.folds import hold_out_folds, number_folds, read_groups
+from .._problem.given import Given
 from .._problem.labels import require_all_classes, require_labels_of_stream
 from .._problem.parameters import draw_seed, settle_learning_rate
 from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
-from .._problem.reading import Data, Given, Reader
+from .._problem.reading import Data, Reader
 from .._problem.rows import Rows
 from .._problem.split import hold_out
 from .._problem.tasks import make_tasks
@@ -60,7 +61,6 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     parameters = check_parameters(estimator)
     check_agreement(parameters, given_val, has_groups=groups is not None)
     share = settle_validation_share(parameters) if given_val.X is None else None
-    report = ReportedFit(estimator, int(parameters["epochs"]), given)
     before = _find_fit_before(estimator) if parameters["warm_start"] else None
     seed = before.seed if before else draw_seed(parameters["random_state"])
     data, held_out = _read_all(estimator, parameters, given, given_val, share, before)
@@ -75,13 +75,14 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     require_eager()
     parameters = settle_learning_rate(parameters, is_stream=False)
     problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before, folds=folds)
+    report = ReportedFit(estimator, problem.epochs, given)
     draft = _make_draft(problem, before, indices)
     if folds:
         draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
     calibrates = parameters.get("calibration") is not None
     if calibrates:
         require_calibratable(problem)
-    trained = _train_on(estimator, problem, draft, before, int(parameters["epochs"]), report=report)
+    trained = _train_on(estimator, problem, draft, before, problem.epochs, report=report)
     temperature = find_temperature(trained.fitted, problem) if calibrates else None
     if parameters["refit_full"] and not trained.was_interrupted:
         rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
@@ -109,7 +110,9 @@ def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
     if is_classifier(estimator):
         labels = require_labels_of_stream(classes, given.y, before.labels if before else None)
     precision = choose_precision_of_chunk(parameters, given, before)
-    data = Reader(copy.copy(estimator), precision, labels, is_new=before is None).read(given)
+    table = before.table if before else None
+    reader = Reader(copy.copy(estimator), precision, labels, table, is_new=before is None)
+    data = reader.read(given)
     seed = before.seed if before else draw_seed(parameters["random_state"])
     require_eager()
     parameters = settle_learning_rate(parameters, is_stream=True)
@@ -136,8 +139,8 @@ def _read_all(
     if parameters["validation_fraction"] == "folds":
         share = 1 / parameters["n_estimators"]
     precision = choose_precision(parameters, given, share)
-    known = before.labels if before else None
-    reader = Reader(copy.copy(estimator), precision, known, is_new=before is None)
+    known = (before.labels, before.table) if before else (None, None)
+    reader = Reader(copy.copy(estimator), precision, *known, is_new=before is None)
     data = reader.read(given, least=2)
     if data.labels is not None:
         # Classes that weigh nothing are none to a new network, and no surprise to another.
@@ -168,6 +171,7 @@ def _make_draft(problem: Problem, before: Fitted | None, validation_indices: Any
         mean_weight=problem.mean_weight,
         watched=problem.watched,
         states=(),
+        table=problem.table,
     )
 
 
@@ -184,8 +188,10 @@ def _train_on(
     """Train on a problem, from where a fit before ended, or once again where nobody looks."""
 
     def judge(members: Members) -> Any:
-        # Without names, which validated arrays have lost.
-        return copy_with_fit(estimator, replace(draft, members=members, feature_names=None))
+        # For the matrix that rows have become, which has no names.
+        n_inputs = draft.network.n_inputs
+        own = replace(draft, members=members, n_features=n_inputs, feature_names=None, table=None)
+        return copy_with_fit(estimator, own)
 
     starts = resume(before, problem) if before else None
     scoring = problem.parameters["scoring"]
@@ -198,7 +204,7 @@ def _train_on(
         has_callbacks=not is_again,
     )
     if not (starts or is_again or problem.parameters["input_scaling"]):
-        warn_about_scale(problem.rows.X, problem.feature_names)
+        warn_about_scale(problem.rows.X, None if problem.table else problem.feature_names)
     results = _require_all(train(tasks))
     fitted = replace(
         draft,

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 
-from .._problem.reading import Given
+from .._problem.given import Given
 from .._problem.targets.numbers import RegressionTarget
 from .base import KerasDenseBase
 from .copies import take_fit
@@ -72,7 +72,7 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         Keras name, or an optimizer, which is only read: each fit starts a fresh one.
     learning_rate : float, Keras' LearningRateSchedule, "auto" or None, default="auto"
-        "auto" is 0.007 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
+        "auto" is 0.005 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
         with None, the optimizer's own.
     learning_rate_schedule : {"auto", "cosine", "cosine_cycles"} or None, default="auto"
         How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
@@ -88,8 +88,8 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
     batch_size : int or "auto", default="auto"
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
-    epochs : int, default=50
-        Passes over the data.
+    epochs : int or "auto", default=75
+        Passes over the data. "auto" is 2,000 steps, but at least 32 passes and at most 128.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False
@@ -105,8 +105,9 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         it does not end a training where that still gains; or a scikit-learn scorer or its name,
         greater being better; None is the `score` of the estimator. Recorded as "val_loss",
         "val_calibrated_loss" or "val_score".
-    patience : int, default=10
-        Epochs in a row without an improvement by more than `min_delta`, at which to stop.
+    patience : int or None, default=10
+        Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
+        trains all of them, and keeps the best one.
     min_delta : float, default=0.0
         Improvement of the watched score that counts; of a loss, in
         standardised units where the target is standardised.
@@ -231,12 +232,12 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         batch_size: int | Literal["auto"] = "auto",
-        epochs: int = 50,
+        epochs: int | Literal["auto"] = 75,
         shuffle: bool = True,
         early_stopping: bool = False,
         validation_fraction: float | Literal["folds"] | None = None,
         scoring: str | Callable[..., float] | None = "loss",
-        patience: int = 10,
+        patience: int | None = 10,
         min_delta: float = 0.0,
         refit_full: bool = False,
         standardize_target: bool = True,

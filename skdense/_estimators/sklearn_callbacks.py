@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from .._backend.private_attributes import begin_callbacks, has_callbacks
 from .._problem.fitted import Fitted, History
-from .._problem.reading import Given
+from .._problem.given import Given
 from .._problem.warm_start import join_histories
 from .._training.task import EpochListener
 

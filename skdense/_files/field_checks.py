@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -24,6 +25,8 @@ from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
 from .._problem.targets.numbers import RegressionTarget
 from .._problem.validation_score import require_known_scoring
+from .._tables.categories import KINDS, Category
+from .._tables.encoder import TableEncoder
 from .._training.early_stopping import EarlyStopping
 from .._training.task import OptimizerState, TrainingState
 
@@ -110,6 +113,20 @@ def _are_indices(values: Any) -> bool:
     return isinstance(values, np.ndarray) and values.dtype.kind == "i" and values.ndim == 1
 
 
+def _are_booleans(values: Any) -> bool:
+    return isinstance(values, np.ndarray) and values.dtype == bool and values.ndim == 1
+
+
+def _are_categories(values: Any) -> bool:
+    """Say whether these are what `Category` holds: of one kind, sorted, distinct."""
+    if not isinstance(values, np.ndarray) or values.dtype != object or values.ndim != 1:
+        return False
+    items = values.tolist()
+    kinds = {type(item) for item in items}
+    is_one_kind = kinds <= {str} or kinds <= {int, float} or kinds <= {bool}
+    return is_one_kind and all(one < next_one for one, next_one in pairwise(items))
+
+
 def _is_stage(value: Any) -> bool:
     return isinstance(value, Stage)
 
@@ -159,7 +176,20 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "watched": _is(str),
         "states": _all_are(tuple, _is(TrainingState)),
         "validation_folds": _optional(_are_indices),
+        "table": _optional(_is(TableEncoder)),
         "temperature": _optional(_number(np.finfo(float).tiny, np.finfo(float).max)),
+    },
+    TableEncoder: {
+        "fills": is_array,
+        "has_gaps": _are_booleans,
+        "categories": _all_are(tuple, _is(Category)),
+    },
+    Category: {
+        "column": _whole(0),
+        "kind": _one_of(*KINDS),
+        "values": _are_categories,
+        "has_missing": _is(bool),
+        "has_rare": _is(bool),
     },
     TrainingState: {
         "weights": _WEIGHTS,

@@ -25,7 +25,7 @@ def save_estimator(estimator: Any, path: str | os.PathLike[str]) -> None:
     """Write an estimator to a file; see ``KerasDenseBase.save``."""
     if type(estimator).__module__.partition(".")[0] != "skdense":
         raise TypeError(
-            "save keeps KerasDenseClassifier and KerasDenseRegressor, whose files hold no code. "
+            "save keeps the estimators of skdense, whose files hold no code. "
             f"Got an estimator of the class {type(estimator).__qualname__}. Pickle it."
         )
     arrays: list[Array] = []

@@ -19,6 +19,8 @@ from .._problem.labels import Labels
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
 from .._problem.targets.numbers import RegressionTarget
+from .._tables.categories import Category
+from .._tables.encoder import TableEncoder
 from .._training.early_stopping import EarlyStopping
 from .._training.task import OptimizerState, TrainingState
 
@@ -27,6 +29,7 @@ Array = NDArray[Any]
 _RECORDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
+        Category,
         ClassTarget,
         EarlyStopping,
         Fitted,
@@ -35,6 +38,7 @@ _RECORDS: dict[str, Any] = {
         Network,
         OptimizerState,
         RegressionTarget,
+        TableEncoder,
         TrainingState,
     )
 }

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._backend.keras_objects import KerasObject, loss_name
 from .._networks.network import Network
-from .._networks.stages import Activation, Dense, Stage
+from .._networks.stages import Activation, Categories, Dense, Stage
 from .._networks.stages.stage import Kind
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.output_layer import (
@@ -23,6 +23,7 @@ from .._problem.output_layer import (
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
 from .._problem.targets.numbers import RegressionTarget
+from .._tables.encoder import TableEncoder
 from .._training.task import OptimizerState, TrainingState
 from .field_checks import (
     LINKS,
@@ -54,10 +55,15 @@ def require_whole(kind: str, fitted: Fitted) -> None:
     require(bool(fitted.members), "members")
     for weights in fitted.members:
         _require_weights("weights", weights, network)
-    require(fitted.n_features == network.n_inputs, "n_features")
+    table = fitted.table
+    require(table is None or kind.startswith("KerasTabular"), "table")
+    if table is not None:
+        _require_table(table, network)
+    n_features = table.n_columns if table else network.n_inputs
+    require(fitted.n_features == n_features, "n_features")
     names = fitted.feature_names
-    require(names is None or names.shape == (network.n_inputs,), "feature_names")
-    require((fitted.labels is not None) == (kind == "KerasDenseClassifier"), "labels")
+    require(names is None or names.shape == (n_features,), "feature_names")
+    require((fitted.labels is not None) == kind.endswith("Classifier"), "labels")
     _require_target(fitted)
     require(network.n_outputs == fitted.target.n_units, "target")
     _require_history(fitted)
@@ -65,6 +71,18 @@ def require_whole(kind: str, fitted: Fitted) -> None:
     require(len(fitted.states) in (0, len(fitted.members)), "states")
     for state in fitted.states:
         _require_state(state, network, fitted.n_epochs)
+
+
+def _require_table(table: TableEncoder, network: Network) -> None:
+    require(table.fills.shape == table.has_gaps.shape, "fills")
+    require(bool(np.isfinite(table.fills).all()), "fills")
+    columns = [category.column for category in table.categories]
+    require(columns == sorted(set(columns)), "categories")
+    require(all(0 <= column < table.n_columns for column in columns), "categories")
+    require(not table.has_gaps[columns].any(), "has_gaps")
+    require(table.width == network.n_inputs, "table")
+    sizes = next((s.sizes for s in network.stages if isinstance(s, Categories)), ())
+    require(table.code_sizes == sizes, "categories")
 
 
 def _require_network(network: Network) -> None:

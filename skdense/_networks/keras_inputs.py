@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._backend.loading import load_keras
-from .stages import LearnedScale, Periodic, PiecewiseLinear, RobustScaling, Stage
+from .stages import Categories, LearnedScale, Periodic, PiecewiseLinear, RobustScaling, Stage
 from .stages.stage import StageWeights
 
 Read = tuple[Stage, StageWeights]
@@ -25,7 +25,9 @@ def read_input_stages(layers: list[Any]) -> list[Read]:
     found = []
     for kinds, propose in (
         (_SCALING, _propose_scaling),
+        (("Functional",), _propose_scaling_of_some),
         (("Functional",), _propose_embedding),
+        (("Functional",), _propose_categories),
         (_LEARNED_SCALE, _propose_learned_scale),
     ):
         own = layers[: len(kinds)]
@@ -50,6 +52,25 @@ def _are_of_keras(layers: list[Any]) -> bool:
 
 def _propose_scaling(layers: list[Any]) -> Stage | None:
     return RobustScaling(layers[0].input.shape[1])
+
+
+def _propose_scaling_of_some(layers: list[Any]) -> Stage | None:
+    [model] = layers
+    layer_type = load_keras().layers.Normalization
+    scaled = [layer.input.shape[1] for layer in model.layers if type(layer) is layer_type]
+    n_columns = model.input_shape[1]
+    return RobustScaling(n_columns, n_columns - scaled[0]) if len(scaled) == 1 else None
+
+
+def _propose_categories(layers: list[Any]) -> Stage | None:
+    """Read the sizes off what becomes of codes that are larger by one each time."""
+    [model] = layers
+    depths = [own.num_classes for own in model.operations if type(own).__name__ == "OneHot"]
+    kernels = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")]
+    if not depths:
+        return None
+    n_units = kernels[0].shape[1] if kernels else 1
+    return Categories(model.input_shape[1], tuple(depths), n_units)
 
 
 def _propose_learned_scale(layers: list[Any]) -> Stage | None:

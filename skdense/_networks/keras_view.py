@@ -125,9 +125,17 @@ def set_weights(model: Any, network: Network, weights: Weights) -> None:
     variables = (variable for layer in model.layers for variable in layer.weights)
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    _finish_normalization(model)
+
+
+def _finish_normalization(model: Any) -> None:
+    """Have layers of normalization compute with the weights that were put into them."""
+    keras = load_keras()
     for layer in model.layers:
-        if isinstance(layer, load_keras().layers.Normalization):
-            layer.finalize_state()  # or else it computes with what it had before
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+        elif isinstance(layer, keras.Model):
+            _finish_normalization(layer)
 
 
 def build_optimizer(model: Any, network: Network) -> None:

@@ -24,6 +24,7 @@ LARGEST_COUNT = int(np.iinfo(np.int64).max)
 _COUNT = Interval(Integral, 1, LARGEST_COUNT, closed="both")
 
 CONSTRAINTS: dict[str, list[Any]] = {
+    "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "units": [_COUNT, "array-like"],
     # Beyond it, layers fill memory as Python objects, before anything counts their weights.
     "depth": [Interval(Integral, 0, 10_000, closed="both"), None],
@@ -48,12 +49,12 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "weight_decay": [_NON_NEGATIVE, None],
     "clipnorm": [_POSITIVE, None],
     "batch_size": [StrOptions({"auto"}), _COUNT],
-    "epochs": [_COUNT],
+    "epochs": [_COUNT, StrOptions({"auto"})],
     "shuffle": ["boolean"],
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"folds"}), None],
     "scoring": [str, callable, None],
-    "patience": [_COUNT],
+    "patience": [_COUNT, None],
     "min_delta": [_NON_NEGATIVE],
     "refit_full": ["boolean"],
     "standardize_target": ["boolean"],

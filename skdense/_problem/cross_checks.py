@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reading import Given
+from .given import Given
 
 _DEFAULT_SHARE = 0.1  # of rows held out for early stopping
 

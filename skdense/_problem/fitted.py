@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from .._networks.network import Network
+from .._tables.encoder import TableEncoder
 from .._training.task import Members, TrainingState
 from .labels import Labels
 from .targets.choice import Target
@@ -81,6 +82,8 @@ class Fitted:
         Which network held each row of X out, -1 for none.
     temperature : float or None
         What logits were divided by, which the last dense layer has in it.
+    table : TableEncoder or None
+        What makes a matrix of X, where X is a table.
     """
 
     parameters: dict[str, Any]
@@ -103,6 +106,7 @@ class Fitted:
     states: tuple[TrainingState, ...]
     validation_folds: Array | None = None
     temperature: float | None = None
+    table: TableEncoder | None = None
 
     @property
     def n_epochs(self) -> int:

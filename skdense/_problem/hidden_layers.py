@@ -25,6 +25,7 @@ def resolve_network(
     n_outputs: int,
     output_activation: Any,
     embedded: tuple[int, ...] | None,
+    category_sizes: tuple[int, ...] | None,
     *,
     units: Any,
     depth: int | None,
@@ -47,6 +48,7 @@ def resolve_network(
     first = make_input_stages(
         n_inputs,
         embedded or (),
+        category_sizes or (),
         input_scaling,
         numeric_embedding,
         embedding_units,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._networks.network import Network
 from .._networks.stages import (
+    Categories,
     Embedding,
     LearnedScale,
     Periodic,
@@ -25,20 +26,31 @@ _BLOCK_SIZE = 2**20
 def make_input_stages(
     n_columns: int,
     embedded: tuple[int, ...],
+    category_sizes: tuple[int, ...],
     input_scaling: str | None,
     numeric_embedding: str | None,
     embedding_units: int,
     n_bins: int,
     learned_scale: bool,
 ) -> list[Stage]:
-    """Return the stages that columns pass first; `embedded` says which of them are embedded."""
-    stages: list[Stage] = [RobustScaling(n_columns)] if input_scaling == "robust" else []
+    """Return the stages that columns pass first.
+
+    `embedded` says which of them are embedded, `category_sizes` how many codes the last ones have.
+    """
+    stages: list[Stage] = []
+    if input_scaling == "robust" and n_columns > len(category_sizes):
+        stages.append(RobustScaling(n_columns, len(category_sizes)))
     if embedded and numeric_embedding == "piecewise_linear":
         stages.append(PiecewiseLinear(n_columns, embedded, int(embedding_units), int(n_bins)))
     if embedded and numeric_embedding == "periodic":
         stages.append(Periodic(n_columns, embedded, int(embedding_units)))
+    width = n_columns
+    for stage in stages:
+        width = stage.width_out(width)
+    if category_sizes:
+        stages.append(Categories(width, category_sizes, int(embedding_units)))
+        width = stages[-1].width_out(width)
     if learned_scale:
-        width = stages[-1].width_out(n_columns) if stages else n_columns
         stages.append(LearnedScale(width))
     return stages
 
@@ -65,8 +77,11 @@ def find_embedded(network: Network) -> tuple[int, ...]:
     return next((s.columns for s in network.stages if isinstance(s, Embedding)), ())
 
 
-def find_columns_to_embed(rows: Rows) -> tuple[int, ...]:
-    """Return the columns of more than two values: of two, a linear function says it all."""
+def find_columns_to_embed(rows: Rows, n_codes: int) -> tuple[int, ...]:
+    """Return the columns of more than two values: of two, a linear function says it all.
+
+    The last ones are codes, and stay out.
+    """
     inputs = rows.X
     first = inputs[rows.index[:1]]
     least, most = first.copy(), first.copy()
@@ -76,6 +91,7 @@ def find_columns_to_embed(rows: Rows) -> tuple[int, ...]:
     varies = np.zeros(inputs.shape[1], bool)
     for block in _blocks(rows):
         varies |= ((block != least) & (block != most)).any(axis=0)
+    varies[len(varies) - n_codes :] = False
     return tuple(np.flatnonzero(varies).tolist())
 
 

@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from .._networks.network import Network
+from .._tables.encoder import TableEncoder
 from .constraints import as_float
 from .cross_checks import check_input_stages
 from .data_checks import is_single
 from .fingerprint import take_fingerprint
 from .fitted import Fitted
 from .folds import Fold
+from .given import Given
 from .hidden_layers import resolve_network, resolve_output_activation
 from .input_stages import find_columns_to_embed, find_embedded
 from .labels import Labels
 from .output_layer import Head
-from .parameters import resolve_batch_size, resolve_dtype, resolve_loss
-from .reading import Data, Given
+from .parameters import resolve_batch_size, resolve_dtype, resolve_epochs, resolve_loss
+from .reading import Data
 from .rows import Rows
 from .targets.choice import Target, make_target, settle_head
 
@@ -49,12 +51,12 @@ class Problem:
         To watch.
     folds : list of Fold
         In place of these, what each network trains on and watches; empty without folds.
-    n_features, feature_names, labels, class_weights
+    n_features, feature_names, table, labels, class_weights
         As in `Data`.
     head : Head
     target : Target
     network : Network
-    batch_size : int
+    batch_size, epochs : int
     dtype : {"float32", "float64"}
         Of computation.
     seed : int
@@ -76,7 +78,9 @@ class Problem:
     head: Head
     target: Target
     network: Network
+    table: TableEncoder | None
     batch_size: int
+    epochs: int
     dtype: str
     seed: int
     mean_weight: float
@@ -142,8 +146,10 @@ def pose_problem(
         class_weights=data.class_weights,
         head=head,
         target=target,
-        network=_lay_out_network(parameters, rows, target, head, before, is_chunk=is_chunk),
+        network=_lay_out_network(parameters, data, rows, target, head, before, is_chunk=is_chunk),
+        table=data.table,
         batch_size=batch_size,
+        epochs=resolve_epochs(parameters["epochs"], n_rows, batch_size),
         dtype=dtype,
         seed=seed,
         mean_weight=mean_weight,
@@ -154,6 +160,7 @@ def pose_problem(
 
 def _lay_out_network(
     parameters: dict[str, Any],
+    data: Data,
     rows: Rows,
     target: Target,
     head: Head,
@@ -162,20 +169,25 @@ def _lay_out_network(
     is_chunk: bool,
 ) -> Network:
     check_input_stages(parameters, is_sparse=issparse(rows.X))
-    embedded = None
+    embedded, sizes = None, data.table.code_sizes if data.table else ()
     if parameters["numeric_embedding"] is not None:
-        embedded = _choose_embedded(rows, before, is_chunk=is_chunk)
+        embedded = _choose_embedded(rows, len(sizes), before, is_chunk=is_chunk)
     names = [*_OF_HIDDEN_LAYERS, *OF_INPUTS]
     of_layers = {name: parameters[name] for name in names}
     n_outputs = target.n_units
-    return resolve_network(rows.X.shape[1], n_outputs, head.activation, embedded, **of_layers)
+    width = rows.X.shape[1]
+    return resolve_network(width, n_outputs, head.activation, embedded, sizes or None, **of_layers)
 
 
-def _choose_embedded(rows: Rows, before: Fitted | None, *, is_chunk: bool) -> tuple[int, ...]:
+def _choose_embedded(
+    rows: Rows, n_codes: int, before: Fitted | None, *, is_chunk: bool
+) -> tuple[int, ...]:
     """Return the columns to embed: those as before, and of a stream all, which nobody knows."""
     if before is not None and before.parameters["numeric_embedding"] is not None:
         return find_embedded(before.network)
-    return tuple(range(rows.X.shape[1])) if is_chunk else find_columns_to_embed(rows)
+    if is_chunk:
+        return tuple(range(rows.X.shape[1] - n_codes))
+    return find_columns_to_embed(rows, n_codes)
 
 
 def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
 
+from .._tables.encoder import TableEncoder
 from .class_weights import weigh, weigh_classes
 from .data_checks import check_numbers, check_training_data, check_weights, require_no_dates
+from .given import Given
 from .labels import Labels, is_table
 from .rows import Rows, select_rows_with_weight
+from .tables import make_reader_of_matrix, read_rows, takes_tables
 
 Array = NDArray[Any]
-
-
-class Given(NamedTuple):
-    """Arguments of a fit; the suffix of their names is for messages."""
-
-    X: Any
-    y: Any
-    sample_weight: Any
-    suffix: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +34,8 @@ class Data:
         Of a classifier.
     class_weights : ndarray or None
         See `weigh_classes`.
+    table : TableEncoder or None
+        What made the rows of a table.
     """
 
     rows: Rows
@@ -47,6 +43,7 @@ class Data:
     feature_names: Array | None
     labels: Labels | None
     class_weights: Array | None
+    table: TableEncoder | None
 
 
 class Reader:
@@ -61,15 +58,23 @@ class Reader:
         What numbers of X become that are in neither of them.
     known : Labels or None
         The labels that y may have, where they are known before.
+    table : TableEncoder or None
+        What makes rows of a table, where it is known before.
     is_new : bool
         Whether the data tell the columns, or are held against what the estimator knows of them.
     """
 
     def __init__(
-        self, estimator: Any, precision: str, known: Labels | None, *, is_new: bool
+        self,
+        estimator: Any,
+        precision: str,
+        known: Labels | None,
+        table: TableEncoder | None,
+        *,
+        is_new: bool,
     ) -> None:
         self._estimator, self._precision, self._is_new = estimator, precision, is_new
-        self._labels = known
+        self._labels, self._table = known, table
         self._class_weights: Array | None = None
 
     def read(self, given: Given, *, least: int = 1) -> Data:
@@ -82,6 +87,7 @@ class Reader:
             feature_names=getattr(self._estimator, "feature_names_in_", None),
             labels=self._labels,
             class_weights=self._class_weights,
+            table=self._table,
         )
 
     def read_held_out(self, given: Given) -> Rows | None:
@@ -115,12 +121,18 @@ class Reader:
         return select_rows_with_weight(X, y, weights, given.suffix)
 
     def _checked(self, given: Given, least: int, *, multi_output: bool) -> tuple[Any, Array]:
+        estimator, X = self._estimator, given.X
+        if takes_tables(estimator) and (self._is_new or self._table) and not issparse(X):
+            X, self._table = read_rows(
+                estimator, given, self._table, self._precision, reset=self._is_new
+            )
+            estimator = make_reader_of_matrix(estimator, self._table)
         return check_training_data(
-            self._estimator,
-            given.X,
+            estimator,
+            X,
             given.y,
             self._precision,
-            reset=self._is_new,
+            reset=self._is_new and estimator is self._estimator,
             suffix=given.suffix,
             multi_output=multi_output,
             ensure_min_samples=least,

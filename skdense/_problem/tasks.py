@@ -71,7 +71,7 @@ def make_tasks(
         output_scale=target.output_scale,
         listener=listener,
         schedule=given["learning_rate_schedule"],
-        schedule_epochs=int(given["epochs"]),
+        schedule_epochs=problem.epochs,
         survives_interrupt=not is_one_of_many_fits(),
         ensemble=0 if problem.n_members > 1 else None,
         outputs_are=_say_what_outputs_are(target),
@@ -112,7 +112,8 @@ def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStoppin
     given = problem.parameters
     if not (problem.is_watched and given["early_stopping"]):
         return None
-    return EarlyStopping(greater_is_better, int(given["patience"]), float(given["min_delta"]))
+    patience = None if given["patience"] is None else int(given["patience"])
+    return EarlyStopping(greater_is_better, patience, float(given["min_delta"]))
 
 
 def settle_optimizer(given: dict[str, Any]) -> OptimizerSettings:

@@ -4,6 +4,7 @@
 """
 
 from .activation import Activation
+from .categories import Categories
 from .dense import Dense
 from .dropout import Dropout
 from .embedding import Embedding
@@ -19,6 +20,7 @@ STAGES: dict[str, type[Stage]] = {
     kind.__name__: kind
     for kind in (
         Activation,
+        Categories,
         Dense,
         Dropout,
         LearnedScale,
@@ -32,6 +34,7 @@ STAGES: dict[str, type[Stage]] = {
 __all__ = [
     "STAGES",
     "Activation",
+    "Categories",
     "Dense",
     "Dropout",
     "Embedding",

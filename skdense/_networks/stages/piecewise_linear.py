@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._backend.loading import load_keras, load_tensorflow
 from .embedding import Embedding
-from .quantiles import find_quantiles, thin_out
+from .quantiles import find_bin_ends, thin_out
 from .stage import (
     Array,
     Kind,
@@ -31,8 +31,9 @@ class PiecewiseLinear(Embedding):
     """Columns as sums of a linear function and one that bends at quantiles of the training rows.
 
     As in arXiv 2203.05556 (and its linear term as in arXiv 2410.24210): with edges ``b_0 < ... <
-    b_T``, quantiles of a column, ``t_i = (x - b_{i-1}) / (b_i - b_{i-1})`` is cut to [0, 1], but
-    the first one not below and the last one not above, and the column becomes ``a x + P t + c``.
+    b_T``, quantiles of a column and values that many rows have, ``t_i = (x - b_{i-1}) / (b_i -
+    b_{i-1})`` is cut to [0, 1], but the first one not below and the last one not above, and the
+    column becomes ``a x + P t + c``.
     """
 
     n_bins: int
@@ -66,9 +67,8 @@ class PiecewiseLinear(Embedding):
 
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
         own, weights = thin_out(x, sample_weight)
-        shares = np.linspace(0, 1, self.n_bins + 1)
-        quantiles = find_quantiles(own[:, self.columns], weights, shares).astype(x.dtype)
-        pairs = [self._make_bins(np.unique(column)) for column in quantiles.T]
+        ends = (find_bin_ends(own[:, column], weights, self.n_bins) for column in self.columns)
+        pairs = [self._make_bins(np.unique(column.astype(x.dtype))) for column in ends]
         edges, slopes = map(np.array, zip(*pairs, strict=True))
         return {"edges": edges, "slopes": slopes}
 

@@ -45,3 +45,31 @@ def find_quantiles(
         ends = (values[order[np.minimum(place, len(order) - 1)]] for place in (first, after))
         found[:, number] = sum(ends) / 2
     return found
+
+
+def find_bin_ends(column: Array, sample_weight: Array | None, n_bins: int) -> NDArray[np.float64]:
+    """Return the ends of bins that hold as many rows each, up to ``n_bins + 1`` of them, sorted.
+
+    A value that has a bin's share of the rows to itself is an end, and the others are quantiles of
+    the rows left: of a column that is mostly 0, such as capital gains, quantiles of all rows would
+    leave hardly a bin to the rest. Of no more values than ends, each is one.
+    """
+    values, places = np.unique(np.asarray(column, np.float64), return_inverse=True)
+    if len(values) <= n_bins + 1:
+        return values
+    shares = np.bincount(places, sample_weight).astype(np.float64)
+    heavy = _find_heavy(shares, n_bins)
+    left = np.linspace(0, 1, n_bins + 1 - int(heavy.sum()))
+    others = find_quantiles(values[~heavy, np.newaxis], shares[~heavy], left)
+    return np.unique(np.concatenate([values[heavy], others[:, 0]]))
+
+
+def _find_heavy(shares: NDArray[Any], n_bins: int) -> NDArray[np.bool_]:
+    """Say which values have a bin's share of what is left when the heavier ones are taken out."""
+    order = np.argsort(-shares, kind="stable")[: n_bins - 1]
+    taken = np.cumsum(shares[order]) - shares[order]  # by those before
+    n_left = n_bins - np.arange(len(order))
+    is_heavy = shares[order] * n_left >= shares.sum() - taken
+    heavy = np.zeros(len(shares), bool)
+    heavy[order[np.logical_and.accumulate(is_heavy)]] = True
+    return heavy

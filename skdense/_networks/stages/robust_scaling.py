@@ -40,9 +40,15 @@ class RobustScaling(Stage):
 
     As in RealMLP (arXiv 2407.04491): ``z = (x - median) / (q75 - q25)``, by half of the range
     where the quartiles agree, 0 for constant columns, and then ``z / sqrt(1 + (z / 3) ** 2)``.
+    The last ``n_passed`` columns, codes of categories, stay as they are.
     """
 
     n_columns: int
+    n_passed: int = 0
+
+    @property
+    def _n_scaled(self) -> int:
+        return self.n_columns - self.n_passed
 
     def width_out(self, width_in: int) -> int:
         require_width(self.n_columns, width_in)
@@ -50,21 +56,22 @@ class RobustScaling(Stage):
 
     @property
     def description(self) -> str:
-        return f"RobustScaling, {self.n_columns} columns"
+        return f"RobustScaling, {self._n_scaled} columns"
 
     @property
     def weight_specs(self) -> dict[str, WeightSpec]:
-        return dict.fromkeys(("center", "scale"), WeightSpec((self.n_columns,), Kind.FITTED))
+        return dict.fromkeys(("center", "scale"), WeightSpec((self._n_scaled,), Kind.FITTED))
 
     @property
     def is_sound(self) -> bool:
-        return is_size(self.n_columns)
+        n_passed = self.n_passed
+        return is_size(self.n_columns) and type(n_passed) is int and 0 <= n_passed < self.n_columns
 
     def are_sound(self, weights: StageWeights) -> bool:
         return super().are_sound(weights) and bool((weights["scale"] >= 0).all())
 
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
-        rows, weights = thin_out(x, sample_weight)
+        rows, weights = thin_out(x[:, : self._n_scaled], sample_weight)
         low, center, high = find_quantiles(rows, weights, (0.25, 0.5, 0.75))
         spread = np.subtract(rows.max(axis=0), rows.min(axis=0), dtype=np.float64)
         divisor = np.where(high > low, high - low, spread / 2)
@@ -73,31 +80,50 @@ class RobustScaling(Stage):
         return {"center": center, "scale": np.where(np.isfinite(scale), scale, 0)}
 
     def forward(self, x: Array, weights: StageWeights) -> Array:
-        x -= weights["center"]
-        x *= weights["scale"]
-        x /= np.sqrt(1 + (x / x.dtype.type(_LIMIT)) ** 2)
+        z = x[:, : self._n_scaled]
+        z -= weights["center"]
+        z *= weights["scale"]
+        z /= np.sqrt(1 + (z / z.dtype.type(_LIMIT)) ** 2)
         return x
 
     def trace(
         self, x: Tensor, weights: StageTensors, batch: StageBatch | None
     ) -> tuple[Tensor, StageTensors]:
         tf = load_tensorflow()
-        z = (x - weights["center"][:, tf.newaxis]) * weights["scale"][:, tf.newaxis]
-        return z * tf.math.rsqrt(1 + tf.square(z / _LIMIT)), {}
+        own = x[:, :, : self._n_scaled] if self.n_passed else x
+        z = (own - weights["center"][:, tf.newaxis]) * weights["scale"][:, tf.newaxis]
+        z = z * tf.math.rsqrt(1 + tf.square(z / _LIMIT))
+        if not self.n_passed:
+            return z, {}
+        passed = x[:, :, self._n_scaled :]
+        if z.shape[0] != x.shape[0]:  # rows that all members share
+            passed = tf.repeat(passed, z.shape[0], axis=0)
+        return tf.concat([z, passed], axis=2), {}
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         """Return layers of Keras' own: the clip is a pair of numbers brought to length 1."""
-        layers, name = load_keras().layers, settings.name
+        keras, name = load_keras(), settings.name
+        if not self.n_passed:
+            return self._layers_of_scaled(settings, name)
+        inputs = keras.Input((self.n_columns,), dtype=settings.dtype, name=f"{name}_columns")
+        z = keras.ops.take(inputs, range(self._n_scaled), axis=1)
+        for layer in self._layers_of_scaled(settings, f"{name}_scaled"):
+            z = layer(z)
+        passed = keras.ops.take(inputs, range(self._n_scaled, self.n_columns), axis=1)
+        return [keras.Model(inputs, keras.ops.concatenate([z, passed], axis=1), name=name)]
+
+    def _layers_of_scaled(self, settings: LayerSettings, name: str) -> list[Any]:
+        layers = load_keras().layers
         frozen = {"dtype": settings.dtype, "trainable": False}
         return [
             layers.Normalization(name=name, **frozen),
-            layers.Reshape((self.n_columns, 1), name=f"{name}_columns", **frozen),
+            layers.Reshape((self._n_scaled, 1), name=f"{name}_columns", **frozen),
             layers.Dense(2, name=f"{name}_pair", kernel_initializer="zeros", **frozen),
             layers.UnitNormalization(name=f"{name}_clip", **frozen),
             layers.Dense(
                 1, use_bias=False, kernel_initializer="zeros", name=f"{name}_number", **frozen
             ),
-            layers.Reshape((self.n_columns,), name=f"{name}_row", **frozen),
+            layers.Reshape((self._n_scaled,), name=f"{name}_row", **frozen),
         ]
 
     @property
@@ -114,6 +140,11 @@ class RobustScaling(Stage):
         return {"center": center, "scale": 1 / np.sqrt(variance)}
 
     def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
-        z = ops.Mul(ops.Sub(x, weights["center"]), weights["scale"])
+        own = ops.Gather(x, np.arange(self._n_scaled), axis=1) if self.n_passed else x
+        z = ops.Mul(ops.Sub(own, weights["center"]), weights["scale"])
         share = ops.Div(z, _LIMIT)
-        return ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
+        z = ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
+        if not self.n_passed:
+            return z
+        passed = ops.Gather(x, np.arange(self._n_scaled, self.n_columns), axis=1)
+        return ops.Concat(z, passed, axis=1)

@@ -1,0 +1,45 @@
+"""What estimators that take tables have besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import Tags
+
+from .._problem.data_checks import check_prediction_data
+from .._problem.tables import encode_table
+from .base import KerasDenseBase
+
+
+class TakesTables(KerasDenseBase):
+    """A dense network behind an encoder of tables."""
+
+    categorical_features: Any
+
+    def encode(self, X: Any) -> NDArray[np.floating]:
+        """Return the matrix that rows become, which the model of `to_keras` takes.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            Numbers without gaps, whether they were missing, pairs of categories as -1 and 1; after
+            these the codes of other categories, -1 for what training had nothing like.
+        """
+        now = self._snapshot()
+        table = now._fitted.table
+        matrix: NDArray[np.floating] = (
+            encode_table(now, X, table) if table else check_prediction_data(now, X)
+        )
+        return matrix
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        tags.input_tags.sparse = False
+        return tags

@@ -1,0 +1,169 @@
+"""Codes of categories as indicators, or as learned vectors where there are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._backend.loading import load_keras, load_tensorflow
+from .stage import (
+    Array,
+    LayerSettings,
+    Stage,
+    StageBatch,
+    StageDraws,
+    StageTensors,
+    StageWeights,
+    Tensor,
+    WeightSpec,
+    is_size,
+    require_width,
+)
+
+if TYPE_CHECKING:
+    from ..onnx_operators import Node, Operators
+
+MOST_INDICATORS = 16
+"""Columns of more categories become vectors."""
+
+
+@dataclass(frozen=True)
+class Categories(Stage):
+    """The last columns, which are codes 0, 1, ..., after the others as they are.
+
+    Codes of up to `MOST_INDICATORS` become as many columns of 0 and 1, others ``n_units`` learned
+    numbers each. A code of -1, for what has no category, becomes zeros.
+
+    Shapes, in einsum letters: k members, b rows, n codes, u units.
+    """
+
+    n_columns: int
+    sizes: tuple[int, ...]
+    n_units: int
+
+    @property
+    def _n_plain(self) -> int:
+        return self.n_columns - len(self.sizes)
+
+    def _is_vector(self, size: int) -> bool:
+        return size > MOST_INDICATORS
+
+    def width_out(self, width_in: int) -> int:
+        require_width(self.n_columns, width_in)
+        widths = (self.n_units if self._is_vector(size) else size for size in self.sizes)
+        return self._n_plain + sum(widths)
+
+    @property
+    def description(self) -> str:
+        n_vectors = len(self.weight_specs)
+        return (
+            f"Categories, {len(self.sizes) - n_vectors} columns as indicators, {n_vectors} as "
+            f"{self.n_units} numbers each"
+        )
+
+    @cached_property
+    def _places(self) -> list[tuple[int, int, str]]:
+        """Of each column of codes its number, its size, and the name of its vectors or ""."""
+        return [
+            (self._n_plain + n, size, f"vectors_{n}" if self._is_vector(size) else "")
+            for n, size in enumerate(self.sizes)
+        ]
+
+    @property
+    def weight_specs(self) -> dict[str, WeightSpec]:
+        return {
+            name: WeightSpec((size, self.n_units), is_decayed=False)
+            for _, size, name in self._places
+            if name
+        }
+
+    @property
+    def is_sound(self) -> bool:
+        sizes = self.sizes
+        return (
+            is_size(self.n_columns)
+            and is_size(self.n_units)
+            and type(sizes) is tuple
+            and all(map(is_size, sizes))
+            and 0 < len(sizes) <= self.n_columns
+        )
+
+    def start(self, draw: StageDraws) -> StageWeights:
+        limit = self.n_units**-0.5
+        return {name: draw.uniform(spec.shape, limit) for name, spec in self.weight_specs.items()}
+
+    def forward(self, x: Array, weights: StageWeights) -> Array:
+        parts = [x[:, : self._n_plain]]
+        for column, size, name in self._places:
+            codes = x[:, column].astype(np.intp)
+            if name:
+                is_code = (codes >= 0) & (codes < size)
+                vectors = weights[name][np.where(is_code, codes, 0)]
+                parts.append(vectors * is_code[:, np.newaxis])
+            else:
+                parts.append((codes[:, np.newaxis] == np.arange(size)).astype(x.dtype))
+        return np.concatenate(parts, axis=1)
+
+    def trace(
+        self, x: Tensor, weights: StageTensors, batch: StageBatch | None
+    ) -> tuple[Tensor, StageTensors]:
+        tf = load_tensorflow()
+        n_members = next(iter(weights.values())).shape[0] if weights else x.shape[0]
+        if x.shape[0] != n_members:  # rows that all members share
+            x = tf.repeat(x, n_members, axis=0)
+        parts = [x[:, :, : self._n_plain]]
+        for column, size, name in self._places:
+            codes = tf.cast(x[:, :, column], tf.int32)
+            if name:
+                # One more in front, since a negative index is none here.
+                padded = tf.concat([tf.zeros_like(weights[name][:, :1]), weights[name]], axis=1)
+                parts.append(tf.gather(padded, codes + 1, batch_dims=1))
+            else:
+                parts.append(tf.one_hot(codes, size, dtype=x.dtype))
+        return tf.concat(parts, axis=2), {}
+
+    def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
+        """Return one model of the layers, as Keras has no layer that passes some columns by."""
+        keras, name, dtype = load_keras(), settings.name, settings.dtype
+        inputs = keras.Input((self.n_columns,), dtype=dtype, name=f"{name}_columns")
+        parts = [keras.ops.take(inputs, range(self._n_plain), axis=1)] if self._n_plain else []
+        for column, size, own_name in self._places:
+            codes = keras.ops.cast(keras.ops.take(inputs, column, axis=1), "int32")
+            part = keras.ops.one_hot(codes, size, dtype=dtype)
+            if own_name:
+                vectors = keras.layers.Dense(
+                    self.n_units,
+                    use_bias=False,
+                    kernel_initializer="zeros",
+                    dtype=dtype,
+                    name=f"{name}_{own_name}",
+                )
+                part = vectors(part)
+            parts.append(part)
+        outputs = keras.ops.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+        return [keras.Model(inputs, outputs, name=name)]
+
+    @property
+    def keras_names(self) -> dict[str, str]:
+        return {name: f"{name}_kernel" for name in self.weight_specs}
+
+    def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
+        parts = [ops.Gather(x, np.arange(self._n_plain), axis=1)] if self._n_plain else []
+        for column, size, name in self._places:
+            codes = ops.Gather(x, np.array([column]), axis=1)
+            if name:
+                index = ops.Cast(ops.Add(ops.Reshape(codes, np.array([-1])), 1), to=_INT64)
+                padded = np.concatenate([np.zeros_like(weights[name][:1]), weights[name]])
+                parts.append(ops.Gather(padded, index, axis=0))
+            else:
+                is_own = ops.Equal(codes, np.arange(size).astype(ops.dtype))
+                parts.append(ops.Where(is_own, 1, 0))
+        return ops.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+_INT64 = 7
+"""The dtype's number in ONNX."""

@@ -1,0 +1,92 @@
+"""Tables as they are given, made matrices."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from .._tables.encoder import TableEncoder, find_categories, learn_table
+from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
+from .given import Given
+
+Array = NDArray[Any]
+
+
+def takes_tables(estimator: Any) -> bool:
+    """Say whether an estimator takes texts, categories and missing values."""
+    return hasattr(estimator, "categorical_features")
+
+
+def read_rows(
+    estimator: Any, given: Given, known: TableEncoder | None, precision: str, *, reset: bool
+) -> tuple[Array, TableEncoder]:
+    """Return the matrix of rows to train on, or to watch, and what made it of a table.
+
+    Parameters
+    ----------
+    estimator
+        On which scikit-learn sets what describes X.
+    given : Given
+    known : TableEncoder or None
+        What there is from rows before; None learns it from the rows of positive weight.
+    precision : {"float32", "float64"}
+    reset : bool
+        Whether to set ``n_features_in_``, or to hold X against it.
+    """
+    name = f"X{given.suffix}"
+    X = _checked(estimator, given.X, name, known, reset=reset)
+    table = read_table(X, name)
+    if known is None:
+        is_category = find_categories(table, estimator.categorical_features)
+        known = learn_table(table, _find_weighted(given.sample_weight, table.n_rows), is_category)
+    return known.encode(table, "float32" if table.is_single else precision), known
+
+
+def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
+    """Return a twin of an estimator that takes the matrix which tables become."""
+    twin = copy.copy(estimator)
+    twin.__dict__.pop("feature_names_in_", None)
+    twin.n_features_in_ = table.width
+    return twin
+
+
+def encode_table(estimator: Any, X: Any, table: TableEncoder) -> Array:
+    """Return the matrix of rows to predict for."""
+    read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
+    matrix = table.encode(read, "float32" if read.is_single else "float64")
+    return check_array(matrix, input_name="X")
+
+
+def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, reset: bool) -> Any:
+    """Return X after scikit-learn has looked at its columns, in the order of those of training.
+
+    Where all columns are plain numbers their order has to be that of training, as everywhere in
+    scikit-learn.
+    """
+    if issparse(X):
+        raise TypeError(f"{name} must be dense. Got a sparse one. Pass {name}.toarray().")
+    require_distinct_names(X, name)
+    if not is_frame(X):
+        # As objects, lest NumPy made texts of the numbers beside them.
+        rows = np.array(X, object) if isinstance(X, list | tuple) else X
+        X = check_array(rows, dtype=None, ensure_all_finite=False, input_name=name)
+    elif known is not None and known.categories:
+        X = order_columns(X, getattr(estimator, "feature_names_in_", None))
+    validate_data(estimator, X, skip_check_array=True, reset=reset)
+    return X
+
+
+def _find_weighted(sample_weight: Any, n_rows: int) -> NDArray[np.intp] | None:
+    """Return the rows of positive weight; None for all, or where the weights will be refused."""
+    with contextlib.suppress(TypeError, ValueError):
+        weights = np.asarray(sample_weight, np.float64)
+        if weights.shape == (n_rows,):
+            return np.flatnonzero(weights > 0)
+    return None

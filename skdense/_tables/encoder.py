@@ -1,0 +1,209 @@
+"""The encoder of tables: columns of numbers and of categories become one matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .categories import (
+    GAPS,
+    NUMBERS,
+    TEXTS,
+    Category,
+    find_distinct,
+    find_kind,
+    is_missing,
+    learn_category,
+)
+from .reading import Column, Table
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class TableEncoder:
+    """What training rows tell of the columns of a table, and the matrix that it becomes.
+
+    The matrix has, in the order of the table: of a column of numbers the number, with the median
+    of the training rows in place of a missing one, and 1 or 0 for whether it was missing, where
+    training rows had gaps; of a column of two categories -1 or 1, and 0 for neither. After all of
+    these come the codes of the other columns of categories, of which the network makes indicators
+    or vectors.
+
+    Attributes
+    ----------
+    fills : ndarray of shape (n_columns,)
+        Medians of the columns of numbers; 0 of categories.
+    has_gaps : ndarray of bool, of shape (n_columns,)
+        Whether training rows of a column of numbers had gaps.
+    categories : tuple of Category
+        In the order of their columns.
+    """
+
+    fills: Array
+    has_gaps: Array
+    categories: tuple[Category, ...]
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.fills)
+
+    @cached_property
+    def _numeric(self) -> NDArray[np.intp]:
+        return np.setdiff1d(np.arange(self.n_columns), [own.column for own in self.categories])
+
+    @cached_property
+    def _pairs(self) -> tuple[Category, ...]:
+        return tuple(own for own in self.categories if own.n_codes == 2)
+
+    @cached_property
+    def coded(self) -> tuple[Category, ...]:
+        """Those categories that are codes in the matrix."""
+        return tuple(own for own in self.categories if own.n_codes != 2)
+
+    @property
+    def n_plain(self) -> int:
+        """Columns of the matrix that are no codes."""
+        return len(self._numeric) + int(self.has_gaps.sum()) + len(self._pairs)
+
+    @property
+    def code_sizes(self) -> tuple[int, ...]:
+        """How many codes each of these columns has; 1 of one that training saw nothing in."""
+        return tuple(max(own.n_codes, 1) for own in self.coded)
+
+    @property
+    def width(self) -> int:
+        """Columns of the matrix."""
+        return self.n_plain + len(self.coded)
+
+    def encode(self, table: Table, dtype: str) -> Array:
+        """Return the matrix of a table with the columns of training, (n_rows, width)."""
+        matrix = np.empty((table.n_rows, self.width), dtype)
+        numeric = set(self._numeric.tolist())
+        pairs = {own.column: own for own in self._pairs}
+        place = 0
+        for number, column in enumerate(table.columns):
+            if number in numeric:
+                numbers = as_numbers(column)
+                gaps = np.isnan(numbers)
+                with np.errstate(over="ignore"):  # which the checks of the matrix tell of
+                    matrix[:, place] = np.where(gaps, self.fills[number], numbers)
+                place += 1
+                if self.has_gaps[number]:
+                    matrix[:, place] = gaps
+                    place += 1
+            elif number in pairs:
+                codes = pairs[number].code(as_objects(column), column.name)
+                matrix[:, place] = np.where(codes < 0, 0, 2 * codes - 1)
+                place += 1
+        for place, category in enumerate(self.coded, start=self.n_plain):
+            column = table.columns[category.column]
+            matrix[:, place] = category.code(as_objects(column), column.name)
+        return matrix
+
+
+def learn_table(
+    table: Table, rows: NDArray[np.intp] | None, is_category: NDArray[np.bool_]
+) -> TableEncoder:
+    """Return the encoder for a table.
+
+    Parameters
+    ----------
+    table : Table
+    rows : ndarray of int or None
+        Those to learn from; None for all.
+    is_category : ndarray of bool, of shape (n_columns,)
+    """
+    n_columns = len(table.columns)
+    fills, has_gaps = np.zeros(n_columns), np.zeros(n_columns, bool)
+    categories = []
+    for number, column in enumerate(table.columns):
+        if is_category[number]:
+            values = as_objects(column)
+            values = values if rows is None else [values[row] for row in rows.tolist()]
+            categories.append(learn_category(number, values, column.name))
+            continue
+        numbers = as_numbers(column)
+        numbers = numbers if rows is None else numbers[rows]
+        gaps = np.isnan(numbers)
+        has_gaps[number] = gaps.any()
+        fills[number] = np.median(numbers[~gaps]) if not gaps.all() else 0
+    return TableEncoder(fills, has_gaps, tuple(categories))
+
+
+def find_categories(table: Table, given: Any) -> NDArray[np.bool_]:
+    """Say which columns are of categories.
+
+    Parameters
+    ----------
+    table : Table
+    given : "from_dtype", None, or array-like of bool, int or str
+        The parameter `categorical_features`.
+
+    Raises
+    ------
+    ValueError
+        For names or numbers of no column, or a mask of another length.
+    """
+    columns = table.columns
+    if isinstance(given, str):
+        return np.array([_is_category(column) for column in columns])
+    chosen = np.atleast_1d(np.asarray([] if given is None else given))
+    mask = np.zeros(len(columns), bool)
+    if chosen.dtype == bool:
+        if chosen.shape != mask.shape:
+            raise ValueError(
+                f"categorical_features as a mask must be of one boolean for each of {len(columns)} "
+                f"columns. Got shape {chosen.shape}."
+            )
+        return chosen
+    names = {column.name: number for number, column in enumerate(columns)}
+    for one in chosen.tolist():
+        number = names.get(one) if isinstance(one, str) else one
+        if type(number) is not int or not 0 <= number < len(columns):
+            raise ValueError(
+                "categorical_features must be names of columns, or numbers from 0 to "
+                f"{len(columns) - 1}. Got {one!r}."
+            )
+        mask[number] = True
+    return mask
+
+
+def _is_category(column: Column) -> bool:
+    if column.is_numeric:
+        return False
+    if column.is_category:
+        return True
+    distinct = find_distinct(column.values, column.name)
+    return find_kind(distinct, column.name) not in (NUMBERS, GAPS)
+
+
+def as_numbers(column: Column) -> Array:
+    """Return a column's numbers, NaN where they are missing.
+
+    Raises
+    ------
+    ValueError
+        If it holds texts.
+    """
+    if column.is_numeric:
+        own: Array = column.values
+        return own
+    kind = find_kind(find_distinct(column.values, column.name), column.name)
+    if kind == TEXTS:
+        example = next(value for value in column.values if isinstance(value, str))
+        raise ValueError(
+            f"X must have numbers in column {column.name!r}, unless categorical_features has it. "
+            f"Got texts, such as {example!r}."
+        )
+    return np.array([np.nan if is_missing(v) else v for v in column.values], np.float64)
+
+
+def as_objects(column: Column) -> list[Any]:
+    """Return a column's values as Python's own objects."""
+    values: list[Any] = column.values.tolist() if column.is_numeric else column.values
+    return values
