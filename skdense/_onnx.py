@@ -11,11 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
+from ._estimators.tabular_classifier import KerasTabularClassifier
+from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._networks.onnx_activations import apply_activation
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
+from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.outputs import find_threshold
+from ._tables.categories import TEXTS
+from ._tables.encoder import TableEncoder
+from ._tables.onnx_graph import table_graph
+from ._tables.reading import read_table
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -64,8 +71,8 @@ def to_onnx(model: Any, X: Any) -> Any:
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     _register(skl2onnx)
-    options = {KerasDenseClassifier: {"zipmap": False}}
-    types = _input_types(X)
+    options = dict.fromkeys((KerasDenseClassifier, KerasTabularClassifier), {"zipmap": False})
+    types = _input_types(X, getattr(getattr(model, "_fitted", None), "table", None))
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
     _require_one_precision(converted)
@@ -99,17 +106,23 @@ def _rename_inputs(graph: Any, names: list[str]) -> None:
 
 
 def _register(skl2onnx: Any) -> None:
-    """Tell skl2onnx of both estimators."""
-    for kind, shapes, converter, options in (
-        (KerasDenseClassifier, _classifier_shapes, _convert_classifier, {"zipmap": [False]}),
-        (KerasDenseRegressor, _regressor_shapes, _convert_regressor, None),
-    ):
+    """Tell skl2onnx of all estimators."""
+    of_classes = _classifier_shapes, _convert_classifier, {"zipmap": [False]}
+    of_numbers = _regressor_shapes, _convert_regressor, None
+    for kind, (shapes, converter, options) in {
+        KerasDenseClassifier: of_classes,
+        KerasTabularClassifier: of_classes,
+        KerasDenseRegressor: of_numbers,
+        KerasTabularRegressor: of_numbers,
+    }.items():
         skl2onnx.update_registered_converter(
             kind, f"Skdense{kind.__name__}", shapes, converter, options=options
         )
 
 
-def _input_types(X: Any) -> list[tuple[str, Any]]:
+def _input_types(X: Any, table: TableEncoder | None) -> list[tuple[str, Any]]:
+    if table is not None:
+        return _types_of_table(X, table)
     if not hasattr(X, "columns"):
         array = np.asarray(X[:1].toarray() if issparse(X) else X)
         if array.ndim != 2:
@@ -118,6 +131,20 @@ def _input_types(X: Any) -> list[tuple[str, Any]]:
             )
         return [("X", _tensor_type(array.dtype, array.shape[1], "X"))]
     return [(str(name), _tensor_type(X[name].dtype, 1, name)) for name in X.columns]
+
+
+def _types_of_table(X: Any, table: TableEncoder) -> list[tuple[str, Any]]:
+    """Return one input for each column: texts, or else numbers, which may be NaN."""
+    from skl2onnx.common import data_types
+
+    texts = {own.column for own in table.categories if own.kind == TEXTS}
+    kinds = data_types.FloatTensorType, data_types.StringTensorType
+    names = [column.name for column in read_table(X[:1], "X").columns]
+    if len(names) != table.n_columns:
+        raise ValueError(
+            f"X must have the {table.n_columns} columns of the training. Got {len(names)}."
+        )
+    return [(f"{name}", kinds[n in texts]([None, 1])) for n, name in enumerate(names)]
 
 
 def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
@@ -184,8 +211,7 @@ def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, No
     """Return operators, what goes into the output's activation, and what comes out."""
     fitted = operator.raw_operator._fitted
     ops = Operators(container.target_opset, np.float64 if _is_double(operator) else np.float32)
-    to = _proto_type(ops.dtype)
-    x = ops.Cast(operator.inputs[0], to=to)
+    x = _matrix(ops, fitted, operator.inputs)
     activation = fitted.network.output.function
     logits = [network_graph(ops, fitted.network, own, x) for own in fitted.members]
     if len(logits) == 1:
@@ -195,6 +221,17 @@ def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, No
         return ops, mean, apply_activation(ops, activation, mean)
     outputs = [apply_activation(ops, activation, own) for own in logits]
     return ops, logits[0], _average_outputs(ops, fitted.target, outputs)
+
+
+def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
+    """Return what the network takes, of one input or of one for each column of a table."""
+    if fitted.table is None:
+        return ops.cast(inputs[0] if len(inputs) == 1 else ops.Concat(*inputs, axis=1))
+    columns = inputs
+    if len(inputs) == 1 and fitted.table.n_columns > 1:
+        numbers = range(fitted.table.n_columns)
+        columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]
+    return table_graph(ops, fitted.table, columns)
 
 
 def _average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:

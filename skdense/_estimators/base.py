@@ -26,6 +26,7 @@ from .._problem.given import Given
 from .._problem.tables import encode_table
 from .._problem.tasks import settle_optimizer
 from .._problem.warm_start import settle_head_again
+from .._tables.descriptions import columns_html, describe_columns
 from .copies import Cloned, holds_objects, remember_copies, take_fit
 from .fitting import leave_fit
 from .sklearn_bases import BaseEstimator, CallbackSupportMixin
@@ -171,8 +172,11 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         save_estimator(copy.copy(self), path)
 
     def summary(self) -> None:
-        """Print the layers and numbers of parameters, as Keras does."""
+        """Print what becomes of a table's columns, and layers and parameters as Keras does."""
         fitted = self._snapshot()._fitted
+        if fitted.table:
+            for name, becomes in describe_columns(fitted.table, fitted.feature_names):
+                print(f"{name}: {becomes}")
         build_models(fitted.network, fitted.members, dtype="float32").summary(expand_nested=True)
 
     @property
@@ -219,7 +223,8 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         if not self.__sklearn_is_fitted__():
             return ""
         fitted = self._snapshot()._fitted
-        return layers_html(fitted.network, fitted.members)
+        columns = columns_html(fitted.table, fitted.feature_names) if fitted.table else ""
+        return columns + layers_html(fitted.network, fitted.members)
 
     def __getstate__(self) -> dict[str, Any]:
         return picklable_state(self.__dict__, CONSTRAINTS)

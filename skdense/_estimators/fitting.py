@@ -19,7 +19,7 @@ from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.folds import hold_out_folds, number_folds, read_groups
 from .._problem.given import Given
 from .._problem.labels import require_all_classes, require_labels_of_stream
-from .._problem.parameters import draw_seed, settle_learning_rate
+from .._problem.parameters import draw_seed, settle_optimizer_and_rate
 from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
 from .._problem.reading import Data, Reader
 from .._problem.rows import Rows
@@ -73,7 +73,7 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
         n_folds, of_rows = int(parameters["n_estimators"]), read_groups(groups, used.X.shape[0])
         folds = hold_out_folds(used, n_folds, random, data.labels, of_rows)
     require_eager()
-    parameters = settle_learning_rate(parameters, is_stream=False)
+    parameters = settle_optimizer_and_rate(parameters, is_stream=False)
     problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before, folds=folds)
     report = ReportedFit(estimator, problem.epochs, given)
     draft = _make_draft(problem, before, indices)
@@ -115,7 +115,7 @@ def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
     data = reader.read(given)
     seed = before.seed if before else draw_seed(parameters["random_state"])
     require_eager()
-    parameters = settle_learning_rate(parameters, is_stream=True)
+    parameters = settle_optimizer_and_rate(parameters, is_stream=True)
     problem = pose_problem(
         parameters, data, data.rows, None, seed=seed, before=before, is_chunk=True
     )

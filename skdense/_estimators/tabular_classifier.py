@@ -73,8 +73,9 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
         functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
         an epoch as Keras does, whatever the rows weigh.
-    optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Keras name, or an optimizer, which is only read: each fit starts a fresh one.
+    optimizer : str or keras.optimizers.Optimizer, default="auto"
+        Keras name, or an optimizer, which is only read: each fit starts a fresh one. "auto" is
+        Adam with ``beta_2=0.95``.
     learning_rate : float, Keras' LearningRateSchedule, "auto" or None, default=0.005
         "auto" is 0.007 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
         with None, the optimizer's own.

@@ -31,9 +31,15 @@ class Operators:
         def apply(*inputs: Any, **attributes: Any) -> Node:
             operands = [self.dtype(x) if isinstance(x, Real) else x for x in inputs]
             operands = [np.array([x]) if isinstance(x, np.generic) else x for x in operands]
-            return operator(*operands, op_version=self._opset, **attributes)
+            return operator(*operands, **({"op_version": self._opset} | attributes))
 
         return apply
+
+    def cast(self, x: Node) -> Node:
+        """Return numbers, or booleans, in the floating dtype."""
+        from onnx.helper import np_dtype_to_tensor_dtype
+
+        return self.Cast(x, to=np_dtype_to_tensor_dtype(np.dtype(self.dtype)))
 
     def between(self, x: Node, least: float, most: float) -> Node:
         return self.Max(self.Min(x, most), least)

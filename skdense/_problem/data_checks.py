@@ -108,6 +108,14 @@ def _readable(required: str) -> Iterator[None]:
         raise TypeError(f"{required} {error}") from error
 
 
+def require_collected(data: Any, name: str) -> None:
+    """Raise TypeError for a lazy frame, which has no rows yet."""
+    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
+        raise TypeError(
+            f"{name} must have its rows in memory. Got a {type(data).__name__}. Call its collect()."
+        )
+
+
 def require_no_dates(data: Any, name: str) -> None:
     """Raise TypeError for dates and times, which NumPy takes for numbers or cannot subtract."""
     if isinstance(data, np.ndarray) and data.dtype.kind not in "mM":

@@ -28,6 +28,8 @@ _LARGEST_BATCH_SIZE = 1_024
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 32, 128
 # Of Adam, with a schedule that leads to 0; by its mean rank on eleven real tables, of .001 to .01.
 _RATE_OF_ADAM = 0.005
+# As in RealMLP (arXiv 2407.04491): under a high rate Adam has to forget large gradients soon.
+_BETA_2 = 0.95
 
 
 def draw_seed(random_state: Any) -> int:
@@ -162,21 +164,24 @@ def resolve_optimizer(
     return optimizer_settings(optimizer, learning_rate, weight_decay, clipnorm)
 
 
-def settle_learning_rate(parameters: dict[str, Any], *, is_stream: bool) -> dict[str, Any]:
-    """Return the parameters with a learning rate and a schedule in place of "auto".
+def settle_optimizer_and_rate(parameters: dict[str, Any], *, is_stream: bool) -> dict[str, Any]:
+    """Return the parameters with an optimizer, its rate and a schedule in place of "auto".
 
     A schedule needs to know where a training ends.
     """
-    rate, schedule = parameters["learning_rate"], parameters["learning_rate_schedule"]
-    is_auto = isinstance(rate, str)
+    optimizer, rate = parameters["optimizer"], parameters["learning_rate"]
+    schedule, is_auto = parameters["learning_rate_schedule"], isinstance(rate, str)
+    if isinstance(optimizer, str) and optimizer == "auto":
+        optimizer = load_keras().optimizers.Adam(beta_2=_BETA_2)
     if schedule == "auto":
         goes_on = is_stream or parameters["warm_start"] or parameters["early_stopping"]
-        settings = resolve_optimizer(parameters["optimizer"], None if is_auto else rate, None, None)
+        settings = resolve_optimizer(optimizer, None if is_auto else rate, None, None)
         schedule = "cosine" if not goes_on and isinstance(settings.learning_rate, float) else None
     if is_auto:
-        is_plain = schedule is not None and parameters["optimizer"] == "adam"
+        is_plain = schedule is not None and parameters["optimizer"] in ("adam", "auto")
         rate = _RATE_OF_ADAM if is_plain else None
-    return parameters | {"learning_rate": rate, "learning_rate_schedule": schedule}
+    settled = {"optimizer": optimizer, "learning_rate": rate, "learning_rate_schedule": schedule}
+    return parameters | settled
 
 
 @cache

@@ -16,7 +16,7 @@ from .._networks.network import Network
 from .._tables.encoder import TableEncoder
 from .constraints import as_float
 from .cross_checks import check_input_stages
-from .data_checks import is_single
+from .data_checks import is_single, require_collected
 from .fingerprint import take_fingerprint
 from .fitted import Fitted
 from .folds import Fold
@@ -218,6 +218,7 @@ def choose_precision(parameters: dict[str, Any], given: Given, share: float | No
     Float64 wherever the rows of positive weight that are not held out may fit in one batch: the
     same numbers train alike, whatever they come in. Of more rows float32, in half the memory.
     """
+    require_collected(given.X, "X")
     if parameters["dtype"] != "auto":
         return str(parameters["dtype"])
     if is_single(given.X):

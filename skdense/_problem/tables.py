@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from .._tables.encoder import TableEncoder, find_categories, learn_table
 from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
+from .data_checks import require_collected
 from .given import Given
 
 Array = NDArray[Any]
@@ -72,6 +73,7 @@ def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, r
     """
     if issparse(X):
         raise TypeError(f"{name} must be dense. Got a sparse one. Pass {name}.toarray().")
+    require_collected(X, name)
     require_distinct_names(X, name)
     if not is_frame(X):
         # As objects, lest NumPy made texts of the numbers beside them.

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .categories import (
-    GAPS,
     NUMBERS,
     TEXTS,
     Category,
@@ -179,7 +178,7 @@ def _is_category(column: Column) -> bool:
     if column.is_category:
         return True
     distinct = find_distinct(column.values, column.name)
-    return find_kind(distinct, column.name) not in (NUMBERS, GAPS)
+    return find_kind(distinct, column.name) != NUMBERS
 
 
 def as_numbers(column: Column) -> Array:

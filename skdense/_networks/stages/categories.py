@@ -130,7 +130,7 @@ class Categories(Stage):
         """Return one model of the layers, as Keras has no layer that passes some columns by."""
         keras, name, dtype = load_keras(), settings.name, settings.dtype
         inputs = keras.Input((self.n_columns,), dtype=dtype, name=f"{name}_columns")
-        parts = [keras.ops.take(inputs, range(self._n_plain), axis=1)] if self._n_plain else []
+        parts = []
         for column, size, own_name in self._places:
             codes = keras.ops.cast(keras.ops.take(inputs, column, axis=1), "int32")
             part = keras.ops.one_hot(codes, size, dtype=dtype)

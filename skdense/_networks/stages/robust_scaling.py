@@ -50,6 +50,10 @@ class RobustScaling(Stage):
     def _n_scaled(self) -> int:
         return self.n_columns - self.n_passed
 
+    @property
+    def _passed(self) -> tuple[int, ...]:
+        return tuple(range(self._n_scaled, self.n_columns))
+
     def width_out(self, width_in: int) -> int:
         require_width(self.n_columns, width_in)
         return width_in
@@ -106,10 +110,10 @@ class RobustScaling(Stage):
         if not self.n_passed:
             return self._layers_of_scaled(settings, name)
         inputs = keras.Input((self.n_columns,), dtype=settings.dtype, name=f"{name}_columns")
-        z = keras.ops.take(inputs, range(self._n_scaled), axis=1)
+        z = keras.ops.take(inputs, tuple(range(self._n_scaled)), axis=1)
         for layer in self._layers_of_scaled(settings, f"{name}_scaled"):
             z = layer(z)
-        passed = keras.ops.take(inputs, range(self._n_scaled, self.n_columns), axis=1)
+        passed = keras.ops.take(inputs, self._passed, axis=1)
         return [keras.Model(inputs, keras.ops.concatenate([z, passed], axis=1), name=name)]
 
     def _layers_of_scaled(self, settings: LayerSettings, name: str) -> list[Any]:
@@ -146,5 +150,5 @@ class RobustScaling(Stage):
         z = ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
         if not self.n_passed:
             return z
-        passed = ops.Gather(x, np.arange(self._n_scaled, self.n_columns), axis=1)
+        passed = ops.Gather(x, np.array(self._passed), axis=1)
         return ops.Concat(z, passed, axis=1)
