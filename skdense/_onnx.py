@@ -71,7 +71,7 @@ def to_onnx(model: Any, X: Any) -> Any:
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     _register(skl2onnx)
-    options = dict.fromkeys((KerasDenseClassifier, KerasTabularClassifier), {"zipmap": False})
+    options = {kind: {"zipmap": False} for kind in (KerasDenseClassifier, KerasTabularClassifier)}
     types = _input_types(X, getattr(getattr(model, "_fitted", None), "table", None))
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])

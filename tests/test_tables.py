@@ -24,6 +24,11 @@ from skdense import KerasDenseClassifier, KerasTabularClassifier, KerasTabularRe
 from skdense._tables.categories import FEWEST_ROWS, MOST_VALUES, learn_category
 from skdense._training.program import trace_count
 
+# Keras 3.15 and NumPy 2 disagree about it where a Normalization layer is saved.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+)
+
 SMALL = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 4, "random_state": 0}
 ROWS = 60
 RANDOM = np.random.default_rng(0)
@@ -143,7 +148,8 @@ def test_arrays_of_numbers_stay_as_they_are():
 def test_columns_without_a_value_say_nothing():
     X = other(size=np.nan, city=None)
     model = KerasTabularClassifier(**SMALL).fit(X, CLASSES)
-    assert_array_equal(model.predict(TABLE), model.predict(TABLE.assign(city="b")))
+    one, two = other(size=0.0, city="a"), other(size=0.0, city="b")
+    assert_array_equal(model.predict_proba(one), model.predict_proba(two))
     assert np.isfinite(model.predict_proba(X)).all()
 
 

@@ -70,10 +70,11 @@ class KerasDenseRegressor(RegressorMixin, KerasDenseBase):
         an epoch as Keras does, whatever the rows weigh; in
         standardised units where the target is standardised.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Keras name, or an optimizer, which is only read: each fit starts a fresh one.
+        Keras name, or an optimizer, which is only read: each fit starts a fresh one. "auto" is
+        Adam with ``beta_2=0.95``.
     learning_rate : float, Keras' LearningRateSchedule, "auto" or None, default="auto"
-        "auto" is 0.005 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
-        with None, the optimizer's own.
+        "auto" is 0.005 where `optimizer` is "adam" or "auto" and a schedule leads the rate to 0;
+        else, as with None, the optimizer's own.
     learning_rate_schedule : {"auto", "cosine", "cosine_cycles"} or None, default="auto"
         How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
         each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and

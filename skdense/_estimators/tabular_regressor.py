@@ -45,6 +45,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     embedding_units : int, default=8
         Numbers that each such column becomes, and each column of more than 16 categories;
         "periodic" has the column itself as one of them.
+    n_bins : int, default=24
         Pieces of "piecewise_linear", of as many rows each; less where values repeat.
         `partial_fit` takes those of the first chunk, and embeds every column.
     learned_scale : bool, default=True
@@ -69,11 +70,12 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
         an epoch as Keras does, whatever the rows weigh; in
         standardised units where the target is standardised.
-    optimizer : str or keras.optimizers.Optimizer, default="adam"
-        Keras name, or an optimizer, which is only read: each fit starts a fresh one.
+    optimizer : str or keras.optimizers.Optimizer, default="auto"
+        Keras name, or an optimizer, which is only read: each fit starts a fresh one. "auto" is
+        Adam with ``beta_2=0.95``.
     learning_rate : float, Keras' LearningRateSchedule, "auto" or None, default=0.01
-        "auto" is 0.007 where `optimizer` is "adam" and a schedule leads the rate to 0; else, as
-        with None, the optimizer's own.
+        "auto" is 0.005 where `optimizer` is "adam" or "auto" and a schedule leads the rate to 0;
+        else, as with None, the optimizer's own.
     learning_rate_schedule : {"auto", "cosine", "cosine_cycles"} or None, default="cosine_cycles"
         How the rate falls to 0 over the `epochs` of a fit: in half a cosine, or in four cycles,
         each twice as long as the last. Early stopping cuts it short, `refit_full` repeats it, and
@@ -202,8 +204,8 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     twice, since folds are drawn by rows.
 
     `partial_fit` needs ``learning_rate_schedule=None``, ``early_stopping=False``,
-    ``validation_fraction=None``; its first chunk tells columns, medians and
-    categories for good.
+    ``validation_fraction=None``; its first chunk tells columns, medians
+    and categories for good.
 
     Examples
     --------
@@ -237,7 +239,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         output_activation: str | Callable[..., Any] = "auto",
         loss: str | Callable[..., Any] = "auto",
         metrics: Any = None,
-        optimizer: Any = "adam",
+        optimizer: Any = "auto",
         learning_rate: Any = 0.01,
         learning_rate_schedule: Literal["auto", "cosine", "cosine_cycles"] | None = "cosine_cycles",
         weight_decay: float | None = 0.1,

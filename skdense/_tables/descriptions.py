@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -12,7 +12,7 @@ from .encoder import TableEncoder
 _MOST_SHOWN = 200
 
 
-def describe_columns(encoder: TableEncoder, names: Sequence[Any] | None) -> list[tuple[str, str]]:
+def describe_columns(encoder: TableEncoder, names: Iterable[Any] | None) -> list[tuple[str, str]]:
     """Return the name, or number, of each column and what becomes of it."""
     categories = {own.column: own for own in encoder.categories}
     labels = range(encoder.n_columns) if names is None else names
@@ -27,7 +27,7 @@ def describe_columns(encoder: TableEncoder, names: Sequence[Any] | None) -> list
     ]
 
 
-def columns_html(encoder: TableEncoder, names: Sequence[Any] | None) -> str:
+def columns_html(encoder: TableEncoder, names: Iterable[Any] | None) -> str:
     """Return a table of the columns, folded up."""
     described = describe_columns(encoder, names)
     rows = "".join(

@@ -59,11 +59,11 @@ def _code(ops: Any, column: Node, category: Category) -> Node:
         keys = [str(value) for value in category.values]
         missing = [] if "" in keys else [("", category.missing_code)]
         keys += [key for key, _ in missing]
-        values = [*codes.tolist(), *(float(code) for _, code in missing)]
+        numbers = [*codes.tolist(), *(float(code) for _, code in missing)]
         encoded = ops.LabelEncoder(
             column,
             keys_strings=keys,
-            values_floats=values,
+            values_floats=numbers,
             default_float=float(category.other_code),
             op_version=_LABEL_ENCODER,
         )
