@@ -1,9 +1,14 @@
-"""scikit-learn's own checks of both estimators, in several configurations."""
+"""scikit-learn's own checks of all estimators, in several configurations."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
 
 # The checks use data of any scale, and say nothing of preprocessing.
 pytestmark = pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
@@ -21,9 +26,10 @@ KERAS = {
 SEVERAL = {"n_estimators": 2, "units": 8, "learning_rate": 0.02, "epochs": 60}
 EMBEDDED = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
 EMBEDDED |= {"learned_scale": True, "units": 16, "learning_rate": 0.01}
+OF_TABLES = {"n_estimators": 2, "units": 16, "depth": 2, "epochs": 30}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
-EQUIVALENCE = "masks of dropout and moments of a batch belong to rows, whatever their weight"
+EQUIVALENCE = "masks of dropout, moments of a batch and folds belong to rows, whatever their weight"
 
 
 def both(parameters):
@@ -69,4 +75,12 @@ def test_input_stages(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(both(NOISY), expected_failed_checks=not_equivalent)
 def test_dropout_and_batch_normalization(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    [KerasTabularClassifier(**OF_TABLES), KerasTabularRegressor(**OF_TABLES)],
+    expected_failed_checks=not_equivalent,
+)
+def test_tables(estimator, check):
     check(estimator)

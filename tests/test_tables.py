@@ -377,8 +377,7 @@ def test_training_goes_on_with_the_same_columns(classifier):
 
 
 def test_streams_learn_columns_from_the_first_chunk():
-    stream = SMALL | ALONE | {"learning_rate_schedule": None, "calibration": None}
-    model = KerasTabularClassifier(**stream)
+    model = KerasTabularClassifier(**SMALL)
     model.partial_fit(TABLE[:30], CLASSES[:30], classes=["no", "yes"])
     model.partial_fit(TABLE[30:], CLASSES[30:])
     assert model.n_iter_ == 2

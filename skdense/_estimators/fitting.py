@@ -13,7 +13,12 @@ from .._backend.loading import require_eager
 from .._problem.calibration import cool, find_temperature, require_calibratable
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
 from .._problem.constraints import check_parameters
-from .._problem.cross_checks import check_agreement, check_stream_agreement, settle_validation_share
+from .._problem.cross_checks import (
+    check_agreement,
+    check_stream_agreement,
+    leave_out_what_needs_all_rows,
+    settle_validation_share,
+)
 from .._problem.data_checks import warn_about_scale
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.folds import hold_out_folds, number_folds, read_groups
@@ -24,6 +29,7 @@ from .._problem.problem import Problem, choose_precision, choose_precision_of_ch
 from .._problem.reading import Data, Reader
 from .._problem.rows import Rows
 from .._problem.split import hold_out
+from .._problem.tables import takes_tables
 from .._problem.tasks import make_tasks
 from .._problem.validation_score import make_score
 from .._problem.warm_start import join_histories, resume, states_to_keep
@@ -105,6 +111,8 @@ def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
         Of a classifier's stream, all that are ever to come.
     """
     parameters = check_parameters(estimator)
+    if takes_tables(estimator):
+        parameters = leave_out_what_needs_all_rows(parameters)
     check_stream_agreement(parameters)
     before, labels = _find_fit_before(estimator), None
     if is_classifier(estimator):

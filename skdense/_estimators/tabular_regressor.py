@@ -203,9 +203,8 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     of training, as everywhere in scikit-learn. Weights of 2 are not the same as rows that come
     twice, since folds are drawn by rows.
 
-    `partial_fit` needs ``learning_rate_schedule=None``, ``early_stopping=False``,
-    ``validation_fraction=None``; its first chunk tells columns, medians
-    and categories for good.
+    `partial_fit` leaves out what needs all rows: schedule, held-out rows, early stopping.
+    Its first chunk tells columns, medians and categories for good.
 
     Examples
     --------

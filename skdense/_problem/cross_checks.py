@@ -118,6 +118,19 @@ def check_stream_agreement(parameters: dict[str, Any]) -> None:
         )
 
 
+def leave_out_what_needs_all_rows(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters without those, for estimators that have them by default."""
+    of_all_rows = {
+        "learning_rate_schedule": None,
+        "calibration": None,
+        "early_stopping": False,
+        "validation_fraction": None,
+        "scoring": "loss",
+        "refit_full": False,
+    }
+    return parameters | {name: of_all_rows[name] for name in of_all_rows.keys() & parameters.keys()}
+
+
 def settle_validation_share(parameters: dict[str, Any]) -> float | None:
     """Return the fraction of rows to hold out for all networks alike; None for none."""
     fraction = parameters["validation_fraction"]
