@@ -1,9 +1,10 @@
 """What untuned estimators predict of real tables: skdense beside MLP, forests and RealMLP.
 
 Run ``python benchmarks/quality.py --data DIR``; ``--help`` tells the rest. Every contestant gets
-the same matrix of the same split, and its own defaults. CatBoost and RealMLP (pytabkit) compete
-where they are installed. Lower is better: log-loss, or the root of the mean squared error by the
-standard deviation of the target.
+the same matrix of the same split, and its own defaults; "skdense, tabular" gets the columns as
+they are, and "skdense, recipe" is the same estimator on the matrix. CatBoost and RealMLP (pytabkit)
+compete where they are installed. Lower is better: log-loss, or the root of the mean squared error
+by the standard deviation of the target.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,6 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-import keras
 import numpy as np
 from _report import format_table
 from _sections import Figure, Result, Section, command_line, run_sections
@@ -42,43 +41,9 @@ from skdense import (
 )
 
 PLAIN, RECIPE, TABULAR = "skdense", "skdense, recipe", "skdense, tabular"
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 2_000, 32, 128
-# Small tables take more steps for each epoch, so that they need less of these.
-SMALL, SMALL_BATCH, BATCH = 2_000, 64, 256
 
-Make = Callable[[int, int], Any]  # from a seed and a number of rows to an estimator
+Make = Callable[[int], Any]  # from a seed to an estimator
 Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
-
-
-def recipe(n_rows: int, *, is_regression: bool) -> dict[str, Any]:
-    """Return the parameters of eight networks with embedded columns, folds and a schedule."""
-    n_members = 8
-    batch_size = SMALL_BATCH if n_rows <= SMALL else BATCH
-    steps_per_epoch = math.ceil(n_rows * (1 - 1 / n_members) / batch_size)
-    epochs = min(max(round(STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
-    rate = 0.01 if is_regression else 0.005
-    parameters = {
-        "units": 128,
-        "depth": 3,
-        "activation": "gelu",
-        "kernel_initializer": "he_normal",
-        "dropout": 0.15,
-        "input_scaling": "robust",
-        "numeric_embedding": "piecewise_linear",
-        "learned_scale": True,
-        "n_estimators": n_members,
-        "validation_fraction": "folds",
-        "early_stopping": True,
-        "patience": epochs,  # the best epoch of all
-        "scoring": "calibrated_loss",
-        "optimizer": keras.optimizers.Adam(beta_2=0.95),
-        "learning_rate": rate,
-        "learning_rate_schedule": "cosine_cycles",
-        "weight_decay": 1e-3 / rate,
-        "batch_size": batch_size,
-        "epochs": epochs,
-    }
-    return parameters if is_regression else parameters | {"calibration": "temperature"}
 
 
 # What the recipe is without each of its parts.
@@ -108,38 +73,28 @@ PARTS: dict[str, dict[str, Any]] = {
 
 def _ours(is_regression: bool) -> Make:
     kind: Any = KerasDenseRegressor if is_regression else KerasDenseClassifier
-    return lambda seed, n_rows: kind(random_state=seed)
+    return lambda seed: kind(random_state=seed)
 
 
 def _recipe(is_regression: bool, **changes: Any) -> Make:
-    kind: Any = KerasDenseRegressor if is_regression else KerasDenseClassifier
+    kind: Any = KerasTabularRegressor if is_regression else KerasTabularClassifier
     if is_regression:
         changes.pop("calibration", None)
-
-    def make(seed: int, n_rows: int) -> Any:
-        parameters = recipe(n_rows, is_regression=is_regression) | changes
-        return kind(**parameters, random_state=seed)
-
-    return make
-
-
-def _tabular(is_regression: bool) -> Make:
-    kind: Any = KerasTabularRegressor if is_regression else KerasTabularClassifier
-    return lambda seed, n_rows: kind(random_state=seed)
+    return lambda seed: kind(random_state=seed, **changes)
 
 
 def _mlp(is_regression: bool, **parameters: Any) -> Make:
     if not is_regression:
-        return lambda seed, _: MLPClassifier(**parameters, random_state=seed)
+        return lambda seed: MLPClassifier(**parameters, random_state=seed)
     # MLPRegressor leaves the scale of the target to its user.
-    return lambda seed, _: TransformedTargetRegressor(
+    return lambda seed: TransformedTargetRegressor(
         MLPRegressor(**parameters, random_state=seed), transformer=StandardScaler()
     )
 
 
 def _forest(is_regression: bool) -> Make:
     kind = HistGradientBoostingRegressor if is_regression else HistGradientBoostingClassifier
-    return lambda seed, _: kind(random_state=seed)
+    return lambda seed: kind(random_state=seed)
 
 
 def _catboost(is_regression: bool) -> Make | None:
@@ -148,7 +103,7 @@ def _catboost(is_regression: bool) -> Make | None:
     import catboost
 
     kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
-    return lambda seed, _: kind(random_seed=seed, verbose=0, allow_writing_files=False)
+    return lambda seed: kind(random_seed=seed, verbose=0, allow_writing_files=False)
 
 
 def _realmlp(is_regression: bool) -> Make | None:
@@ -157,13 +112,13 @@ def _realmlp(is_regression: bool) -> Make | None:
     import pytabkit
 
     kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
-    return lambda seed, _: kind(random_state=seed, device="cpu")
+    return lambda seed: kind(random_state=seed, device="cpu")
 
 
 CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
     PLAIN: _ours,
     RECIPE: _recipe,
-    TABULAR: _tabular,
+    TABULAR: _recipe,
     "MLP": _mlp,
     "MLP 256-256, stopping": partial(_mlp, hidden_layer_sizes=(256, 256), early_stopping=True),
     "HistGradientBoosting": _forest,
@@ -184,13 +139,12 @@ class Judged:
     seconds: float
 
 
-def judge(estimator: Any, data: Split, *, is_regression: bool) -> Judged:
+def judge(estimator: Any, data: Split, *, is_regression: bool, is_raw: bool = False) -> Judged:
     """Fit, and judge by the rows held out."""
+    X_train, X_test = data.X_train, data.X_test
+    if is_raw:
+        X_train, X_test = data.raw_train, data.raw_test
     start = time.perf_counter()
-    takes_tables = hasattr(estimator, "categorical_features") and hasattr(estimator, "encode")
-    X_train, X_test = (
-        (data.raw_train, data.raw_test) if takes_tables else (data.X_train, data.X_test)
-    )
     with _quiet():
         estimator.fit(X_train, data.y_train)
     seconds = time.perf_counter() - start
@@ -229,10 +183,11 @@ def compare(
             make = (CONTESTANTS | ABLATIONS)[contestant](table.is_regression)
             if make is None:
                 continue
-            estimator = make(seed, len(data.y_train))
+            estimator = make(seed)
             if options.quick and hasattr(estimator, "epochs"):
                 estimator.set_params(epochs=2)
-            own = judge(estimator, data, is_regression=table.is_regression)
+            is_raw = contestant == TABULAR
+            own = judge(estimator, data, is_regression=table.is_regression, is_raw=is_raw)
             judged.setdefault(contestant, []).append(own)
             done = f"{own.loss:.4f} in {own.seconds:.1f} s"
             print(f"{name}, seed {seed}, {contestant}: {done}", flush=True)
@@ -261,7 +216,7 @@ def _figures(losses: Seeds, times: Seeds) -> list[Figure]:
         return []
     ours = mean(losses[RECIPE]), median(times[RECIPE])
     figures = []
-    for who in losses.keys() - {RECIPE, PLAIN}:
+    for who in losses.keys() - {RECIPE, PLAIN, TABULAR}:
         figures.append(Figure(f"recipe's loss / {who}'s", ours[0] / mean(losses[who])))
         figures.append(Figure(f"recipe's fit / {who}'s", ours[1] / median(times[who])))
     return sorted(figures, key=lambda figure: figure.name)

@@ -509,7 +509,6 @@ BAD_PARAMETERS = [
     ({"patience": 0}, domain("patience", 0)),
     ({"patience": 2.5}, domain("patience", r"2\.5")),
     ({"patience": "long"}, domain("patience", "'long'")),
-    ({"patience": None}, domain("patience", None)),
     ({"min_delta": -0.1}, domain("min_delta", r"-0\.1")),
     ({"min_delta": np.nan}, domain("min_delta", "nan")),
     ({"min_delta": np.inf}, domain("min_delta", "inf")),

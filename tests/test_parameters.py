@@ -13,7 +13,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csc_array, csr_array
 from sklearn.base import clone
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
 from skdense._problem.constraints import CONSTRAINTS
 from skdense._problem.parameters import resolve_batch_size, resolve_dtype
 
@@ -648,6 +653,15 @@ def test_random_state_instance_starts_like_its_seed_and_advances():
 # --- documentation -----------------------------------------------------------------------
 
 
+KINDS = [
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+]
+every = pytest.mark.parametrize("kind", KINDS)
+
+
 def signature_defaults(kind):
     return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
 
@@ -662,18 +676,18 @@ def documented_defaults(kind):
     }
 
 
-@both
+@every
 def test_documented_defaults_are_those_of_the_signature(kind):
     documented = {name: repr(value) for name, value in documented_defaults(kind).items()}
     assert documented == {name: repr(value) for name, value in signature_defaults(kind).items()}
 
 
-@both
+@every
 def test_parameters_are_documented_in_the_order_of_the_signature(kind):
     assert list(documented_defaults(kind)) == list(signature_defaults(kind))
 
 
-@both
+@every
 def test_parameters_are_keyword_only(kind):
     kinds = {p.kind for p in inspect.signature(kind).parameters.values()}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
@@ -690,18 +704,28 @@ def test_both_estimators_share_their_parameters():
     assert list(classifier.items()) == list(regressor.items())
 
 
-@both
+@every
 def test_every_parameter_has_a_constraint(kind):
     assert set(kind().get_params()) == set(signature_defaults(kind))
     assert set(kind().get_params()) <= set(CONSTRAINTS)
 
 
 def test_every_constraint_has_a_parameter():
-    used = set(KerasDenseClassifier().get_params()) | set(KerasDenseRegressor().get_params())
+    used = set().union(*(kind().get_params() for kind in KINDS))
     assert set(CONSTRAINTS) == used
 
 
-@both
+@pytest.mark.parametrize(
+    ("dense", "tabular"),
+    [(KerasDenseClassifier, KerasTabularClassifier), (KerasDenseRegressor, KerasTabularRegressor)],
+)
+def test_estimators_of_tables_have_the_same_parameters(dense, tabular):
+    own = signature_defaults(tabular)
+    assert own.pop("categorical_features") == "from_dtype"
+    assert list(own) == list(signature_defaults(dense))
+
+
+@every
 def test_the_constructor_stores_what_it_is_given(kind):
     given = {name: object() for name in signature_defaults(kind)}
     network = kind(**given)

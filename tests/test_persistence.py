@@ -20,7 +20,12 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 import skdense
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
 from skdense._files import values
 from skdense._files.upgrades import FORMAT
 from skdense._problem.fitted import Fitted
@@ -126,11 +131,27 @@ EVERY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
-def test_every_parameter_comes_back(kind, path):
+# What is their default already.
+OF_TABLES = EVERY | {
+    "activation": "tanh", "kernel_initializer": "ones", "input_scaling": None,
+    "learned_scale": False, "early_stopping": False, "calibration": None,
+    "categorical_features": ["a", 2],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "every"),
+    [
+        (KerasDenseClassifier, EVERY),
+        (KerasDenseRegressor, EVERY),
+        (KerasTabularClassifier, OF_TABLES),
+        (KerasTabularRegressor, OF_TABLES),
+    ],
+)
+def test_every_parameter_comes_back(kind, every, path):
     defaults = kind().get_params()
-    assert EVERY.keys() | {"callbacks"} >= defaults.keys()  # those are refused, see below
-    given = {name: value for name, value in EVERY.items() if name in defaults}
+    assert every.keys() | {"callbacks"} >= defaults.keys()  # those are refused, see below
+    given = {name: value for name, value in every.items() if name in defaults}
     assert all(repr(value) != repr(defaults[name]) for name, value in given.items())
     network = kind(**given)
     network.save(path)

@@ -54,9 +54,11 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
         `random_state`.
-    l1, l2 : float, default=0.0 and 0.001
-        Penalties on every kernel, the last one too, added to the loss as
-        ``keras.regularizers.L1L2`` defines them.
+    l1 : float, default=0.0
+        Penalty on every kernel, the last one too, added to the loss as
+        ``keras.regularizers.L1L2`` defines it.
+    l2 : float, default=0.001
+        The same by squares.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is one sigmoid unit for two classes and softmax
         for more, or what a given `loss` needs. "softmax" gives one unit per class also for

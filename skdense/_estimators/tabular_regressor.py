@@ -58,9 +58,11 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
             default="he_normal"
         How the kernels start. A name or an initializer without a seed takes its seed from
         `random_state`.
-    l1, l2 : float, default=0.0
-        Penalties on every kernel, the last one too, added to the loss as
-        ``keras.regularizers.L1L2`` defines them.
+    l1 : float, default=0.0
+        Penalty on every kernel, the last one too, added to the loss as
+        ``keras.regularizers.L1L2`` defines it.
+    l2 : float, default=0.0
+        The same by squares.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
