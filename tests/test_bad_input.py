@@ -36,6 +36,7 @@ WEIGHTS = np.ones(ROWS)
 TARGETS = {KerasDenseClassifier: CLASSES, KerasDenseRegressor: NUMBERS}
 CLASSES_OF = {KerasDenseClassifier: {"classes": [0, 1]}, KerasDenseRegressor: {}}
 SMALL = {"units": 4, "depth": 1, "epochs": 2, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 
 both = pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
 engines = pytest.mark.parametrize("engine", ["compiled", "keras"])

@@ -16,6 +16,7 @@ LETTERS = np.array(list("abc"))[np.digitize(NUMBERS, [-0.4, 0.4])]
 LABELS = np.c_[NUMBERS > 0, X[:, 1] > 0].astype(int)
 SETTINGS = {"units": 8, "epochs": 12, "batch_size": 16, "learning_rate": 0.03, "random_state": 0}
 SETTINGS |= {"scoring": "calibrated_loss", "early_stopping": True, "patience": 99}
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 FOLDS = {"n_estimators": 4, "validation_fraction": "folds"}
 
 

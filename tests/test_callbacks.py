@@ -34,6 +34,7 @@ NUMBERS = 1000 + 50 * (X @ [2.0, -1.0, 0.5] + 0.5 * RNG.standard_normal(ROWS))
 CLASSES = np.digitize(NUMBERS, np.quantile(NUMBERS, [1 / 3, 2 / 3]))
 SMALL = {"units": 4, "depth": 1, "batch_size": 16, "epochs": 4, "learning_rate": 0.05}
 SMALL |= {"validation_fraction": 0.25, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 NUMBER_NETWORK = KerasDenseRegressor(**SMALL)
 CLASS_NETWORK = KerasDenseClassifier(**SMALL, metrics="accuracy")
 TARGETS = {KerasDenseRegressor: NUMBERS, KerasDenseClassifier: CLASSES}

@@ -31,6 +31,7 @@ WEIGHTS = RNG.integers(1, 5, 90)
 
 # Every architecture compiles a program: most tests share these two.
 SMALL = {"units": 8, "depth": 1, "batch_size": 16, "epochs": 3, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 CLASSIFIER = KerasDenseClassifier(**SMALL, dropout=0.2, batch_normalization=True)
 REGRESSOR = KerasDenseRegressor(**SMALL)
 # Keeps weights as they are, so that the loss of an epoch is that of the weights at hand.

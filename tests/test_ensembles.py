@@ -46,6 +46,7 @@ HEADS = [
     ("labels", {"loss": "hinge"}),
 ]
 SETTINGS = {"units": 6, "epochs": 5, "batch_size": 32, "random_state": 0, "n_estimators": 3}
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 targets = pytest.mark.parametrize("name", TARGETS)
 heads = pytest.mark.parametrize(
     ("name", "head"), HEADS, ids=[f"{name}-{'-'.join(head.values())}" for name, head in HEADS]

@@ -26,6 +26,7 @@ X[:, 4] = np.round(X[:, 4])
 Y = np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2] + 0.1 * RNG.standard_normal(150)
 CLASSES = np.array(list("abc"))[np.digitize(Y, [-0.5, 0.5])]
 SETTINGS = {"units": 8, "epochs": 5, "batch_size": 32, "random_state": 0}
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 PIECEWISE = {"numeric_embedding": "piecewise_linear", "embedding_units": 3, "n_bins": 6}
 PERIODIC = {"numeric_embedding": "periodic", "embedding_units": 3}
 ALL = {"input_scaling": "robust", "learned_scale": True}

@@ -28,6 +28,7 @@ NUMBERS = X @ [2.0, -1.0, 0.5]
 CLASSES = (NUMBERS > 0).astype(int)
 THREE_CLASSES = X.argmax(axis=1)
 SMALL = {"units": 4, "depth": 1, "epochs": 3, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 # A linear model, whose program compiles fast, and enough epochs to learn what is linear.
 LINEAR = {"depth": 0, "epochs": 200, "learning_rate": 0.1, "random_state": 0}
 

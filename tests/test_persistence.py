@@ -35,6 +35,7 @@ X = RNG.standard_normal((60, 4))
 NUMBERS = X[:, 0]
 CODES = np.arange(60) % 3
 SETTINGS = {"units": 5, "epochs": 3, "random_state": 0}
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 TARGETS = {
     "texts": (KerasDenseClassifier, np.array(list("abc"))[CODES]),
     "objects": (KerasDenseClassifier, np.array(list("abc"), object)[CODES]),

@@ -30,6 +30,7 @@ X = RNG.standard_normal((90, 4)) * [1, 5, 0.2, 1] + [0, 3, -1, 8]
 Y = (X - [0, 3, -1, 8]) @ [1.0, -0.2, 4.0, 0.5]
 CLASSES = np.digitize(Y, [-0.5, 0.5])
 SETTINGS = {"units": 5, "depth": 1, "epochs": 4, "batch_size": 16, "random_state": 0}
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 
 
 @keras.saving.register_keras_serializable("skdense_tests")

@@ -120,6 +120,8 @@ def test_exported_names():
         "FeatureScaleWarning",
         "KerasDenseClassifier",
         "KerasDenseRegressor",
+        "KerasTabularClassifier",
+        "KerasTabularRegressor",
         "SlowEngineWarning",
         "TrainingHistoryDisplay",
         "clear_cache",

@@ -45,6 +45,7 @@ CLASSES_VAL = RNG.choice(NAMES, 20)
 WEIGHTS_VAL = RNG.uniform(0.5, 2.0, 20)
 
 SMALL = {"units": 4, "depth": 1, "epochs": 2, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 AT_REST = {"epochs": 1, "learning_rate": 1e-30}
 SETTLING = {"epochs": 1500, "learning_rate": keras.optimizers.schedules.CosineDecay(0.5, 1500)}
 

@@ -50,6 +50,7 @@ VALIDATION = {KerasDenseClassifier: CLASSES_VAL, KerasDenseRegressor: NUMBERS_VA
 
 # One architecture for all, so that it compiles once for each kind of target.
 SMALL = {"units": 6, "depth": 1, "batch_size": 16, "epochs": 2, "random_state": 0}
+SMALL |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 # Fast enough to overfit within these epochs, so that training stops before they are over.
 STOPPING = {"early_stopping": True, "epochs": 60, "patience": 4, "learning_rate": 0.05}
 

@@ -131,6 +131,8 @@ class Categories(Stage):
         keras, name, dtype = load_keras(), settings.name, settings.dtype
         inputs = keras.Input((self.n_columns,), dtype=dtype, name=f"{name}_columns")
         parts = []
+        if self._n_plain:
+            parts.append(keras.ops.take(inputs, tuple(range(self._n_plain)), axis=1))
         for column, size, own_name in self._places:
             codes = keras.ops.cast(keras.ops.take(inputs, column, axis=1), "int32")
             part = keras.ops.one_hot(codes, size, dtype=dtype)
