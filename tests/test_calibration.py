@@ -22,6 +22,7 @@ LABELS = np.c_[SCORES > 0, SCORES > 1].astype(int)
 NETWORK = KerasDenseClassifier(
     units=64, epochs=40, learning_rate=0.02, random_state=0, validation_fraction=0.3
 )
+NETWORK.set_params(learning_rate_schedule=None, l2=0.0)  # every step as the one before
 LOGITS = {"output_activation": "linear"}
 VIEWS = [{}, {"n_estimators": 2}, {"n_estimators": 3, "validation_fraction": "folds"}]
 views = pytest.mark.parametrize("view", VIEWS, ids=["alone", "shared", "folds"])

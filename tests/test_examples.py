@@ -302,3 +302,12 @@ def test_tensorboard_logs(lines_of, tmp_path):
         logs = list((tmp_path / "logs").glob("*/learning_rate_*/validation/events*"))
         assert len(logs) == 4 * n_runs
         assert "tensorboard --logdir" in last
+
+
+@KERAS_SAVES
+def test_a_table_as_it_is_is_served_too(capsys, tmp_path):
+    load_example("table_as_it_is").main(["--epochs", "4", "--onnx", str(tmp_path / "table.onnx")])
+    own, served, *others = capsys.readouterr().out.splitlines()[1:]
+    assert float(own.split()[2].rstrip(",")) > 0.9
+    assert float(re.search(r"within (\S+) of", served)[1]) < 1e-5
+    assert others[0].startswith("HistGradientBoosting")

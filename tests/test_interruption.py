@@ -32,6 +32,7 @@ Y = 1000 + 50 * (X @ [2.0, -1.0, 0.5] + 0.5 * RNG.standard_normal(64))
 NETWORK = KerasDenseRegressor(
     units=4, depth=1, batch_size=16, epochs=8, learning_rate=0.1, random_state=0
 )
+NETWORK.set_params(learning_rate_schedule=None, l2=0.0)  # every step as the one before
 WATCHED = clone(NETWORK).set_params(validation_fraction=0.25)
 STOPPING = clone(NETWORK).set_params(early_stopping=True, validation_fraction=0.25, epochs=30)
 INTERRUPTED = "Training was interrupted after"

@@ -20,6 +20,7 @@ N_STEPS = 5  # of an epoch
 NETWORK = KerasDenseRegressor(
     units=6, depth=1, epochs=8, batch_size=16, learning_rate=0.05, random_state=0, dtype="float64"
 )
+NETWORK.set_params(learning_rate_schedule=None, l2=0.0)  # every step as the one before
 names = pytest.mark.parametrize("name", sorted(SCHEDULES))
 
 
