@@ -20,7 +20,7 @@ from skdense import (
     KerasTabularRegressor,
 )
 from skdense._problem.constraints import CONSTRAINTS
-from skdense._problem.parameters import resolve_batch_size, resolve_dtype
+from skdense._problem.parameters import resolve_batch_size, resolve_dtype, resolve_epochs
 
 ROWS = 24
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -79,7 +79,7 @@ def test_numpy_scalars_count_as_python_ones(name, value, numpy_type):
 @both
 def test_numpy_scalars_build_a_keras_model(kind):
     parameters = {name: kind(value) for name, value, kind in NUMPY_NUMBERS if name in SMALL}
-    network = kind(**SMALL | parameters, l1=np.float32(0.125), l2=np.float64(0.125))
+    network = kind(**SMALL | parameters | {"l1": np.float32(0.125), "l2": np.float64(0.125)})
     network.fit(X, CLASSES)
     assert network.to_keras().count_params() == sum(
         array.size for array in network.coefs_ + network.intercepts_
@@ -430,6 +430,49 @@ def test_millions_are_learned_as_well_as_units(scale, dtype):
 
 
 # --- automatic choices -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "epochs"), [(1, 128), (4_000, 128), (8_000, 64), (16_000, 32), (10**6, 32)]
+)
+def test_automatic_epochs(n_samples, epochs):
+    assert resolve_epochs("auto", n_samples) == epochs
+    assert resolve_epochs(7, n_samples) == 7
+
+
+@pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
+def test_the_automatic_schedule_is_a_cosine_from_a_rate_of_its_own(kind):
+    y = CLASSES if kind is KerasDenseClassifier else NUMBERS
+    settings = {"units": 4, "depth": 1, "epochs": 3, "random_state": 0, "l2": 0.0}
+    cosine = {"learning_rate_schedule": "cosine", "learning_rate": 0.005}
+    constant = {"learning_rate_schedule": None, "learning_rate": 0.001}
+    own = {"learning_rate": 0.02}
+
+    def weights(**changes):
+        return kind(**settings | changes).fit(X, y).coefs_[0]
+
+    assert_array_equal(weights(), weights(**cosine))
+    assert_array_equal(weights(**own), weights(**own | {"learning_rate_schedule": "cosine"}))
+    for goes_on in ({"warm_start": True}, {"early_stopping": True}):
+        assert_array_equal(weights(**goes_on), weights(**goes_on, **constant))
+    decay = keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)
+    scheduled = {"learning_rate": decay}
+    assert_array_equal(
+        weights(**scheduled), weights(**scheduled | {"learning_rate_schedule": None})
+    )
+    sgd = {"optimizer": "sgd"}  # whose own rate is 0.01
+    assert_array_equal(weights(**sgd), weights(**sgd | cosine | {"learning_rate": 0.01}))
+    stream = [
+        kind(**settings | changes).partial_fit(X, y, *classes)
+        for changes in ({}, constant)
+        for classes in [[np.unique(y)] if kind is KerasDenseClassifier else []]
+    ]
+    assert_array_equal(stream[0].coefs_[0], stream[1].coefs_[0])
+
+
+def test_the_automatic_optimizer_forgets_fast():
+    adam = keras.optimizers.Adam(beta_2=0.95)
+    assert_array_equal(predictions(optimizer="auto"), predictions(optimizer=adam))
 
 
 @pytest.mark.parametrize(

@@ -326,7 +326,7 @@ def test_both_engines_learn_the_same_vectors():
         for engine in ("compiled", "keras")
     )
     assert any(name.startswith("vectors") for own in one._fitted.members[0] for name in own)
-    assert_allclose(one.predict(TABLE), two.predict(TABLE), rtol=1e-9)
+    assert_allclose(one.predict(TABLE), two.predict(TABLE), rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.usefixtures("few_indicators")

@@ -92,7 +92,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default=75
-        Passes over the data. "auto" is 2,000 steps, but at least 32 passes and at most 128.
+        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False

@@ -149,7 +149,7 @@ def pose_problem(
         network=_lay_out_network(parameters, data, rows, target, head, before, is_chunk=is_chunk),
         table=data.table,
         batch_size=batch_size,
-        epochs=resolve_epochs(parameters["epochs"], n_rows, batch_size),
+        epochs=resolve_epochs(parameters["epochs"], n_rows),
         dtype=dtype,
         seed=seed,
         mean_weight=mean_weight,
