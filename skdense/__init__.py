@@ -13,9 +13,13 @@ from ._estimators.regressor import KerasDenseRegressor
 from ._estimators.tabular_classifier import KerasTabularClassifier
 from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._load import load
+from ._onnx import register as _register
 from ._onnx import to_onnx
+from ._onnx_import import tell_when_imported as _tell_when_imported
 from ._problem.data_checks import FeatureScaleWarning
 from ._training.caches import clear_cache
+
+_tell_when_imported(_register)
 
 __version__ = "0.1.0"
 

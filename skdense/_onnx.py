@@ -24,6 +24,9 @@ from ._tables.encoder import TableEncoder
 from ._tables.onnx_graph import table_graph
 from ._tables.reading import read_table
 
+# What skl2onnx asks a classifier for: whether probabilities come as a list of dicts.
+_OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [False], "output_class_labels": [False]}
+
 
 def to_onnx(model: Any, X: Any) -> Any:
     """Convert a fitted estimator, or a pipeline with everything in it, to ONNX.
@@ -70,7 +73,7 @@ def to_onnx(model: Any, X: Any) -> Any:
         ) from error
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
-    _register(skl2onnx)
+    register(skl2onnx)
     options = {kind: {"zipmap": False} for kind in (KerasDenseClassifier, KerasTabularClassifier)}
     types = _input_types(X, getattr(getattr(model, "_fitted", None), "table", None))
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
@@ -105,9 +108,9 @@ def _rename_inputs(graph: Any, names: list[str]) -> None:
         node.input[:] = [new.get(name, name) for name in node.input]
 
 
-def _register(skl2onnx: Any) -> None:
+def register(skl2onnx: Any) -> None:
     """Tell skl2onnx of all estimators."""
-    of_classes = _classifier_shapes, _convert_classifier, {"zipmap": [False]}
+    of_classes = _classifier_shapes, _convert_classifier, _OPTIONS
     of_numbers = _regressor_shapes, _convert_regressor, None
     for kind, (shapes, converter, options) in {
         KerasDenseClassifier: of_classes,

@@ -1,5 +1,6 @@
 """Estimators and whole pipelines in ONNX: the same labels, probabilities and numbers."""
 
+import subprocess
 import sys
 
 import numpy as np
@@ -20,7 +21,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import skdense
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
 from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 RNG = np.random.default_rng(0)
@@ -260,3 +266,104 @@ def test_an_ensemble_of_numbers_that_float32_cannot_hold_is_refused():
     ensemble = BaggingRegressor(KerasDenseRegressor(**SETTINGS), n_estimators=2, random_state=0)
     with pytest.raises(ValueError, match=r"float32 cannot hold.*regressors one by one"):
         skdense.to_onnx(ensemble.fit(X, y), X)
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def make_raw_table():
+    """Texts, gaps, booleans and categories of numbers, with values of each that are rare."""
+    random = np.random.default_rng(0)
+    size = random.normal(size=80)
+    return pd.DataFrame(
+        {
+            "size": np.where(np.arange(80) % 7, size, np.nan),
+            "weight": random.normal(size=80),
+            "city": ["a", "b", "c", "d"] * 19 + ["rare", "seldom", None, ""],
+            "color": ["red", "blue"] * 40,
+            "street": [f"street {n % 16}" for n in range(80)],
+            "many": [f"value {n % 20}" for n in range(60)] + ["some"] * 20,
+            "is_old": [True, False] * 40,
+            "was_new": [True, False, None, True] * 20,
+            "floor": pd.Categorical([1, 2, 3, 4, None] * 15 + [7] * 5),
+        }
+    )
+
+
+RAW = make_raw_table()
+OF_TABLES = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 3, "random_state": 0}
+
+
+def as_inputs(session, X):
+    """What onnxruntime takes: "" is a missing text, NaN any other missing value."""
+
+    def column(given):
+        values = X[given.name].astype(object)
+        if given.type == "tensor(string)":
+            return values.where(values.notna(), "").to_numpy(object)
+        return values.where(values.notna(), np.nan).astype(np.float32).to_numpy()
+
+    return {given.name: column(given)[:, np.newaxis] for given in session.get_inputs()}
+
+
+def run_table(model, X):
+    converted = skdense.to_onnx(model, X)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    assert [given.name for given in session.get_inputs()] == list(X.columns)
+    return session.run(None, as_inputs(session, X))
+
+
+UNSEEN = RAW.assign(
+    city="new", street=None, color="green", size=np.nan, weight=np.nan, many="other", floor=99
+)
+
+
+@pytest.mark.parametrize("most", [3, 16], ids=["vectors", "indicators"])
+@pytest.mark.parametrize("X", [RAW, UNSEEN], ids=["as in training", "unseen values"])
+def test_tables_go_in_as_they_are(monkeypatch, most, X):
+    monkeypatch.setattr("skdense._networks.stages.categories.MOST_INDICATORS", most)
+    y = np.where(RAW["color"] == "red", "yes", "no")
+    classifier = KerasTabularClassifier(**OF_TABLES).fit(RAW, y)
+    labels, probabilities = run_table(classifier, X)
+    assert_allclose(probabilities, classifier.predict_proba(X), atol=1e-6)
+    assert_array_equal(labels, classifier.predict(X))
+    regressor = KerasTabularRegressor(**OF_TABLES).fit(RAW, RAW["weight"])
+    [numbers] = run_table(regressor, X)
+    assert_allclose(numbers[:, 0], regressor.predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_tables_at_the_end_of_a_pipeline_come_as_one_matrix():
+    X = RAW[["size", "weight"]].to_numpy(np.float32)
+    pipeline = make_pipeline(StandardScaler(), KerasTabularRegressor(**OF_TABLES))
+    pipeline.fit(X, RAW["weight"])
+    session = onnxruntime.InferenceSession(skdense.to_onnx(pipeline, X).SerializeToString())
+    [numbers] = session.run(None, {"X": X})
+    assert_allclose(numbers[:, 0], pipeline.predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_a_table_of_other_columns_is_an_error():
+    model = KerasTabularRegressor(**OF_TABLES).fit(RAW, RAW["weight"])
+    with pytest.raises(ValueError, match="the 9 columns of the training"):
+        skdense.to_onnx(model, RAW.drop(columns="size"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["skdense", "skl2onnx"])
+def test_the_entry_point_of_skl2onnx_knows_the_estimators(first):
+    code = f"""
+import {first}
+import skdense, skl2onnx
+import numpy as np
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+network = skdense.KerasDenseClassifier(units=4, epochs=2)
+pipeline = make_pipeline(StandardScaler(), network).fit(X, X[:, 0] > 0)
+for options in (None, {{id(pipeline): {{"zipmap": False}}}}):
+    converted = skl2onnx.to_onnx(pipeline, X, options=options)
+    print([output.name for output in converted.graph.output])
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 2

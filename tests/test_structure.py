@@ -18,7 +18,7 @@ ROOMS = [
     {"_problem"},
     {"_files"},
     {"_estimators"},
-    {"_displays", "_load", "_onnx"},
+    {"_displays", "_load", "_onnx", "_onnx_import"},
     {""},
 ]
 PRIVATE = {

@@ -45,7 +45,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
     embedding_units : int, default=8
         Numbers that each such column becomes, and each column of more than 16 categories;
         "periodic" has the column itself as one of them.
-    n_bins : int, default=24
+    n_bins : int, default=48
         Pieces of "piecewise_linear", of as many rows each; less where values repeat.
         `partial_fit` takes those of the first chunk, and embeds every column.
     learned_scale : bool, default=True
@@ -205,10 +205,10 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
     A missing number becomes the median of the training rows, with a column that says so where
     training rows had gaps. A text, boolean or other category becomes -1 or 1 where there are two,
     0 and 1 in columns of their own for up to 16, and else `embedding_units` learned numbers.
-    Missing ones are a category. Those of fewer than 5 training rows, and all but the 10,000 most
-    frequent, are one together, the rare ones; so are those that were not seen in training, or
-    nothing at all, zeros, if none were rare. The order of categories counts for nothing. Dates
-    have to be made numbers before.
+    Missing ones, empty texts among them, are a category. Those of fewer than 5 training rows, and
+    all but the 10,000 most frequent, are one together, the rare ones; so are those that were not
+    seen in training, or nothing at all, zeros, if none were rare. The order of categories counts
+    for nothing. Dates have to be made numbers before.
 
     Columns of a frame are found by their names, in any order; where all are numbers, in the order
     of training, as everywhere in scikit-learn. Weights of 2 are not the same as rows that come
@@ -240,7 +240,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         input_scaling: Literal["robust"] | None = "robust",
         numeric_embedding: Literal["piecewise_linear", "periodic"] | None = "piecewise_linear",
         embedding_units: int = 8,
-        n_bins: int = 24,
+        n_bins: int = 48,
         learned_scale: bool = True,
         n_estimators: int = 8,
         kernel_initializer: str | Callable[..., Any] = "he_normal",

@@ -142,9 +142,14 @@ def find_kind(values: Iterable[Any], name: Any) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Say whether a cell holds nothing: None, NaN, or what pandas has for it."""
+    """Say whether a cell holds nothing: None, NaN, what pandas has for it, or an empty text.
+
+    ONNX knows no other text that is missing.
+    """
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    if isinstance(value, str):
+        return not value
     return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 

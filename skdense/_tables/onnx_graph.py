@@ -56,10 +56,8 @@ def _numbers(ops: Any, column: Node, fill: float, has_gaps: bool) -> list[Node]:
 def _code(ops: Any, column: Node, category: Category) -> Node:
     codes = np.arange(len(category.values), dtype=np.float32)
     if category.kind == TEXTS:
-        keys = [str(value) for value in category.values]
-        missing = [] if "" in keys else [("", category.missing_code)]
-        keys += [key for key, _ in missing]
-        numbers = [*codes.tolist(), *(float(code) for _, code in missing)]
+        keys = [*map(str, category.values), ""]
+        numbers = [*codes.tolist(), float(category.missing_code)]
         encoded = ops.LabelEncoder(
             column,
             keys_strings=keys,
