@@ -289,8 +289,8 @@ def _network_in(estimator: Any) -> KerasDenseBase:
         if hasattr(estimator, name) and not holds_many:
             return _network_in(getattr(estimator, name))
     raise TypeError(
-        "TrainingHistoryDisplay needs a KerasDenseClassifier or KerasDenseRegressor, alone, at the "
-        "end of a Pipeline, or in what holds one, such as a search fitted with refit=True. Got "
+        "TrainingHistoryDisplay needs an estimator of skdense, alone, at the end "
+        "of a Pipeline, or in what holds one, such as a search fitted with refit=True. Got "
         f"{type(estimator).__name__}. Show the networks of an ensemble by from_estimators."
     )
 

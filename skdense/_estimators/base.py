@@ -1,4 +1,4 @@
-"""What both estimators share: scikit-learn's duties, and the views of a fitted network."""
+"""What all estimators share: scikit-learn's duties, and the views of a fitted network."""
 
 from __future__ import annotations
 
