@@ -29,6 +29,7 @@ SETTINGS = {
     "n_estimators": 5,
     "validation_fraction": "folds",
 }
+SETTINGS |= {"learning_rate_schedule": None, "l2": 0.0}  # every step as the one before
 
 
 def classifier(**changes):

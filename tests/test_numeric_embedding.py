@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._networks.stages import LearnedScale, Periodic, PiecewiseLinear
+from skdense._networks.stages.quantiles import find_bin_ends
 from skdense._networks.stages.stage import Kind
 from skdense._training.program import trace_count
 
@@ -77,10 +78,34 @@ def test_columns_become_piecewise_linear_functions_of_them():
     assert found.shape == (152, 3 * 3 + 2)
     shares = np.linspace(0, 1, 7)
     for place, column in enumerate(stage.columns):
-        ends = np.unique(np.quantile(X[:149, column], shares, method="averaged_inverted_cdf"))
+        values = np.unique(X[:149, column])
+        ends = np.quantile(X[:149, column], shares, method="averaged_inverted_cdf")
+        ends = values if len(values) <= 7 else ends
         expected = piecewise_by_hand(rows[:, column], ends, weights, place)
         assert_allclose(found[:, 3 * place : 3 * place + 3], expected, rtol=1e-9, atol=1e-9)
     assert_array_equal(found[:, 9:], rows[:, [1, 3]])
+
+
+BIN_ENDS = {
+    "as many values as ends": ([3.0, 1.0, 1.0, 2.0], 3, [1, 2, 3]),
+    "mostly one value": ([0.0] * 90 + [*range(1, 11)], 5, [0, 1, 3.5, 6, 8, 10]),
+    "two heavy values": ([0.0] * 50 + [9.0] * 40 + [*range(1, 9)], 4, [0, 1, 4.5, 8, 9]),
+    "one bin": ([0.0, 1.0, 2.0, 5.0], 1, [0, 5]),
+    "even": ([float(n) for n in range(101)], 4, [0, 25, 50, 75, 100]),
+}
+
+
+@pytest.mark.parametrize("name", BIN_ENDS)
+def test_bins_leave_room_beside_values_that_many_rows_have(name):
+    values, n_bins, expected = BIN_ENDS[name]
+    column = np.array(values)
+    assert_allclose(find_bin_ends(column, None, n_bins), expected, atol=0.51)
+    assert len(find_bin_ends(column, None, n_bins)) == len(expected)
+    weights = RNG.integers(1, 4, len(column))
+    assert_allclose(
+        find_bin_ends(column, weights.astype(float), n_bins),
+        find_bin_ends(np.repeat(column, weights), None, n_bins),
+    )
 
 
 def test_columns_become_sums_of_cosines_beside_themselves():

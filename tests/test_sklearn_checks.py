@@ -23,9 +23,8 @@ KERAS = {
     "learning_rate": 0.03,
     "epochs": 30,
 }
-SEVERAL = {"n_estimators": 2, "units": 8, "learning_rate": 0.02, "epochs": 60}
-EMBEDDED = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
-EMBEDDED |= {"learned_scale": True, "units": 16, "learning_rate": 0.01}
+SEVERAL = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
+SEVERAL |= {"learned_scale": True, "n_estimators": 2, "units": 16, "learning_rate": 0.01}
 OF_TABLES = {"n_estimators": 2, "units": 16, "depth": 2, "epochs": 30}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
@@ -62,13 +61,7 @@ def test_keras_engine(estimator, check):
 
 @pytest.mark.slow
 @parametrize_with_checks(both(SEVERAL))
-def test_several_networks(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@parametrize_with_checks(both(EMBEDDED))
-def test_input_stages(estimator, check):
+def test_several_networks_with_embedded_columns(estimator, check):
     check(estimator)
 
 

@@ -54,7 +54,7 @@ def make_tasks(
         loss=problem.head.loss,
         kernel_initializer=meanings.resolve_initializer(given["kernel_initializer"]),
         optimizer=settle_optimizer(given),
-        numbers={n: float(v) for n, v in given.items() if isinstance(v, Real)},
+        numbers={n: float(v) for n, v in given.items() if isinstance(v, Real)} | _penalties(given),
         batch_size=problem.batch_size,
         epochs=epochs,
         shuffle=bool(given["shuffle"]),
@@ -86,6 +86,12 @@ def make_tasks(
         replace(task, rows=used.index, validation=_encode_held_out(problem, held))
         for task, (used, held) in zip(tasks, problem.folds, strict=True)
     ]
+
+
+def _penalties(given: dict[str, Any]) -> dict[str, float]:
+    """Return the penalties as Keras has them, which rounds them on their way to float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        return {name: float(np.float32(given[name])) for name in ("l1", "l2")}
 
 
 def _say_what_outputs_are(target: Target) -> str:
