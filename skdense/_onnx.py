@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._estimators.classifier import KerasDenseClassifier
@@ -20,7 +21,6 @@ from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.outputs import find_threshold
 from ._tables.categories import TEXTS
-from ._tables.encoder import TableEncoder
 from ._tables.onnx_graph import table_graph
 from ._tables.reading import read_table
 
@@ -75,7 +75,9 @@ def to_onnx(model: Any, X: Any) -> Any:
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     register(skl2onnx)
     options = {kind: {"zipmap": False} for kind in (KerasDenseClassifier, KerasTabularClassifier)}
-    types = _input_types(X, getattr(getattr(model, "_fitted", None), "table", None))
+    types = _input_types(X, _find_fitted(model))
+    if "" in dict(types):
+        raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
     _require_one_precision(converted)
@@ -100,7 +102,20 @@ def _require_one_precision(converted: Any) -> None:
 
 
 def _rename_inputs(graph: Any, names: list[str]) -> None:
-    """Give inputs the names of their columns, of which skl2onnx makes identifiers."""
+    """Give inputs the names of their columns, of which skl2onnx makes identifiers.
+
+    Raises
+    ------
+    ValueError
+        For names that ONNX has no room for.
+    """
+    taken = {name for node in graph.node for name in node.output}
+    refused = [name for name in names if name in taken]
+    if refused:
+        raise ValueError(
+            "X must have columns of names that no output of the ONNX model has. Got "
+            f"{', '.join(map(repr, refused))}. Rename them before fit."
+        )
     new = {given.name: name for given, name in zip(graph.input, names, strict=True)}
     for given in graph.input:
         given.name = new[given.name]
@@ -123,9 +138,9 @@ def register(skl2onnx: Any) -> None:
         )
 
 
-def _input_types(X: Any, table: TableEncoder | None) -> list[tuple[str, Any]]:
-    if table is not None:
-        return _types_of_table(X, table)
+def _input_types(X: Any, of_table: Fitted | None) -> list[tuple[str, Any]]:
+    if of_table is not None:
+        return _types_of_table(X, of_table)
     if not hasattr(X, "columns"):
         array = np.asarray(X[:1].toarray() if issparse(X) else X)
         if array.ndim != 2:
@@ -136,18 +151,39 @@ def _input_types(X: Any, table: TableEncoder | None) -> list[tuple[str, Any]]:
     return [(str(name), _tensor_type(X[name].dtype, 1, name)) for name in X.columns]
 
 
-def _types_of_table(X: Any, table: TableEncoder) -> list[tuple[str, Any]]:
-    """Return one input for each column: texts, or else numbers, which may be NaN."""
+def _types_of_table(X: Any, fitted: Fitted) -> list[tuple[str, Any]]:
+    """Return one input for each column of training: texts, or else numbers, which may be NaN."""
     from skl2onnx.common import data_types
 
-    texts = {own.column for own in table.categories if own.kind == TEXTS}
-    kinds = data_types.FloatTensorType, data_types.StringTensorType
-    names = [column.name for column in read_table(X[:1], "X").columns]
-    if len(names) != table.n_columns:
+    table = fitted.table
+    assert table is not None
+    names = [str(column.name) for column in read_table(X[:1], "X").columns]
+    known = names if fitted.feature_names is None else fitted.feature_names.tolist()
+    if sorted(names) != sorted(known) or len(names) != table.n_columns:
         raise ValueError(
-            f"X must have the {table.n_columns} columns of the training. Got {len(names)}."
+            f"X must have the {table.n_columns} columns of the training. Got {len(names)}: "
+            f"{', '.join(names[:5])}."
         )
-    return [(f"{name}", kinds[n in texts]([None, 1])) for n, name in enumerate(names)]
+    kinds = dict.fromkeys(range(table.n_columns), data_types.FloatTensorType)
+    for own in table.categories:
+        if own.kind == TEXTS:
+            kinds[own.column] = data_types.StringTensorType
+        elif own.needs_integers:
+            kinds[own.column] = data_types.Int64TensorType
+    return [(name, kinds[number]([None, 1])) for number, name in enumerate(known)]
+
+
+def _find_fitted(model: Any) -> Fitted | None:
+    """Return the fit of an estimator that takes tables, alone or wrapped by itself."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif isinstance(model, Pipeline) and len(model.steps) == 1:
+            model = model[0]
+        else:
+            break
+    fitted = getattr(model, "_fitted", None)
+    return fitted if isinstance(fitted, Fitted) and fitted.table else None
 
 
 def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
@@ -231,6 +267,12 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     if fitted.table is None:
         return ops.cast(inputs[0] if len(inputs) == 1 else ops.Concat(*inputs, axis=1))
     columns = inputs
+    texts = any(own.kind == TEXTS for own in fitted.table.categories)
+    if len(inputs) == 1 and texts and fitted.table.n_columns > 1:
+        raise ValueError(
+            "X must come as one input for each column where some hold texts. Got one input for "
+            "all. Convert with a frame, by skdense.to_onnx(model, frame)."
+        )
     if len(inputs) == 1 and fitted.table.n_columns > 1:
         numbers = range(fitted.table.n_columns)
         columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]

@@ -26,22 +26,24 @@ def tell_when_imported(register: Callable[[ModuleType], None]) -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds skl2onnx as all others do, once, and has somebody told when it is loaded."""
+    """Finds skl2onnx as all others do, and has somebody told when it is loaded."""
 
     def __init__(self, register: Callable[[ModuleType], None]) -> None:
         self._register = register
+        self._asks = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname != _NAME or self not in sys.meta_path:
+        if fullname != _NAME or self._asks:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is None or spec.loader is None:
-            sys.meta_path.insert(0, self)  # perhaps it is installed later
-            return spec
-        spec.loader = _Loader(spec.loader, self._register)
+        self._asks = True  # all others
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._asks = False
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._register)
         return spec
 
 

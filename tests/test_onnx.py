@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
+import polars as pl
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
@@ -330,6 +331,51 @@ def test_tables_go_in_as_they_are(monkeypatch, most, X):
     regressor = KerasTabularRegressor(**OF_TABLES).fit(RAW, RAW["weight"])
     [numbers] = run_table(regressor, X)
     assert_allclose(numbers[:, 0], regressor.predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_columns_in_another_order_are_those_of_their_names():
+    model = KerasTabularRegressor(**OF_TABLES).fit(RAW, RAW["weight"])
+    converted = skdense.to_onnx(model, RAW[RAW.columns[::-1]])
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    [numbers] = session.run(None, as_inputs(session, RAW))
+    assert_allclose(numbers[:, 0], model.predict(RAW), rtol=1e-4, atol=1e-5)
+
+
+def test_whole_numbers_beyond_float32_are_told_apart():
+    X = pd.DataFrame({"x": [100_000_001, 100_000_002, 100_000_003] * 20})
+    settings = OF_TABLES | {"epochs": 20, "categorical_features": ["x"]}
+    model = KerasTabularRegressor(**settings).fit(X, [0.0, 0.0, 1.0] * 20)
+    session = onnxruntime.InferenceSession(skdense.to_onnx(model, X).SerializeToString())
+    [numbers] = session.run(None, {"x": X[["x"]].to_numpy()})
+    assert_allclose(numbers[:, 0], model.predict(X), atol=1e-5)
+
+
+def test_searches_and_pipelines_of_a_table_take_its_columns():
+    frame = pl.from_pandas(RAW.drop(columns="floor"))
+    search = GridSearchCV(
+        make_pipeline(KerasTabularRegressor(**OF_TABLES)),
+        {"kerastabularregressor__units": [4]},
+        cv=2,
+    ).fit(frame, RAW["weight"])
+    given = [
+        (i.name, i.type)
+        for i in onnxruntime.InferenceSession(
+            skdense.to_onnx(search, frame).SerializeToString()
+        ).get_inputs()
+    ]
+    assert given[:3] == [
+        ("size", "tensor(float)"),
+        ("weight", "tensor(float)"),
+        ("city", "tensor(string)"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["variable", ""])
+def test_names_that_onnx_has_no_room_for(name):
+    X = RAW.rename(columns={"size": name})
+    model = KerasTabularRegressor(**OF_TABLES).fit(X, RAW["weight"])
+    with pytest.raises(ValueError, match="X must have columns"):
+        skdense.to_onnx(model, X)
 
 
 def test_tables_at_the_end_of_a_pipeline_come_as_one_matrix():

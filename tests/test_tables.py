@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import enum
 import pickle
 
 import keras
@@ -32,6 +33,14 @@ pytestmark = pytest.mark.filterwarnings(
 SMALL = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 4, "random_state": 0}
 ROWS = 60
 RANDOM = np.random.default_rng(0)
+
+
+class Color(str, enum.Enum):  # noqa: UP042 - not a StrEnum
+    """Whose text is not its value."""
+
+    RED = "red"
+    GREEN = "green"
+    BLUE = "blue"
 
 
 def make_table():
@@ -153,6 +162,62 @@ def test_columns_without_a_value_say_nothing():
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "others"),
+    [
+        ([2**60, 2**60 + 1, 2**60 + 2], [2**60, 2**60 + 1, 2**60 + 2]),
+        ([decimal.Decimal("0.1"), decimal.Decimal("0.25"), decimal.Decimal(3)], [0.1, 0.25, 3.0]),
+        (np.float32([0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]),
+        (list(Color), ["red", "green", "blue"]),
+        ([decimal.Decimal("NaN"), 1, 2], [None, 1.0, 2.0]),
+    ],
+    ids=["beyond 2**53", "decimals", "precision", "enumeration", "decimal gap"],
+)
+def test_equal_values_are_one_category(values, others):
+    X = pd.DataFrame({"x": pd.Series([*values] * 20, dtype=object)})
+    model = KerasTabularRegressor(**SMALL, categorical_features=["x"]).fit(X, NUMBERS)
+    codes = model.encode(X)[:3, 0]
+    assert sorted(codes) == [0, 1, 2]
+    assert_array_equal(
+        model.encode(pd.DataFrame({"x": pd.Series(others, dtype=object)})[:3])[:, 0], codes
+    )
+    if isinstance(others[0], int):
+        assert_array_equal(model.encode(pd.DataFrame({"x": others}))[:, 0], codes)
+        assert_array_equal(model.encode(pl.DataFrame({"x": others}))[:, 0], codes)
+
+
+def test_large_whole_numbers_of_arrow_are_numbers():
+    values = [2**60 + n for n in range(ROWS)]
+    X = pa.table({"x": pa.array(values), "gaps": pa.array([None, *values[1:]])})
+    matrix = KerasTabularRegressor(**SMALL).fit(X, NUMBERS).encode(X)
+    assert_array_equal(matrix[:, 0], np.array(values, float))
+    assert_array_equal(matrix[:, 2], [1] + [0] * (ROWS - 1))
+
+
+def test_booleans_come_as_zeros_and_ones_too():
+    X = pd.DataFrame({"a": [True, False] * 30, "b": [True, True, False] * 20})
+    model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        assert_array_equal(model.encode(X.to_numpy()), model.encode(X))
+
+
+def test_columns_named_by_numbers_are_not_those_of_texts():
+    X = TABLE[["city", "weight"]].set_axis(["0", "1"], axis=1)
+    model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        model.predict(X.set_axis([0, 1], axis=1))
+
+
+def test_models_of_keras_come_over_to_be_fitted(tmp_path):
+    layers = [keras.Input((2,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)]
+    model = KerasTabularRegressor.from_keras(keras.Sequential(layers))
+    model.save(tmp_path / "model.skdense")
+    assert_array_equal(
+        skdense.load(tmp_path / "model.skdense").predict(np.eye(2)), model.predict(np.eye(2))
+    )
+    clone(model).set_params(epochs=1).fit(TABLE, NUMBERS)
+
+
 # --- where tables come from -------------------------------------------------------------------
 
 
@@ -263,6 +328,7 @@ def test_categories_that_cannot_be(given, match):
         (other(city=["a", 1] * 30), TypeError, "of one kind in column 'city'.*texts, such as 'a'"),
         (other(size=1j), (TypeError, ValueError), "(?i)complex"),
         (other(size=np.inf), ValueError, "infinity"),
+        (other(size=[10**400] * ROWS), ValueError, "numbers that float64 holds in column 'size'"),
         (other(size=pd.Timestamp(0)), TypeError, "Turn dates into numbers first"),
         (other(city=datetime.date(2000, 1, 1)), TypeError, "of type date, in column 'city'"),
         (pl.from_pandas(TABLE).with_columns(city=pl.lit([1])), TypeError, r"List.*'city'"),

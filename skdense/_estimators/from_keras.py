@@ -60,6 +60,7 @@ def read_classifier(model: Any, classes: Any, *, multi_label: bool) -> Adopted:
         For a model that is no dense network, or classes that are not those of its outputs.
     """
     found = _read_network(model)
+    found = replace(found, parameters=found.parameters | {"calibration": None})
     if multi_label:
         return replace(found, labels=_number_outputs(found, classes))
     labels, members = _sort_by_class(found, classes)
@@ -124,6 +125,7 @@ def _read_network(model: Any) -> Adopted:
         "dropout": tuple(layer.dropout for layer in layers),
         "batch_normalization": normalizes,
         "output_activation": _build(network.output.function),
+        "depth": None,
         "l2": 0.0,
         "learning_rate": None,
         "learning_rate_schedule": None,
@@ -143,6 +145,8 @@ def _read_network(model: Any) -> Adopted:
     for own_model, own in zip(members_of(model), members, strict=True):
         require_same_outputs(own_model, network, own)
     parameters["n_estimators"] = len(members)
+    if len(members) == 1:  # which has no folds to hold out
+        parameters |= {"validation_fraction": None, "early_stopping": False, "scoring": "loss"}
     return Adopted(parameters | _read_training(model), network, members)
 
 

@@ -124,7 +124,9 @@ def _are_categories(values: Any) -> bool:
     items = values.tolist()
     kinds = {type(item) for item in items}
     is_one_kind = kinds <= {str} or kinds <= {int, float} or kinds <= {bool}
-    return is_one_kind and all(one < next_one for one, next_one in pairwise(items))
+    if not is_one_kind or "" in items or not all(item == item for item in items):
+        return False
+    return all(one < next_one for one, next_one in pairwise(items))
 
 
 def _is_stage(value: Any) -> bool:

@@ -23,6 +23,7 @@ from .._problem.output_layer import (
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
 from .._problem.targets.numbers import RegressionTarget
+from .._tables.categories import BOOLEANS, GAPS, NUMBERS, TEXTS
 from .._tables.encoder import TableEncoder
 from .._training.task import OptimizerState, TrainingState
 from .field_checks import (
@@ -37,6 +38,8 @@ from .field_checks import (
 # How Keras names the slots of a weight in the models that this package builds.
 _SLOT_OF_KERAS = re.compile(r"(?:skdense_)?[a-z0-9]+_(\d+)_(\w+)")
 _UNNAMED_SLOT = "variable"
+# Of the values of a category, by its kind.
+_TYPES: dict[str, set[type]] = {TEXTS: {str}, NUMBERS: {int, float}, BOOLEANS: {bool}, GAPS: set()}
 
 
 def require_whole(kind: str, fitted: Fitted) -> None:
@@ -80,6 +83,9 @@ def _require_table(table: TableEncoder, network: Network) -> None:
     require(columns == sorted(set(columns)), "categories")
     require(all(0 <= column < table.n_columns for column in columns), "categories")
     require(not table.has_gaps[columns].any(), "has_gaps")
+    for category in table.categories:
+        kinds = {type(value) for value in category.values.tolist()}
+        require(kinds <= _TYPES[category.kind], "kind")
     require(table.width == network.n_inputs, "table")
     sizes = next((s.sizes for s in network.stages if isinstance(s, Categories)), ())
     require(table.code_sizes == sizes, "categories")

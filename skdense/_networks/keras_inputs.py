@@ -63,14 +63,31 @@ def _propose_scaling_of_some(layers: list[Any]) -> Stage | None:
 
 
 def _propose_categories(layers: list[Any]) -> Stage | None:
-    """Read the sizes off what becomes of codes that are larger by one each time."""
+    """Read the sizes off the operations, and the order of columns off which outputs they reach."""
     [model] = layers
     depths = [own.num_classes for own in model.operations if type(own).__name__ == "OneHot"]
     kernels = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")]
     if not depths:
         return None
     n_units = kernels[0].shape[1] if kernels else 1
-    return Categories(model.input_shape[1], tuple(depths), n_units)
+    n_columns = model.input_shape[1]
+    own = np.zeros((1 + len(depths), n_columns), model.inputs[0].dtype)
+    own[0, n_columns - len(depths) :] = -1  # no code at all
+    for number in range(len(depths)):
+        own[1 + number] = own[0]
+        own[1 + number, n_columns - len(depths) + number] = 0
+    outputs = np.asarray(model(own))
+    firsts = [np.flatnonzero(row != outputs[0]) for row in outputs[1:]]
+    if not all(map(len, firsts)):
+        return None
+    order = np.argsort([first[0] for first in firsts])  # of columns, by where they come out
+    of_vectors = [kernel.shape[0] for kernel in kernels]
+    for depth in of_vectors:  # which Keras has in front, and which come out last
+        depths.remove(depth)
+    sizes = [0] * len(order)
+    for column, depth in zip(order.tolist(), [*depths, *of_vectors], strict=True):
+        sizes[column] = depth
+    return Categories(n_columns, tuple(sizes), n_units)
 
 
 def _propose_learned_scale(layers: list[Any]) -> Stage | None:

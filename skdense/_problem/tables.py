@@ -6,6 +6,7 @@ import contextlib
 import copy
 from typing import Any
 
+import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
@@ -47,7 +48,7 @@ def read_rows(
     if known is None:
         is_category = find_categories(table, estimator.categorical_features)
         known = learn_table(table, _find_weighted(given.sample_weight, table.n_rows), is_category)
-    return known.encode(table, "float32" if table.is_single else precision), known
+    return known.encode(table, "float32" if table.is_single else precision, name), known
 
 
 def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
@@ -73,6 +74,7 @@ def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, r
     """
     if issparse(X):
         raise TypeError(f"{name} must be dense. Got a sparse one. Pass {name}.toarray().")
+    X = nw.to_native(X, pass_through=True)
     require_collected(X, name)
     require_distinct_names(X, name)
     if not is_frame(X):

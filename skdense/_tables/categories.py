@@ -51,6 +51,14 @@ class Category:
     def n_codes(self) -> int:
         return len(self.values) + self.has_missing + self.has_rare
 
+    @property
+    def needs_integers(self) -> bool:
+        """Whether float32 does not tell all values apart."""
+        if self.kind != NUMBERS:
+            return False
+        with np.errstate(over="ignore"):
+            return len(np.unique(self.values.astype(np.float32))) < len(self.values)
+
     @cached_property
     def _codes(self) -> dict[Any, int]:
         return {value: code for code, value in enumerate(self.values.tolist())}
@@ -64,7 +72,7 @@ class Category:
         """Of values that are rare or were never seen."""
         return self.n_codes - 1 if self.has_rare else NOTHING
 
-    def code(self, values: list[Any], name: Any) -> NDArray[np.float64]:
+    def code(self, values: list[Any], name: Any, argument: str = "X") -> NDArray[np.float64]:
         """Return the code of each value, (n_rows,).
 
         Raises
@@ -72,17 +80,19 @@ class Category:
         ValueError
             If they are of another kind than those of training.
         """
-        distinct = find_distinct(values, name)
-        kind = find_kind(distinct, name)
-        if GAPS not in (kind, self.kind) and kind != self.kind:
+        distinct = find_distinct(values, name, argument)
+        kind = find_kind(distinct, name, argument)
+        # 0 and 1 are booleans where a frame has become an array.
+        is_like = {kind, self.kind} == {BOOLEANS, NUMBERS} and self.kind == BOOLEANS
+        if GAPS not in (kind, self.kind) and kind != self.kind and not is_like:
             raise ValueError(
-                f"X must have {self.kind} in column {name!r}, as the X of fit had. Got {kind}, "
-                f"such as {next(v for v in distinct if not is_missing(v))!r}."
+                f"{argument} must have {self.kind} in column {name!r}, as the X of fit had. Got "
+                f"{kind}, such as {next(v for v in distinct if not is_missing(v))!r}."
             )
         own = {
             value: self.missing_code
             if is_missing(value)
-            else self._codes.get(value, self.other_code)
+            else self._codes.get(_plain(value), self.other_code)
             for value in distinct
         }
         return np.fromiter(map(own.__getitem__, values), np.float64, len(values))
@@ -90,10 +100,15 @@ class Category:
 
 def learn_category(column: int, values: list[Any], name: Any) -> Category:
     """Return what training rows tell of a column of categories."""
-    counts = Counter(values) if find_distinct(values, name) else Counter()
-    kind = find_kind(counts, name)
-    present = {value: n for value, n in counts.items() if not is_missing(value)}
-    common = sorted((-n, _plain(value)) for value, n in present.items() if n >= FEWEST_ROWS)
+    kind = find_kind(find_distinct(values, name), name)
+    present: Counter[Any] = Counter()
+    has_missing = False
+    for value, n_rows in Counter(values).items():
+        if is_missing(value):
+            has_missing = True
+        else:
+            present[_plain(value)] += n_rows
+    common = sorted((-n, value) for value, n in present.items() if n >= FEWEST_ROWS)
     kept = sorted(value for _, value in common[:MOST_VALUES])
     array = np.empty(len(kept), object)
     array[:] = kept
@@ -101,23 +116,23 @@ def learn_category(column: int, values: list[Any], name: Any) -> Category:
         column=column,
         kind=kind,
         values=array,
-        has_missing=len(present) < len(counts),
+        has_missing=has_missing,
         has_rare=len(kept) < len(present),
     )
 
 
-def find_distinct(values: list[Any], name: Any) -> dict[Any, None]:
+def find_distinct(values: list[Any], name: Any, argument: str = "X") -> dict[Any, None]:
     """Return the values that differ, in order; TypeError for some that cannot be compared."""
     try:
         return dict.fromkeys(values)
     except TypeError as error:
         raise TypeError(
-            "X must have a number, a text, a boolean or nothing in each cell. Got an "
+            f"{argument} must have a number, a text, a boolean or nothing in each cell. Got an "
             f"{error} in column {name!r}."
         ) from error
 
 
-def find_kind(values: Iterable[Any], name: Any) -> str:
+def find_kind(values: Iterable[Any], name: Any, argument: str = "X") -> str:
     """Return what values are all of.
 
     Raises
@@ -128,14 +143,14 @@ def find_kind(values: Iterable[Any], name: Any) -> str:
     examples = {_kind(value): value for value in values if not is_missing(value)}
     if len(examples) > 1:
         raise TypeError(
-            f"X must have values of one kind in column {name!r}. Got "
+            f"{argument} must have values of one kind in column {name!r}. Got "
             f"{' and '.join(f'{kind}, such as {v!r}' for kind, v in examples.items())}. Make texts "
             "of all, or numbers."
         )
     kind, value = next(iter(examples.items()), (GAPS, None))
     if kind not in KINDS:
         raise TypeError(
-            "X must have a number, a text, a boolean or nothing in each cell. Got "
+            f"{argument} must have a number, a text, a boolean or nothing in each cell. Got "
             f"{value!r}, of {kind}, in column {name!r}."
         )
     return kind
@@ -150,7 +165,7 @@ def is_missing(value: Any) -> bool:
         return True
     if isinstance(value, str):
         return not value
-    return isinstance(value, float | np.floating) and bool(np.isnan(value))
+    return isinstance(value, float | np.floating | Decimal) and bool(value != value)
 
 
 def _kind(value: Any) -> str:
@@ -162,9 +177,18 @@ def _kind(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as Python's own, equal to it and of the same hash."""
+    """Return a value as Python's own, the same for all that are equal.
+
+    Fractions as float32 has them: as categories, numbers are equal whatever their precision.
+    """
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # of an enumeration too
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    return int(value) if isinstance(value, Integral) else float(value)
+    if isinstance(value, Integral):
+        return int(value)
+    number = float(value)
+    if number.is_integer():
+        return int(number)
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))

@@ -79,15 +79,18 @@ class TableEncoder:
         """Columns of the matrix."""
         return self.n_plain + len(self.coded)
 
-    def encode(self, table: Table, dtype: str) -> Array:
-        """Return the matrix of a table with the columns of training, (n_rows, width)."""
+    def encode(self, table: Table, dtype: str, argument: str = "X") -> Array:
+        """Return the matrix of a table with the columns of training, (n_rows, width).
+
+        `argument` is what messages call the table.
+        """
         matrix = np.empty((table.n_rows, self.width), dtype)
         numeric = set(self._numeric.tolist())
         pairs = {own.column: own for own in self._pairs}
         place = 0
         for number, column in enumerate(table.columns):
             if number in numeric:
-                numbers = as_numbers(column)
+                numbers = as_numbers(column, argument)
                 gaps = np.isnan(numbers)
                 with np.errstate(over="ignore"):  # which the checks of the matrix tell of
                     matrix[:, place] = np.where(gaps, self.fills[number], numbers)
@@ -96,12 +99,12 @@ class TableEncoder:
                     matrix[:, place] = gaps
                     place += 1
             elif number in pairs:
-                codes = pairs[number].code(as_objects(column), column.name)
+                codes = pairs[number].code(column.objects(), column.name, argument)
                 matrix[:, place] = np.where(codes < 0, 0, 2 * codes - 1)
                 place += 1
         for place, category in enumerate(self.coded, start=self.n_plain):
             column = table.columns[category.column]
-            matrix[:, place] = category.code(as_objects(column), column.name)
+            matrix[:, place] = category.code(column.objects(), column.name, argument)
         return matrix
 
 
@@ -122,7 +125,7 @@ def learn_table(
     categories = []
     for number, column in enumerate(table.columns):
         if is_category[number]:
-            values = as_objects(column)
+            values = column.objects()
             values = values if rows is None else [values[row] for row in rows.tolist()]
             categories.append(learn_category(number, values, column.name))
             continue
@@ -151,9 +154,10 @@ def find_categories(table: Table, given: Any) -> NDArray[np.bool_]:
     columns = table.columns
     if isinstance(given, str):
         return np.array([_is_category(column) for column in columns])
-    chosen = np.atleast_1d(np.asarray([] if given is None else given))
+    items = [] if given is None else list(given)
     mask = np.zeros(len(columns), bool)
-    if chosen.dtype == bool:
+    if items and all(isinstance(item, bool | np.bool_) for item in items):
+        chosen = np.array(items, bool)
         if chosen.shape != mask.shape:
             raise ValueError(
                 f"categorical_features as a mask must be of one boolean for each of {len(columns)} "
@@ -161,9 +165,9 @@ def find_categories(table: Table, given: Any) -> NDArray[np.bool_]:
             )
         return chosen
     names = {column.name: number for number, column in enumerate(columns)}
-    for one in chosen.tolist():
+    for one in items:
         number = names.get(one) if isinstance(one, str) else one
-        if type(number) is not int or not 0 <= number < len(columns):
+        if not isinstance(number, int | np.integer) or not 0 <= number < len(columns):
             raise ValueError(
                 "categorical_features must be names of columns, or numbers from 0 to "
                 f"{len(columns) - 1}. Got {one!r}."
@@ -177,32 +181,31 @@ def _is_category(column: Column) -> bool:
         return False
     if column.is_category:
         return True
-    distinct = find_distinct(column.values, column.name)
+    distinct = find_distinct(column.objects(), column.name)
     return find_kind(distinct, column.name) != NUMBERS
 
 
-def as_numbers(column: Column) -> Array:
+def as_numbers(column: Column, argument: str = "X") -> Array:
     """Return a column's numbers, NaN where they are missing.
 
     Raises
     ------
     ValueError
-        If it holds texts.
+        If it holds texts, or a number that float64 does not.
     """
     if column.is_numeric:
-        own: Array = column.values
-        return own
-    kind = find_kind(find_distinct(column.values, column.name), column.name)
-    if kind == TEXTS:
-        example = next(value for value in column.values if isinstance(value, str))
+        return column.numbers()
+    values = column.objects()
+    if find_kind(find_distinct(values, column.name, argument), column.name, argument) == TEXTS:
+        example = next(value for value in values if isinstance(value, str))
         raise ValueError(
-            f"X must have numbers in column {column.name!r}, unless categorical_features has it. "
-            f"Got texts, such as {example!r}."
+            f"{argument} must have numbers in column {column.name!r}, unless categorical_features "
+            f"has it. Got texts, such as {example!r}."
         )
-    return np.array([np.nan if is_missing(v) else v for v in column.values], np.float64)
-
-
-def as_objects(column: Column) -> list[Any]:
-    """Return a column's values as Python's own objects."""
-    values: list[Any] = column.values.tolist() if column.is_numeric else column.values
-    return values
+    try:
+        return np.array([np.nan if is_missing(v) else float(v) for v in values], np.float64)
+    except OverflowError as error:
+        raise ValueError(
+            f"{argument} must have numbers that float64 holds in column {column.name!r}. Got "
+            "one beyond."
+        ) from error

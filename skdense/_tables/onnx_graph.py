@@ -66,12 +66,25 @@ def _code(ops: Any, column: Node, category: Category) -> Node:
             op_version=_LABEL_ENCODER,
         )
         return ops.cast(encoded)
+    if category.needs_integers:
+        return _code_of_integers(ops, column, category)
     numbers = ops.cast(column)
     if not len(codes):
         return ops.Where(ops.IsNaN(numbers), category.missing_code, category.other_code)
-    values = category.values.astype(ops.dtype)[np.newaxis]
-    is_own = ops.Equal(numbers, values)
-    one_more = ops.Mul(ops.Where(is_own, 1, 0), (codes + 1).astype(ops.dtype)[np.newaxis])
-    found = ops.Sub(ops.ReduceMax(one_more, np.array([1]), keepdims=1), 1)
+    found = _place(ops, ops.Equal(numbers, category.values.astype(ops.dtype)[np.newaxis]), codes)
     other = ops.Where(ops.IsNaN(numbers), category.missing_code, category.other_code)
     return ops.Where(ops.Less(found, 0), other, found)
+
+
+def _code_of_integers(ops: Any, column: Node, category: Category) -> Node:
+    """Return codes of whole numbers that float32 does not tell apart; none is missing."""
+    values = category.values.astype(np.int64)[np.newaxis]
+    codes = np.arange(len(category.values), dtype=np.float32)
+    found = _place(ops, ops.Equal(column, values), codes)
+    return ops.Where(ops.Less(found, 0), category.other_code, found)
+
+
+def _place(ops: Any, is_own: Node, codes: Array) -> Node:
+    """Return which of the codes a row is of, -1 for none."""
+    one_more = ops.Mul(ops.Where(is_own, 1, 0), (codes + 1).astype(ops.dtype)[np.newaxis])
+    return ops.Sub(ops.ReduceMax(one_more, np.array([1]), keepdims=1), 1)

@@ -10,6 +10,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from .categories import is_missing
+
 Array = NDArray[Any]
 
 _COLUMNS_NAMED = 3
@@ -17,26 +19,50 @@ _COLUMNS_NAMED = 3
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A column of a table.
+    """A column of a table, as it came.
 
     Attributes
     ----------
     name
         Its name, or its number.
-    values : ndarray of float32 or float64, or list
-        Numbers, NaN where they are missing; or Python's objects as they are.
+    source : narwhals Series or ndarray of shape (n_rows,)
+    is_numeric : bool
+        Whether its dtype is one of numbers.
     is_category : bool
         Whether its dtype says that its values are categories, whatever they are.
     """
 
     name: Any
-    values: Any
+    source: Any
+    is_numeric: bool
     is_category: bool = False
 
     @property
-    def is_numeric(self) -> bool:
-        """Whether its dtype is one of numbers."""
-        return isinstance(self.values, np.ndarray)
+    def is_single(self) -> bool:
+        """Whether its numbers are of float32, or shorter."""
+        dtype = self.source.dtype
+        if isinstance(self.source, np.ndarray):
+            return bool(dtype.kind == "f" and dtype.itemsize <= np.float32().itemsize)
+        return bool(dtype == nw.Float32)
+
+    def numbers(self) -> Array:
+        """Return the numbers of a numeric column in float32 or float64, NaN where missing."""
+        dtype = np.float32 if self.is_single else np.float64
+        if isinstance(self.source, np.ndarray):
+            return self.source.astype(dtype, copy=False)
+        if self.source.dtype.is_integer() and not self.source.null_count():
+            return np.asarray(self.source.to_numpy()).astype(dtype)
+        if self.source.dtype.is_integer():  # which Arrow casts only where no digit is lost
+            values = self.source.to_list()
+            return np.array([np.nan if is_missing(v) else float(v) for v in values], dtype)
+        kind = nw.Float32 if self.is_single else nw.Float64
+        return np.asarray(self.source.cast(kind).to_numpy(), dtype)
+
+    def objects(self) -> list[Any]:
+        """Return the values as Python's own objects."""
+        source = self.source
+        values: list[Any] = source.tolist() if isinstance(source, np.ndarray) else source.to_list()
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +81,7 @@ class Table:
     @property
     def is_single(self) -> bool:
         """Whether all its numbers are of float32."""
-        kinds = {column.values.dtype for column in self.columns if column.is_numeric}
-        return kinds == {np.dtype(np.float32)}
+        return {column.is_single for column in self.columns if column.is_numeric} == {True}
 
 
 def is_frame(X: Any) -> bool:
@@ -90,10 +115,10 @@ def order_columns(X: Any, names: Array | None) -> Any:
     frame = _as_frame(X)
     if names is None or not isinstance(frame, nw.DataFrame):
         return X
-    own = frame.columns
-    if own == list(names) or sorted(map(str, own)) != sorted(names):
+    own, wanted = frame.columns, names.tolist()
+    if own == wanted or set(own) != set(wanted):
         return X
-    return frame.select(*names).to_native()
+    return frame.select(*wanted).to_native()
 
 
 def require_distinct_names(X: Any, name: str) -> None:
@@ -122,14 +147,8 @@ def _read_series(series: Any, name: str) -> Column:
         )
     if dtype.is_nested() or dtype == nw.Binary:
         raise _wrong_values(name, series.name, str(dtype))
-    if dtype.is_numeric() and not _is_complex(series):
-        kind = nw.Float32 if dtype in (nw.Float32,) else nw.Float64
-        return Column(series.name, np.asarray(series.cast(kind).to_numpy(), _NUMPY[kind]))
-    is_category = dtype in (nw.Categorical, nw.Enum)
-    return Column(series.name, series.to_list(), is_category)
-
-
-_NUMPY: dict[Any, type] = {nw.Float32: np.float32, nw.Float64: np.float64}
+    is_numeric = dtype.is_numeric() and not _is_complex(series)
+    return Column(series.name, series, is_numeric, dtype in (nw.Categorical, nw.Enum))
 
 
 def _is_complex(series: Any) -> bool:
@@ -142,12 +161,7 @@ def _read_column(number: int, values: Array, name: str) -> Column:
             f"{name} must be numbers, texts or categories. Got {values.dtype}. Turn dates into "
             "numbers first, such as the days since one of them."
         )
-    if values.dtype.kind == "f":
-        dtype = np.float32 if values.dtype.itemsize <= np.float32().itemsize else np.float64
-        return Column(number, values.astype(dtype, copy=False))
-    if values.dtype.kind in "biu":
-        return Column(number, values.astype(np.float64))
-    return Column(number, values.tolist())
+    return Column(number, values, values.dtype.kind in "iuf")
 
 
 def _wrong_values(name: str, column: Any, kind: str) -> TypeError:
