@@ -18,14 +18,16 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 ALL = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 ON_CLUSTERS = [example for example in ALL if "parallel_config" in example]
-EXAMPLES = [example for example in ALL if example not in ON_CLUSTERS]
+# A table in one line, a search that goes on from its rows, and what goes on from both.
+TABLE, SEARCH, *EXAMPLES = [example for example in ALL if example not in ON_CLUSTERS]
 
 
 @pytest.fixture(scope="module")
 def names():
-    """What the first example defines, and what it prints."""
+    """What the first two examples define, and what they print."""
     found = {}
-    run(EXAMPLES[0].replace("print(", "printed = ("), found)
+    run(TABLE.replace("print(", "of_table = ("), found)
+    run(SEARCH.replace("print(", "of_search = ("), found)
     return found
 
 
@@ -34,9 +36,11 @@ def run(example, names):
 
 
 @pytest.mark.slow
-def test_first_example_is_short_and_learns(names):
-    assert len(EXAMPLES[0].strip().splitlines()) <= 22
-    assert names["printed"][1] > 0.95
+def test_first_examples_are_short_and_learn(names):
+    assert len(TABLE.strip().splitlines()) <= 10
+    assert len(SEARCH.strip().splitlines()) <= 20
+    assert names["of_table"][0] > 0.95
+    assert names["of_search"][1] > 0.95
 
 
 @pytest.mark.slow
@@ -44,7 +48,7 @@ def test_first_example_is_short_and_learns(names):
     # Of Keras, when it saves on NumPy 2.
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
 )
-@pytest.mark.parametrize("number", range(1, len(EXAMPLES)))
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_further_examples_go_on_from_the_first(number, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for the files they write
     if "sklearn.callback" in EXAMPLES[number] and not importlib.util.find_spec("sklearn.callback"):
@@ -57,7 +61,10 @@ def test_further_examples_go_on_from_the_first(number, names, tmp_path, monkeypa
 @pytest.mark.parametrize("number", range(len(ON_CLUSTERS)))
 def test_examples_on_clusters_run_as_scripts(number, tmp_path):
     # Scripts, because workers read the main module again. One small candidate does.
-    start = EXAMPLES[0][: EXAMPLES[0].index("print(")].replace("epochs=50", "epochs=2")
+    rows = TABLE[: TABLE.index("model = ")].replace(
+        "from skdense import KerasTabularClassifier\n", ""
+    )
+    start = rows + SEARCH[: SEARCH.index("print(")].replace("epochs=50", "epochs=2")
     start = re.sub(r"(: |= )\[([^,\]]+), [^\]]+\]", r"\1[\2]", start)
     script = tmp_path / "search.py"
     script.write_text(start + ON_CLUSTERS[number] + "\nprint('ended')\n")

@@ -442,6 +442,15 @@ def test_training_goes_on_with_the_same_columns(classifier):
     assert model._fitted.table is encoder
 
 
+def test_training_does_not_go_on_with_other_categories():
+    X = pd.DataFrame({"size": TABLE["weight"], "city": [1, 2, 3] * 20})
+    settings = SMALL | {"warm_start": True, "categorical_features": ["city"]}
+    model = KerasTabularRegressor(**settings).fit(X, NUMBERS).fit(X, NUMBERS)
+    model.set_params(categorical_features=["size"])
+    with pytest.raises(ValueError, match=r"numbers \[1\]. Got categorical_features for \[0\]"):
+        model.fit(X, NUMBERS)
+
+
 def test_streams_learn_columns_from_the_first_chunk():
     model = KerasTabularClassifier(**SMALL)
     model.partial_fit(TABLE[:30], CLASSES[:30], classes=["no", "yes"])

@@ -45,10 +45,25 @@ def read_rows(
     name = f"X{given.suffix}"
     X = _checked(estimator, given.X, name, known, reset=reset)
     table = read_table(X, name)
+    given_categories = estimator.categorical_features
     if known is None:
-        is_category = find_categories(table, estimator.categorical_features)
+        is_category = find_categories(table, given_categories)
         known = learn_table(table, _find_weighted(given.sample_weight, table.n_rows), is_category)
+    elif not isinstance(given_categories, str):
+        _require_same_categories(find_categories(table, given_categories), known)
     return known.encode(table, "float32" if table.is_single else precision, name), known
+
+
+def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder) -> None:
+    """Raise ValueError where training is to go on with other columns of categories."""
+    before = [own.column for own in known.categories]
+    now = np.flatnonzero(is_category).tolist()
+    if now != before:
+        raise ValueError(
+            "warm_start and partial_fit go on with the fitted network and its columns of "
+            f"categories, those of numbers {before}. Got categorical_features for {now}. Put them "
+            "back, or fit with warm_start=False."
+        )
 
 
 def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
