@@ -27,6 +27,12 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
     for task in tasks:
         if max(_bytes_of_weights(task), _bytes_of_batch(task)) > most:
             raise MemoryError(f"{_sizes(task)}, of at most {_gigabytes(most)}. {_ADVICE}")
+    together = _COPIES_OF_EMBEDDED * sum(map(_bytes_of_embedded, tasks))
+    if together > most:
+        raise MemoryError(
+            f"{_sizes(tasks[0])}. Embedded columns of {len(tasks)} networks take about "
+            f"{_gigabytes(together)}, of at most {_gigabytes(most)}. {_ADVICE}"
+        )
     try:
         yield
     except Exception as error:
@@ -37,7 +43,13 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
         raise MemoryError(f"{_sizes(largest)}{together}, more than there was. {_ADVICE}") from error
 
 
-_ADVICE = "Lower units, depth or batch_size, or n_bins and embedding_units if there are any."
+_ADVICE = (
+    "Lower units, depth or batch_size, or n_bins, embedding_units and n_estimators if there are "
+    "any, or set numeric_embedding=None."
+)
+# What the compiled program holds of them at once: features, products, gradients of both. With
+# 5,000 columns 13 were measured.
+_COPIES_OF_EMBEDDED = 12
 
 
 def _most_bytes() -> int:
@@ -57,9 +69,15 @@ def _bytes_of_weights(task: TrainingTask) -> int:
 
 def _bytes_of_batch(task: TrainingTask) -> int:
     rows = min(task.batch_size, task.n_samples)
+    own = rows * sum(_widths(task)) * np.dtype(task.dtype).itemsize
+    return own + _bytes_of_embedded(task)
+
+
+def _bytes_of_embedded(task: TrainingTask) -> int:
+    rows = min(task.batch_size, task.n_samples)
     stages = task.network.stages
-    embedded = [s.width_inside(s.n_columns) for s in stages if isinstance(s, Embedding)]
-    return rows * sum(_widths(task) + embedded) * np.dtype(task.dtype).itemsize
+    embedded = sum(s.width_inside(s.n_columns) for s in stages if isinstance(s, Embedding))
+    return rows * embedded * np.dtype(task.dtype).itemsize
 
 
 def _widths(task: TrainingTask) -> list[int]:
