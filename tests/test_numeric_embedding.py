@@ -363,7 +363,7 @@ def test_parameters_that_cannot_be_are_errors(changes, message):
 def test_more_columns_than_memory_holds_say_what_to_do():
     wide = RNG.standard_normal((20, 10_000))
     network = regressor(**PIECEWISE | {"embedding_units": 10_000, "n_bins": 100})
-    with pytest.raises(MemoryError, match="n_bins and embedding_units"):
+    with pytest.raises(MemoryError, match="n_bins, embedding_units"):
         network.fit(wide, Y[:20])
 
 

@@ -365,7 +365,7 @@ def test_columns_of_another_kind_at_prediction(classifier, columns, error, match
 
 
 def test_embedded_columns_that_do_not_fit_are_told_before(monkeypatch):
-    monkeypatch.setattr("skdense._training.room._most_bytes", lambda: 10**7)
+    monkeypatch.setattr("skdense._training.room._most_bytes", lambda: 5 * 10**7)
     X = RANDOM.normal(size=(ROWS, 200))
     match = r"Embedded columns of 2 networks take about .* GB.*Lower units.*n_bins"
     with pytest.raises(MemoryError, match=match):
