@@ -94,8 +94,9 @@ def test_ci_runs_the_test_command_of_the_readme():
     script = (ROOT / ".ci" / "run").read_text()
     assert "'.[test]'" in README
     assert "'.[test]'" in script
-    assert "python -m pytest -n 3 --dist loadfile" in README
-    assert "python -m pytest -n 3 --dist loadfile" in script
+    for part in ('for part in "not slow" slow', 'python -m pytest -n 4 --dist loadfile -m "$part"'):
+        assert part in README
+        assert part in script
 
 
 def test_pictures_and_scripts_that_the_readme_names_exist():
