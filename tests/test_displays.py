@@ -223,7 +223,7 @@ def test_history_needs_a_fitted_estimator(estimator):
 def test_history_needs_a_network_of_ours():
     X, y = IRIS
     other = LogisticRegression(max_iter=500).fit(X, y)
-    with pytest.raises(TypeError, match=r"needs a KerasDense.* Got LogisticRegression"):
+    with pytest.raises(TypeError, match=r"needs an estimator of skdense.* Got LogisticRegression"):
         TrainingHistoryDisplay.from_estimator(make_pipeline(other))
     search = GridSearchCV(network(epochs=1), {}, cv=2, refit=False).fit(X, y)
     with pytest.raises(TypeError, match=r"refit=True.* Got GridSearchCV"):

@@ -24,7 +24,7 @@ from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.folds import hold_out_folds, number_folds, read_groups
 from .._problem.given import Given
 from .._problem.labels import require_all_classes, require_labels_of_stream
-from .._problem.parameters import draw_seed, settle_optimizer_and_rate
+from .._problem.parameters import draw_seed, resolve_epochs, settle_optimizer_and_rate
 from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
 from .._problem.reading import Data, Reader
 from .._problem.rows import Rows
@@ -67,6 +67,7 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     parameters = check_parameters(estimator)
     check_agreement(parameters, given_val, has_groups=groups is not None)
     share = settle_validation_share(parameters) if given_val.X is None else None
+    report = ReportedFit(estimator, resolve_epochs(parameters["epochs"], n_samples=1), given)
     before = _find_fit_before(estimator) if parameters["warm_start"] else None
     seed = before.seed if before else draw_seed(parameters["random_state"])
     data, held_out = _read_all(estimator, parameters, given, given_val, share, before)
@@ -81,7 +82,6 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     require_eager()
     parameters = settle_optimizer_and_rate(parameters, is_stream=False)
     problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before, folds=folds)
-    report = ReportedFit(estimator, problem.epochs, given)
     draft = _make_draft(problem, before, indices)
     if folds:
         draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
