@@ -39,8 +39,8 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
         if not _is_of_memory(error):
             raise
         largest = max(tasks, key=_bytes_of_weights)
-        together = f" for each of {len(tasks)} networks" if len(tasks) > 1 else ""
-        raise MemoryError(f"{_sizes(largest)}{together}, more than there was. {_ADVICE}") from error
+        of_each = f" for each of {len(tasks)} networks" if len(tasks) > 1 else ""
+        raise MemoryError(f"{_sizes(largest)}{of_each}, more than there was. {_ADVICE}") from error
 
 
 _ADVICE = (
