@@ -21,11 +21,12 @@ KERAS = {
     "activation": "tanh",
     "l2": 1e-4,
     "learning_rate": 0.03,
+    "learning_rate_schedule": None,
     "epochs": 30,
 }
 SEVERAL = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
 SEVERAL |= {"learned_scale": True, "n_estimators": 2, "units": 16, "learning_rate": 0.01}
-OF_TABLES = {"n_estimators": 2, "units": 16, "depth": 2, "epochs": 30}
+OF_TABLES = {"n_estimators": 2, "units": 16, "depth": 1, "epochs": 20, "learning_rate": 0.02}
 NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout, moments of a batch and folds belong to rows, whatever their weight"
