@@ -322,7 +322,7 @@ UNSEEN = RAW.assign(
 @pytest.mark.parametrize("most", [3, 16], ids=["vectors", "indicators"])
 @pytest.mark.parametrize("X", [RAW, UNSEEN], ids=["as in training", "unseen values"])
 def test_tables_go_in_as_they_are(monkeypatch, most, X):
-    monkeypatch.setattr("skdense._networks.stages.categories.MOST_INDICATORS", most)
+    monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", most)
     y = np.where(RAW["color"] == "red", "yes", "no")
     classifier = KerasTabularClassifier(**OF_TABLES).fit(RAW, y)
     labels, probabilities = run_table(classifier, X)

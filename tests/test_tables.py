@@ -389,7 +389,7 @@ ALONE |= {"scoring": "loss", "dropout": 0.0}
 @pytest.fixture
 def few_indicators(monkeypatch):
     """Learned vectors for columns of more than two categories."""
-    monkeypatch.setattr("skdense._networks.stages.categories.MOST_INDICATORS", 2)
+    monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", 2)
 
 
 @pytest.mark.usefixtures("few_indicators")
@@ -417,7 +417,7 @@ def test_vectors_that_are_learned_move():
 
 @pytest.mark.parametrize("most", [2, 16])
 def test_to_keras_takes_the_encoded_matrix(monkeypatch, tmp_path, most):
-    monkeypatch.setattr("skdense._networks.stages.categories.MOST_INDICATORS", most)
+    monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", most)
     model = KerasTabularClassifier(**SMALL).fit(TABLE, CLASSES)
     unseen = other(city="new", street="new")
     matrix = model.encode(unseen)

@@ -20,10 +20,9 @@ from .._networks.keras_view import build_compiled_model, build_models
 from .._networks.stages import Dense
 from .._problem.answers import as_keras_answers, compute_outputs
 from .._problem.constraints import CONSTRAINTS
-from .._problem.data_checks import check_prediction_data
 from .._problem.fitted import Fitted
 from .._problem.given import Given
-from .._problem.tables import encode_table
+from .._problem.tables import read_rows_to_predict
 from .._problem.tasks import settle_optimizer
 from .._problem.warm_start import settle_head_again
 from .._tables.descriptions import columns_html, describe_columns
@@ -111,8 +110,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         return copy.copy(self)
 
     def _outputs(self, X: Any, *, activate: bool = True) -> Array:
-        table = self._fitted.table
-        X = encode_table(self, X, table) if table else check_prediction_data(self, X)
+        X = read_rows_to_predict(self, X, self._fitted.table)
         return compute_outputs(self._fitted, X, activate=activate)
 
     def to_keras(self) -> Any:

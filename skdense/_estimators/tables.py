@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Tags
 
-from .._problem.data_checks import check_prediction_data
-from .._problem.tables import encode_table
+from .._problem.tables import read_rows_to_predict
 from .base import KerasDenseBase
 
 
@@ -32,10 +31,7 @@ class TakesTables(KerasDenseBase):
             these the codes of other categories, -1 for what training had nothing like.
         """
         now = self._snapshot()
-        table = now._fitted.table
-        matrix: NDArray[np.floating] = (
-            encode_table(now, X, table) if table else check_prediction_data(now, X)
-        )
+        matrix: NDArray[np.floating] = read_rows_to_predict(now, X, now._fitted.table)
         return matrix
 
     def __sklearn_tags__(self) -> Tags:

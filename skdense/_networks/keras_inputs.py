@@ -87,7 +87,9 @@ def _propose_categories(layers: list[Any]) -> Stage | None:
     sizes = [0] * len(order)
     for column, depth in zip(order.tolist(), [*depths, *of_vectors], strict=True):
         sizes[column] = depth
-    return Categories(n_columns, tuple(sizes), n_units)
+    # Where a network of ours drew the line between the two, of which there may be one kind only.
+    most = max(depths) if depths else max(min(of_vectors) - 1, 1)
+    return Categories(n_columns, tuple(sizes), n_units, most)
 
 
 def _propose_learned_scale(layers: list[Any]) -> Stage | None:

@@ -19,6 +19,8 @@ from .._networks.stages import (
 )
 from .rows import Rows
 
+# Columns of more categories become vectors.
+MOST_INDICATORS = 16
 # Numbers that are looked at together.
 _BLOCK_SIZE = 2**20
 
@@ -48,7 +50,7 @@ def make_input_stages(
     for stage in stages:
         width = stage.width_out(width)
     if category_sizes:
-        stages.append(Categories(width, category_sizes, int(embedding_units)))
+        stages.append(Categories(width, category_sizes, int(embedding_units), MOST_INDICATORS))
         width = stages[-1].width_out(width)
     if learned_scale:
         stages.append(LearnedScale(width))

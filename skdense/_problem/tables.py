@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 
 from .._tables.encoder import TableEncoder, find_categories, learn_table
 from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
-from .data_checks import require_collected
+from .data_checks import check_prediction_data, require_collected
 from .given import Given
 
 Array = NDArray[Any]
@@ -74,8 +74,10 @@ def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
     return twin
 
 
-def encode_table(estimator: Any, X: Any, table: TableEncoder) -> Array:
-    """Return the matrix of rows to predict for."""
+def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> Any:
+    """Return the rows to predict for, as the network takes them."""
+    if table is None:
+        return check_prediction_data(estimator, X)
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
     matrix = table.encode(read, "float32" if read.is_single else "float64")
     return check_array(matrix, input_name="X")

@@ -28,15 +28,12 @@ from .stage import (
 if TYPE_CHECKING:
     from ..onnx_operators import Node, Operators
 
-MOST_INDICATORS = 16
-"""Columns of more categories become vectors."""
-
 
 @dataclass(frozen=True)
 class Categories(Stage):
     """The last columns, which are codes 0, 1, ..., after the others as they are.
 
-    Codes of up to `MOST_INDICATORS` become as many columns of 0 and 1, then others ``n_units``
+    Codes of up to ``most_indicators`` become as many columns of 0 and 1, then others ``n_units``
     learned numbers each. A code of -1, for what has no category, becomes zeros.
 
     Shapes, in einsum letters: k members, b rows, n codes, u units.
@@ -45,13 +42,14 @@ class Categories(Stage):
     n_columns: int
     sizes: tuple[int, ...]
     n_units: int
+    most_indicators: int
 
     @property
     def _n_plain(self) -> int:
         return self.n_columns - len(self.sizes)
 
     def _is_vector(self, size: int) -> bool:
-        return size > MOST_INDICATORS
+        return size > self.most_indicators
 
     def width_out(self, width_in: int) -> int:
         require_width(self.n_columns, width_in)
@@ -96,6 +94,7 @@ class Categories(Stage):
         return (
             is_size(self.n_columns)
             and is_size(self.n_units)
+            and is_size(self.most_indicators)
             and type(sizes) is tuple
             and all(map(is_size, sizes))
             and 0 < len(sizes) <= self.n_columns
