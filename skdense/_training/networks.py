@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.keras_objects import KerasObject
-from .._backend.loading import load_tensorflow
 from .._networks.network import Weights
 from .batches import (
     Chunk,
@@ -34,6 +33,7 @@ from .training_steps import start_slots
 ENGINE = "compiled"
 
 Logs = dict[str, list[float]]
+Array = NDArray[Any]
 
 
 def specify_program(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
@@ -148,11 +148,9 @@ class Networks:
             data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
             state, own, self._snapshots = program(state, data, self._numbers)
             n_steps += chunk.n_steps
-            values.append(own.numpy()[: chunk.n_steps])
+            values.append(own[: chunk.n_steps])
             if piece.ends_block:
                 self.state, self._n_steps = state, n_steps
-                if self.spec.n_snapshots:
-                    self._snapshots = self._snapshots.numpy()
                 by_member = np.concatenate(values).swapaxes(0, 1)
                 means = [_average_epochs(*each) for each in zip(self.tasks, by_member, strict=True)]
                 yield piece.epochs, means
@@ -206,14 +204,8 @@ class Networks:
         return tuple(tuple(unflatten(vector, self.state.weights)) for vector in vectors)
 
     def weights(self, members: Sequence[int] = (0,)) -> Members:
-        # Each weight of all networks at once, since what a tensor holds is copied.
-        stages = [{name: w.numpy() for name, w in own.items()} for own in self.state.weights]
-        alone = len(self.tasks) == 1
         return tuple(
-            tuple(
-                {name: w[member] if alone else w[member].copy() for name, w in own.items()}
-                for own in stages
-            )
+            tuple({name: w[member].copy() for name, w in own.items()} for own in self.state.weights)
             for member in members
         )
 
@@ -231,66 +223,50 @@ class Networks:
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
-        slots = [tuple([slot.numpy()[member] for slot in own]) for own in self.state.slots]
+        slots = [tuple([slot[member].copy() for slot in own]) for own in self.state.slots]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
     def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> ChunkTensors:
-        tf = load_tensorflow()
         rates = np.zeros((len(chunk.X), len(self.tasks)), np.float32)
         for member, task in enumerate(self.tasks):
             rate = task.learning_rate_from(self._first_step) if self.rate is None else self.rate
             rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
         return ChunkTensors(
-            X=_share_memory(chunk.X),
-            y=_share_memory(chunk.y),
-            share=_share_memory(chunk.share),
-            seed=_share_memory(chunk.seed),
-            learning_rate=tf.constant(rates),
-            ends=tf.constant(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends))),
-            n_ends=tf.constant(len(ends)),
+            X=chunk.X,
+            y=chunk.y,
+            share=chunk.share,
+            seed=chunk.seed,
+            learning_rate=rates,
+            ends=np.array(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends)), np.int32),
+            n_ends=np.int32(len(ends)),
         )
 
 
-def _share_memory(array: NDArray[Any]) -> Any:
-    """Return a tensor on an array's memory, which nobody may change while it is in use.
-
-    A copy, as `tf.constant` makes it, would touch the whole chunk however few steps are in it.
-    """
-    tf = load_tensorflow()
-    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
-
-
 def _start_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
-    tf = load_tensorflow()
     weights = _stack([draw_or_resume_weights(task) for task in tasks])
-    slots = start_slots(spec, weights)
     states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
     if not states:
-        return State(weights, slots, _count_steps_from(0))
+        return State(weights, start_slots(spec, weights), _count_steps_from(0))
     slots = [
-        tuple(tf.constant(np.stack(slot).astype(spec.dtype)) for slot in zip(*own, strict=True))
+        tuple(np.stack(slot).astype(spec.dtype) for slot in zip(*own, strict=True))
         for own in zip(*(state.slots for state in states), strict=True)
     ]
     return State(weights, slots, _count_steps_from(states[0].n_steps))
 
 
-def _count_steps_from(number: int) -> Any:
-    tf = load_tensorflow()
-    return tf.constant(number, tf.int64)  # int32 ends after 9 hours of short steps
+def _count_steps_from(number: int) -> NDArray[np.int64]:
+    return np.array(number, np.int64)  # int32 ends after 9 hours of short steps
 
 
-def _stack(members: list[Weights]) -> list[dict[str, Any]]:
-    tf = load_tensorflow()
+def _stack(members: list[Weights]) -> list[dict[str, Array]]:
     return [
-        {name: tf.constant(np.stack([own[name] for own in stage])) for name in stage[0]}
+        {name: np.stack([own[name] for own in stage]) for name in stage[0]}
         for stage in zip(*members, strict=True)
     ]
 
 
 def _read_numbers(tasks: list[TrainingTask]) -> Numbers:
-    tf = load_tensorflow()
-    by_name = {name: list(map(read, tasks)) for name, read in NUMBERS.items()}
-    return {name: tf.constant(np.array(own, tasks[0].dtype)) for name, own in by_name.items()}
+    return {name: np.array(list(map(read, tasks)), tasks[0].dtype) for name, read in NUMBERS.items()}
 
 
 def _average_epochs(task: TrainingTask, values: NDArray[np.floating]) -> Logs:

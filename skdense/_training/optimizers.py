@@ -13,10 +13,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .._backend.keras_objects import KerasObject
 from .._backend.loading import load_keras, load_tensorflow
 
 Tensor = Any
+Array = NDArray[np.floating]
 Slots = tuple[Tensor, ...]
 
 
@@ -42,7 +46,7 @@ class Rule(Protocol):
         """The slots in order, by the names of Keras' variables."""
         ...
 
-    def init(self, weight: Tensor) -> Slots: ...
+    def init(self, weight: Array) -> Slots: ...
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -62,9 +66,8 @@ class SGD:
     def slot_names(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
 
-    def init(self, weight: Tensor) -> Slots:
-        tf = load_tensorflow()
-        return (tf.zeros_like(weight),) * len(self.slot_names)
+    def init(self, weight: Array) -> Slots:
+        return (np.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -93,9 +96,8 @@ class RMSprop:
         centered = ("average_gradient",) if self.centered else ()
         return ("velocity", *centered, "momentum") if self.momentum > 0 else ("velocity", *centered)
 
-    def init(self, weight: Tensor) -> Slots:
-        tf = load_tensorflow()
-        return (tf.zeros_like(weight),) * len(self.slot_names)
+    def init(self, weight: Array) -> Slots:
+        return (np.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -128,9 +130,8 @@ class Adam:
         names = ("momentum", "velocity", "velocity_hat")
         return names if self.amsgrad else names[:2]
 
-    def init(self, weight: Tensor) -> Slots:
-        tf = load_tensorflow()
-        return (tf.zeros_like(weight),) * len(self.slot_names)
+    def init(self, weight: Array) -> Slots:
+        return (np.zeros_like(weight),) * len(self.slot_names)
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor
@@ -157,12 +158,9 @@ class Nadam:
     def slot_names(self) -> tuple[str, ...]:
         return "momentum", "velocity", _UNNAMED
 
-    def init(self, weight: Tensor) -> Slots:
-        tf = load_tensorflow()
-        one_per_member = tf.ones_like(
-            weight[(slice(None),) + (slice(1),) * (len(weight.shape) - 1)]
-        )
-        return tf.zeros_like(weight), tf.zeros_like(weight), one_per_member
+    def init(self, weight: Array) -> Slots:
+        one_per_member = np.ones((len(weight), *(1,) * (weight.ndim - 1)), weight.dtype)
+        return np.zeros_like(weight), np.zeros_like(weight), one_per_member
 
     def update(
         self, gradient: Tensor, weight: Tensor, slots: Slots, rate: Tensor, step: Tensor

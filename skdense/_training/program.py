@@ -6,6 +6,7 @@ differ between two fits of one architecture, data and numbers alike, comes in as
 
 from __future__ import annotations
 
+import gc
 import threading
 from contextlib import nullcontext
 from functools import lru_cache, partial
@@ -16,13 +17,13 @@ from .._backend.disk_cache import compile_anyway, is_asked_for
 from .._backend.function_names import named_after
 from .._backend.garbage import collected_later
 from .._backend.loading import load_tensorflow
-from .._networks.stages.stage import Tensor
 from .program_spec import ChunkTensors, Numbers, ProgramSpec, State
 from .training_steps import run_steps
 
-# Memory mappings to leave free. A program takes 125 to some 400 of Linux' 65,530, so that about
-# 400 architectures fit in a process.
+# Memory mappings to leave free. A program takes 125 to some 400 of Linux' 65,530.
 _ROOM_FOR_CODE = 3_000
+# Programs kept for the next fit, of which the one used longest ago goes first: 5 to 10 MB each.
+_MOST_KEPT = 128
 
 _lock = threading.Lock()
 _n_traces = 0
@@ -36,69 +37,87 @@ def trace_count() -> int:
 class Program:
     """The compiled function of one spec, traced when it is first called.
 
-    Traced once, as a concrete function: `tf.function` would look for a trace at each call,
-    and warns about retracing when many architectures share one Python function.
+    It lives in a graph and a session of its own, since XLA frees a program's code only with the
+    session: the code of a `tf.function` that is called eagerly stays until the process ends, 5 to
+    10 MB and 125 to 400 memory mappings each, of which Linux grants 65,530.
     """
 
     def __init__(self, spec: ProgramSpec) -> None:
         self._spec = spec
         self._lock = threading.Lock()  # or else two threads trace the same program
-        self._concrete: Any = None
+        self._session: _Session | None = None
 
     @property
-    def is_traced(self) -> bool:
-        return self._concrete is not None
+    def is_compiled(self) -> bool:
+        return self._session is not None
 
     def __call__(
         self, state: State, data: ChunkTensors, numbers: Numbers
-    ) -> tuple[State, Tensor, Tensor]:
+    ) -> tuple[State, Any, Any]:
         """Run the steps of `data`.
 
         Returns
         -------
         state : State
-        values : tensor of shape (steps, members, 1 + metrics)
+        values : ndarray of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
-        snapshots : tensor of shape (snapshots, members, weights)
+        snapshots : ndarray of shape (snapshots, members, weights)
             The weights at each of ``data.ends``, one after the other, flattened; empty for a
             spec without snapshots.
         """
+        arguments = state, data, numbers
         with self._lock:
-            if self._concrete is None:
-                return self._run_first(state, data, numbers)
-        result: tuple[State, Tensor, Tensor]
-        result = self._concrete(state, data, numbers)
+            if self._session is None:
+                return self._run_first(arguments)
+        return self._session(arguments)
+
+    def _run_first(self, arguments: Any) -> Any:
+        def run() -> tuple[_Session, Any]:
+            session = _Session(self._spec, arguments)
+            return session, session(arguments)  # which compiles
+
+        self._session, result = compile_anyway(run, load_tensorflow())
         return result
 
-    def _run_first(
-        self, state: State, data: ChunkTensors, numbers: Numbers
-    ) -> tuple[State, Tensor, Tensor]:
-        def run() -> tuple[Any, tuple[State, Tensor, Tensor]]:
-            concrete = self._trace(state, data, numbers)
-            return concrete, concrete(state, data, numbers)  # which compiles
 
-        tf = load_tensorflow()
-        concrete, result = compile_anyway(run, tf)
-        self._concrete = concrete
-        return result
+class _Session:
+    """A traced program, ready to run; its code is freed with it."""
 
-    def _trace(self, state: State, data: ChunkTensors, numbers: Numbers) -> Any:
+    def __init__(self, spec: ProgramSpec, arguments: Any) -> None:
         global _n_traces
-        tf = load_tensorflow()
         with _lock:
             _n_traces += 1
-        run = tf.function(partial(run_steps, self._spec), jit_compile=True, autograph=False)
-        naming = named_after(self._spec) if is_asked_for() else nullcontext()
-        with naming, collected_later():
-            return run.get_concrete_function(state, data, numbers)
+        tf = load_tensorflow()
+        v1 = tf.compat.v1
+        run = tf.function(partial(run_steps, spec), jit_compile=True, autograph=False)
+        naming = named_after(spec) if is_asked_for() else nullcontext()
+        graph = tf.Graph()
+        with graph.as_default(), naming, collected_later():
+            feeds = tf.nest.map_structure(lambda a: v1.placeholder(a.dtype, a.shape), arguments)
+            self._fetches = run.get_concrete_function(*feeds)(*feeds)
+        # Run in the caller's thread: handing over to another one takes longer than a short call.
+        config = v1.ConfigProto(inter_op_parallelism_threads=-1)
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        self._session = v1.Session(graph=graph, config=config)
+        self._call = self._session.make_callable(
+            tf.nest.flatten(self._fetches), tf.nest.flatten(feeds)
+        )
+
+    def __call__(self, arguments: Any) -> Any:
+        nest = load_tensorflow().nest
+        return nest.pack_sequence_as(self._fetches, self._call(*nest.flatten(arguments)))
 
 
 def has_room_for(spec: ProgramSpec) -> bool:
     """Say whether a spec's program is compiled, or the system lets XLA map its code.
 
-    XLA keeps the code of every program for good, and crashes where it gets no more mappings.
+    XLA crashes where it gets no more mappings. All that other programs hold are given up first.
     """
-    return get_program(spec).is_traced or _has_room_for_code()
+    if get_program(spec).is_compiled or _has_room_for_code():
+        return True
+    clear_programs()
+    gc.collect()
+    return _has_room_for_code()
 
 
 def _has_room_for_code() -> bool:
@@ -110,8 +129,7 @@ def _has_room_for_code() -> bool:
     return used + _ROOM_FOR_CODE < most
 
 
-# XLA keeps 8 to 14 MB for each program for good, whether or not it is cached here.
-_cached_program = lru_cache(maxsize=512)(Program)
+_cached_program = lru_cache(maxsize=_MOST_KEPT)(Program)
 
 
 def get_program(spec: ProgramSpec) -> Program:
@@ -121,6 +139,6 @@ def get_program(spec: ProgramSpec) -> Program:
 
 
 def clear_programs() -> None:
-    """Forget all programs; the next fit of each architecture compiles again."""
+    """Free all programs; the next fit of each architecture compiles again."""
     with _lock:
         _cached_program.cache_clear()
