@@ -84,6 +84,19 @@ def test_equal_losses_share_a_program(factor):
     assert traces(one, other) == 1
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_a_loss_is_what_its_variable_is_now(engine):
+    factor = tf.Variable(1.0)
+
+    def scaled(y, outputs):
+        return factor * tf.reduce_mean((y - outputs) ** 2, axis=-1)
+
+    network = small(loss=scaled, dtype="float32", engine=engine, learning_rate=1e-6)
+    one = network.fit(X, Y).loss_curve_[0]
+    factor.assign(3.0)
+    assert network.fit(X, Y).loss_curve_[0] == pytest.approx(3 * one, rel=1e-3)
+
+
 def test_losses_with_other_large_arrays_do_not_share_a_program():
     one, other = (LossObject.of(Scaled(np.r_[np.zeros(5000), end])) for end in (1.0, 2.0))
     assert one != other

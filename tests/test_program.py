@@ -1,22 +1,28 @@
 """What is compiled, how often, and that members of one program do not disturb each other."""
 
+import gc
 from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import scipy.sparse
+import tensorflow as tf
 from sklearn.base import clone
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._networks.network import HiddenLayer, build_network
+from skdense._training import program
 from skdense._training.batches import steps_per_chunk
 from skdense._training.engines import train
 from skdense._training.optimizers import optimizer_settings
 from skdense._training.program import trace_count
 from skdense._training.task import TrainingTask
 
+MAPPINGS = Path("/proc/self/maps")
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((90, 6))
 CLASSES = np.digitize(X[:, 0], [-0.5, 0.5])
@@ -105,6 +111,49 @@ def test_without_room_for_more_code_keras_trains(monkeypatch):
     assert network.fit(X, CLASSES).engine_ == "compiled"
     monkeypatch.setattr("skdense._training.program._has_room_for_code", lambda: False)
     assert network.fit(X, CLASSES).engine_ == "compiled"  # as its program is there
+
+
+def count_graphs():
+    gc.collect()
+    return sum(isinstance(found, tf.Graph) for found in gc.get_objects())
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_programs_that_are_given_up_leave_nothing(activation, monkeypatch):
+    monkeypatch.setattr(program, "_cached_program", lru_cache(maxsize=2)(program.Program))
+    network = KerasDenseClassifier(activation=activation, depth=1, epochs=1)
+    for units in (5, 6):
+        network.set_params(units=units).fit(X, CLASSES)
+    before = count_graphs()
+    for units in (7, 8):
+        network.set_params(units=units).fit(X, CLASSES)
+    assert count_graphs() == before
+
+
+@pytest.mark.skipif(not MAPPINGS.exists(), reason="only Linux lists mappings")
+def test_clear_cache_frees_compiled_code():
+    def count_mappings():
+        return MAPPINGS.read_text().count("\n")
+
+    skdense.clear_cache()
+    gc.collect()
+    before = count_mappings()
+    for units in (9, 10):
+        KerasDenseClassifier(units=units, depth=1, epochs=1).fit(X, CLASSES)
+    assert count_mappings() > before + 100
+    skdense.clear_cache()
+    gc.collect()
+    assert count_mappings() < before + 50
+
+
+def test_where_room_is_short_other_programs_make_way(monkeypatch):
+    network = KerasDenseClassifier(units=6, depth=1, epochs=1).fit(X, CLASSES)
+
+    def is_only_one():
+        return program._cached_program.cache_info().currsize == 0
+
+    monkeypatch.setattr(program, "_has_room_for_code", is_only_one)
+    assert network.set_params(units=7).fit(X, CLASSES).engine_ == "compiled"
 
 
 @pytest.mark.slow

@@ -188,15 +188,6 @@ class LossObject:
         return f"<{type(self.instance).__name__}>"
 
     @property
-    def stable_identity(self) -> str:
-        """The same in words that other processes find too, without what has an address only."""
-        kind = type(self.instance)
-        words = json.dumps(
-            _read_attributes(self.instance), sort_keys=True, default=_describe_in_words
-        )
-        return f"{kind.__module__}.{kind.__qualname__}({words})"
-
-    @property
     def from_logits(self) -> bool:
         return bool(self.instance.get_config().get("from_logits", False))
 
@@ -251,14 +242,6 @@ def _describe_attribute(value: Any) -> Any:
 
 def _read_attributes(instance: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(instance).items() if name != "name"}
-
-
-def _describe_in_words(value: Any) -> Any:
-    words = _describe_attribute(value)
-    if words[0] != "id":
-        return words
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def cross_entropy_of_logits(class_name: str) -> LossObject:

@@ -112,19 +112,6 @@ def _start(is_imported: bool) -> str | None:
     return disk_cache.run_first(tensorflow, run_first)
 
 
-def function_numbering() -> Any:
-    """Return the module whose `uid` numbers traced functions; None where there is no such thing.
-
-    It is private, and the only way: no public name lets a traced function be given one. Without
-    it, compiled programs are found on disk only where the same were traced before.
-    """
-    try:
-        from tensorflow.python.framework import ops
-    except ImportError:
-        return None
-    return ops if callable(getattr(ops, "uid", None)) else None
-
-
 def _require_tensorflow_backend() -> None:
     backend = sys.modules["keras"].config.backend()
     if backend != "tensorflow":

@@ -266,7 +266,9 @@ def _stack(members: list[Weights]) -> list[dict[str, Array]]:
 
 
 def _read_numbers(tasks: list[TrainingTask]) -> Numbers:
-    return {name: np.array(list(map(read, tasks)), tasks[0].dtype) for name, read in NUMBERS.items()}
+    return {
+        name: np.array(list(map(read, tasks)), tasks[0].dtype) for name, read in NUMBERS.items()
+    }
 
 
 def _average_epochs(task: TrainingTask, values: NDArray[np.floating]) -> Logs:
