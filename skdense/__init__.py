@@ -4,6 +4,8 @@ Importing this package is light: TensorFlow loads at the first fit, and predicti
 it.
 """
 
+from joblib import register_parallel_backend as _register_parallel_backend
+
 from ._backend.disk_cache import set_cache_dir
 from ._backend.warnings import SlowEngineWarning
 from ._displays.error_analysis import ErrorAnalysisDisplay
@@ -17,9 +19,11 @@ from ._onnx import register as _register
 from ._onnx import to_onnx
 from ._onnx_import import tell_when_imported as _tell_when_imported
 from ._problem.data_checks import FeatureScaleWarning
+from ._searches.backend import FusedBackend as _FusedBackend
 from ._training.caches import clear_cache
 
 _tell_when_imported(_register)
+_register_parallel_backend("skdense", _FusedBackend)
 
 __version__ = "0.1.0"
 

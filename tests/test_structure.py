@@ -18,11 +18,11 @@ ROOMS = [
     {"_problem"},
     {"_files"},
     {"_estimators"},
-    {"_displays", "_load", "_onnx", "_onnx_import"},
+    {"_displays", "_load", "_onnx", "_onnx_import", "_searches"},
     {""},
 ]
 PRIVATE = {
-    ("_backend.loading", "tensorflow.python.framework"),
+    ("_backend.private_attributes", "tensorflow.core.protobuf.config_pb2"),
     ("_problem.constraints", "sklearn.utils._param_validation"),
 }
 MODULES = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from .garbage import collected_later
 from .loading import load_tensorflow
+from .private_attributes import make_session_call
 
 
 class CompiledFunction:
@@ -72,12 +73,13 @@ def _call_in_session(traced: Any) -> Callable[[list[Any]], list[Any]]:
     # It would rewrite, in its own time, what XLA rewrites anyway.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     session = tf.compat.v1.Session(graph=graph, config=config)
-    call = session.make_callable(
-        [tensor.name for tensor in traced.graph.outputs],
+    call = make_session_call(
+        session,
         [tensor.name for tensor in traced.graph.inputs],
+        [tensor.name for tensor in traced.graph.outputs],
     )
     constants = [tensor.numpy() for tensor in traced.captured_inputs]
-    return lambda flat: call(*flat, *constants)
+    return lambda flat: call(*map(np.asarray, flat), *constants)
 
 
 def _name_functions(definition: Any) -> None:

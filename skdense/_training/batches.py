@@ -41,7 +41,7 @@ def steps_per_chunk(task: TrainingTask, n_members: int) -> int:
     different sizes share one program.
     """
     # X, y and the share of each row, which are the bulk of what a step reads.
-    columns = task.network.n_inputs + task.y.shape[1] + 1
+    columns = task.compiled_network.n_inputs + task.y.shape[1] + 1
     step = n_members * task.batch_size * columns * np.dtype(task.dtype).itemsize
     few = min(_FEW_STEPS, _LARGE_CHUNK_BYTES // step)
     return max(1, few, min(_MOST_STEPS, _CHUNK_BYTES // step))
@@ -52,7 +52,7 @@ def snapshots_per_chunk(task: TrainingTask, n_members: int) -> int:
 
     Depends on the network alone. A call costs up to 1 ms, which is much for small networks only.
     """
-    n_weights = n_members * task.network.n_weights
+    n_weights = n_members * task.compiled_network.n_weights
     return max(1, min(_MOST_SNAPSHOTS, _SNAPSHOT_BYTES // (n_weights * 8)))
 
 
@@ -141,7 +141,7 @@ def allocate_chunk(task: TrainingTask, n_members: int, size: int) -> Chunk:
     """Return uninitialised memory for `size` steps."""
     shape = (size, n_members, task.batch_size)
     return Chunk(
-        X=_allocate_aligned((*shape, task.network.n_inputs), task.dtype),
+        X=_allocate_aligned((*shape, task.compiled_network.n_inputs), task.dtype),
         y=_allocate_aligned((*shape, task.y.shape[1]), task.dtype),
         share=_allocate_aligned(shape, task.dtype),
         seed=_allocate_aligned((*shape[:2], 2), np.int32),
@@ -154,7 +154,7 @@ def gather(tasks: list[TrainingTask], plans: list[EpochPlan], steps: slice, memo
     n_steps = steps.stop - steps.start
     for member, (own, plan) in enumerate(zip(tasks, plans, strict=True)):
         rows = plan.rows[steps]
-        take_rows(own.X, rows, memory.X[:n_steps, member])
+        take_rows(own.compiled_rows, rows, memory.X[:n_steps, member])
         take_rows(own.y, rows, memory.y[:n_steps, member])
         memory.share[:n_steps, member] = plan.share[steps]
         memory.seed[:n_steps, member] = plan.seed[steps]

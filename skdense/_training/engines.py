@@ -23,12 +23,18 @@ from .program import has_room_for
 from .room import in_memory
 from .runner import train_compiled
 from .task import Outcome, TrainingFailure, TrainingTask
+from .together import trainer
 
 # Enough rows to see whether one row's loss depends on another.
 _TRIAL_ROWS = 3
 
 
 def train(tasks: list[TrainingTask]) -> list[Outcome]:
+    """Train networks as `train_now` does, or have somebody train them with those of others."""
+    return (trainer.get() or train_now)(tasks)
+
+
+def train_now(tasks: list[TrainingTask]) -> list[Outcome]:
     """Train networks; those that one program can train as a batch run together.
 
     Returns
@@ -44,7 +50,7 @@ def train(tasks: list[TrainingTask]) -> list[Outcome]:
     groups: dict[Hashable, list[int]] = defaultdict(list)
     with borrow(callback for task in tasks for callback in task.callbacks):
         for number, task in enumerate(tasks):
-            found = _find_group(task, number)
+            found = find_group(task, number)
             if isinstance(found, TrainingFailure):
                 outcomes[number] = found
             else:
@@ -57,7 +63,8 @@ def train(tasks: list[TrainingTask]) -> list[Outcome]:
     return [outcomes.pop(number) for number in range(len(tasks))]
 
 
-def _find_group(task: TrainingTask, number: int) -> Hashable | TrainingFailure:
+def find_group(task: TrainingTask, number: int) -> Hashable | TrainingFailure:
+    """Return what tasks have in common that train together, or why this one cannot."""
     try:
         with in_memory([task]):
             return _check_and_group(task, number)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.keras_objects import KerasObject
-from .._networks.network import Weights
+from .._networks.network import Network, Weights
+from .._networks.widening import crop, crop_weights, pad, pad_weights, trained_shapes
 from .batches import (
     Chunk,
     EpochPlan,
@@ -41,7 +42,7 @@ def specify_program(task: TrainingTask, n_members: int = 1) -> ProgramSpec:
     rule = task.optimizer.rule
     assert rule is not None, "tasks without an update rule go to the Keras engine"
     return ProgramSpec(
-        network=task.network,
+        network=task.compiled_network,
         loss=task.loss,
         metrics=task.metrics,
         rule=rule,
@@ -200,12 +201,19 @@ class Networks:
         """Return members' weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
             return self.weights(members)
-        vectors = (self._snapshots[number, member].copy() for member in members)
-        return tuple(tuple(unflatten(vector, self.state.weights)) for vector in vectors)
+        vectors = ((member, self._snapshots[number, member]) for member in members)
+        return tuple(
+            self._of_own_width(unflatten(vector, self.state.weights), member)
+            for member, vector in vectors
+        )
+
+    def _of_own_width(self, weights: Sequence[dict[str, Array]], member: int) -> Weights:
+        return tuple(crop_weights(weights, self.tasks[member].network))
 
     def weights(self, members: Sequence[int] = (0,)) -> Members:
+        stages = self.state.weights
         return tuple(
-            tuple({name: w[member].copy() for name, w in own.items()} for own in self.state.weights)
+            self._of_own_width([{n: w[member] for n, w in own.items()} for own in stages], member)
             for member in members
         )
 
@@ -219,11 +227,15 @@ class Networks:
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""
-        self.state = self.state._replace(weights=_stack([weights]))
+        self.state = self.state._replace(weights=_stack([weights], self.spec.network))
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
-        slots = [tuple([slot[member].copy() for slot in own]) for own in self.state.slots]
+        shapes = trained_shapes(task.network)
+        slots = [
+            tuple([crop(slot[member], shape) for slot in own])
+            for own, shape in zip(self.state.slots, shapes, strict=True)
+        ]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
     def _tensors(self, chunk: Chunk, first_step: int, ends: list[int]) -> ChunkTensors:
@@ -243,25 +255,33 @@ class Networks:
 
 
 def _start_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
-    weights = _stack([draw_or_resume_weights(task) for task in tasks])
+    weights = _stack([draw_or_resume_weights(task) for task in tasks], spec.network)
     states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
+    slots = start_slots(spec, weights)
     if not states:
-        return State(weights, start_slots(spec, weights), _count_steps_from(0))
+        return State(weights, slots, _count_steps_from(0))
+    members = zip(*(state.slots for state in states), strict=True)
     slots = [
-        tuple(np.stack(slot).astype(spec.dtype) for slot in zip(*own, strict=True))
-        for own in zip(*(state.slots for state in states), strict=True)
+        tuple(_stack_padded(*each) for each in zip(zip(*own, strict=True), new, strict=True))
+        for own, new in zip(members, slots, strict=True)
     ]
     return State(weights, slots, _count_steps_from(states[0].n_steps))
+
+
+def _stack_padded(members: Sequence[Array], like: Array) -> Array:
+    """Return an optimizer's slot of each member as those of the program are."""
+    return np.stack([pad(own, like.shape[1:]) for own in members]).astype(like.dtype)
 
 
 def _count_steps_from(number: int) -> NDArray[np.int64]:
     return np.array(number, np.int64)  # int32 ends after 9 hours of short steps
 
 
-def _stack(members: list[Weights]) -> list[dict[str, Array]]:
+def _stack(members: list[Weights], wide: Network) -> list[dict[str, Array]]:
+    padded = [pad_weights(weights, wide) for weights in members]
     return [
         {name: np.stack([own[name] for own in stage]) for name in stage[0]}
-        for stage in zip(*members, strict=True)
+        for stage in zip(*padded, strict=True)
     ]
 
 

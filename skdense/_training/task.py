@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from .._backend.keras_objects import LossObject
 from .._networks.network import Network, Weights
+from .._networks.widening import widen
 from .early_stopping import EarlyStopping
 from .metrics import Metric
 from .optimizers import OptimizerSettings
 from .schedules import NamedSchedule, Rate
+
+_MOST_BYTES_COPIED = 2**23
 
 # The weights of networks that are watched together.
 Members = tuple[Weights, ...]
@@ -156,6 +159,8 @@ class TrainingTask:
         Tasks of one ensemble are watched together, by the mean of their predictions where they
         share their validation rows, else by what each predicts for its own. None watches this
         network by itself.
+    wide : Network or None
+        Stands for the network in the compiled program; None for the one of usual widths.
     """
 
     network: Network
@@ -189,6 +194,20 @@ class TrainingTask:
     schedule: str | None = None
     schedule_epochs: int = 0
     ensemble: Hashable | None = None
+    wide: Network | None = None
+
+    @cached_property
+    def compiled_network(self) -> Network:
+        """The network that is compiled, which may be wider."""
+        # Rows are copied for a wider input, once, unless they are many, sparse or on the disk.
+        is_small = type(self.X) is np.ndarray and self.X.nbytes <= _MOST_BYTES_COPIED
+        return self.wide or widen(self.network, widens_input=is_small)
+
+    @cached_property
+    def compiled_rows(self) -> Any:
+        """The rows that the compiled network takes."""
+        missing = self.compiled_network.n_inputs - self.network.n_inputs
+        return np.pad(self.X, ((0, 0), (0, missing))) if missing else self.X
 
     @cached_property
     def n_samples(self) -> int:

@@ -1,0 +1,79 @@
+"""Calls that take turns until all that can go on have gone on; then what they train trains."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from .._training.fusing import train_together
+from .._training.task import TrainingTask
+from .calls import Call, running
+
+# Of rows that calls hold while they wait, beyond which no other one begins.
+_MOST_BYTES_WAITING = 2**28
+
+
+class Crowd:
+    """The calls of one `Parallel`, and of those that run inside of them."""
+
+    def __init__(self) -> None:
+        self._to_begin: deque[Call] = deque()
+        self._waiting: list[Call] = []  # have begun, and wait for a training or for another call
+
+    def add(self, function: Callable[[], Any], when_done: Callable[[Any], None]) -> Call:
+        """Take a function in, to be called when it is its turn."""
+        call = Call(self, function, when_done)
+        self._to_begin.append(call)
+        return call
+
+    def finish(self, call: Call) -> Any:
+        """Let calls take turns until one has ended; returns or raises what that one did."""
+        own = running.get()
+        if own is not None and own.crowd is self:
+            own.wait_for(call)
+        while not call.is_done:
+            self._take_a_turn()
+        return call.result()
+
+    def cancel(self, calls: list[Call]) -> None:
+        """End calls, in whatever they are about."""
+        for call in calls:
+            if call in self._to_begin:
+                self._to_begin.remove(call)
+            if not call.is_done:
+                call.cancel()
+            if call in self._waiting:
+                self._waiting.remove(call)
+
+    def _take_a_turn(self) -> None:
+        ready = next((c for c in self._waiting if c.awaited and c.awaited.is_done), None)
+        if ready is None and self._to_begin and self._has_room():
+            ready = self._to_begin.popleft()
+            self._waiting.append(ready)
+        if ready is None:
+            self._train()
+        else:
+            self._let_go_on(ready)
+
+    def _let_go_on(self, call: Call, *outcomes: Any) -> None:
+        call.go_on(*outcomes)
+        if call.is_done and call in self._waiting:
+            self._waiting.remove(call)
+
+    def _train(self) -> None:
+        waiting = [(call, call.tasks) for call in self._waiting if call.tasks]
+        outcomes = train_together([tasks for _, tasks in waiting])
+        while waiting:  # without what has been trained staying in memory
+            call, _ = waiting.pop(0)
+            self._let_go_on(call, outcomes.pop(0))
+
+    def _has_room(self) -> bool:
+        held = {id(X): n for c in self._waiting for t in c.tasks or () for X, n in _data_of(t)}
+        return sum(held.values()) < _MOST_BYTES_WAITING
+
+
+def _data_of(task: TrainingTask) -> list[tuple[Any, int]]:
+    """Return arrays that a task trains on and is watched on, with their sizes in bytes."""
+    arrays = [task.X, task.validation.X] if task.validation else [task.X]
+    return [(X, getattr(X, "nbytes", 0) or X.data.nbytes) for X in arrays]
