@@ -52,8 +52,8 @@ def make_session_call(session: Any, feeds: list[str], fetches: list[str]) -> Cal
     The public one looks at each feed and fetch in every call, which takes 1 ms for 40 of them.
     """
     if not hasattr(session, "_make_callable_from_options"):
-        return session.make_callable(fetches, feeds)  # type: ignore[no-any-return]
+        return session.make_callable(fetches, feeds)
     from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
     options = CallableOptions(feed=feeds, fetch=fetches)
-    return session._make_callable_from_options(options)  # type: ignore[no-any-return]
+    return session._make_callable_from_options(options)

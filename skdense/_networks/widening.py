@@ -61,6 +61,31 @@ def widen(network: Network, *, widens_input: bool) -> Network:
     return replace(network, n_inputs=n_inputs, stages=tuple(stages))
 
 
+def skeleton(network: Network) -> tuple[Any, ...]:
+    """Return what networks have in common that differ by nothing but widths that may be raised."""
+    stages: list[Any] = [*network.stages]
+    for number, stage in enumerate(stages):
+        if isinstance(stage, Dense):
+            keeps = _keep_zeros(network.stages[number + 1 :])
+            stages[number] = Dense if keeps else (Dense, stage.n_units)
+    starts_dense = isinstance(network.stages[0], Dense)
+    return None if starts_dense else network.n_inputs, *stages, network.output
+
+
+def join(networks: Sequence[Network]) -> Network:
+    """Return the narrowest network that can stand for each of some of one skeleton."""
+    stages = zip(*(network.stages for network in networks), strict=True)
+    joined = tuple(_widest(list(alike)) for alike in stages)
+    return replace(networks[0], n_inputs=max(n.n_inputs for n in networks), stages=joined)
+
+
+def _widest(alike: list[Stage]) -> Stage:
+    dense = [stage for stage in alike if isinstance(stage, Dense)]
+    if not dense:
+        return alike[0]
+    return Dense(max(stage.n_inputs for stage in dense), max(stage.n_units for stage in dense))
+
+
 def _keep_zeros(after: Sequence[Stage]) -> bool:
     """Say whether all stages up to the next dense one, which there is, keep columns of zeros."""
     between = list(takewhile(lambda stage: not isinstance(stage, Dense), after))

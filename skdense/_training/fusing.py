@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from dataclasses import replace
+from typing import Any, NamedTuple
 
+from .._networks.network import Network
+from .._networks.widening import join, skeleton
+from .compiling import compiled_ahead
 from .engines import find_group, train_now
 from .task import Outcome, TrainingFailure, TrainingTask
 
@@ -15,6 +19,16 @@ _SIZES = (1, 2, 4, 8, 16, 32, 64)
 _MOST_WEIGHTS = 2**25
 # What compiling takes, and about what a step and a product of two numbers take.
 _SECONDS_TO_COMPILE, _SECONDS_OF_STEP, _SECONDS_OF_PRODUCT = 0.5, 1e-5, 2e-11
+
+# What of a program's key follows from widths.
+_OF_WIDTHS: dict[str, Any] = {"network": None, "n_steps": 0, "n_snapshots": 0}
+
+
+class _Batch(NamedTuple):
+    """Fits that train in one program together, by their numbers, and the network that it is for."""
+
+    numbers: list[int]
+    wide: Network
 
 
 def train_together(fits: list[list[TrainingTask]]) -> list[list[Outcome]]:
@@ -26,60 +40,95 @@ def train_together(fits: list[list[TrainingTask]]) -> list[list[Outcome]]:
         For each fit what `train_now` returns for it alone, with numbers equal to 1e-5.
     """
     outcomes: dict[int, list[Outcome]] = {}
-    for numbers in _find_batches(fits):
-        if len(numbers) > 1:
-            outcomes.update(_train_batch(fits, numbers))
+    batches = [batch for batch in _find_batches(fits) if len(batch.numbers) > 1]
+    tasks = [_gather_tasks(fits, batch) for batch in batches]
+    with compiled_ahead([(own[0], len(own)) for own in tasks[1:]]):
+        for batch in batches:
+            outcomes.update(_train_batch(batch, tasks.pop(0), len(fits[batch.numbers[0]])))
     return [outcomes[n] if n in outcomes else train_now(fits[n]) for n in range(len(fits))]
 
 
-def _find_batches(fits: list[list[TrainingTask]]) -> Iterator[list[int]]:
-    """Yield the numbers of fits that train in one program together."""
-    alike: dict[Hashable, list[int]] = defaultdict(list)
+def _find_batches(fits: list[list[TrainingTask]]) -> Iterator[_Batch]:
+    families: dict[Hashable, dict[Network, list[int]]] = defaultdict(dict)
     for number, tasks in enumerate(fits):
-        alike[_find_kind(tasks, number)].append(number)
-    for numbers in alike.values():
-        tasks = fits[numbers[0]]
-        weights = 3 * len(tasks) * tasks[0].network.n_weights
-        most = max(1, min(_SIZES[-1] // len(tasks), _MOST_WEIGHTS // weights))
-        for start in range(0, len(numbers), most):
-            yield numbers[start : start + most]
+        wide = tasks[0].compiled_network
+        families[_find_family(tasks, number)].setdefault(wide, []).append(number)
+    for family in families.values():
+        for batch in _join_networks(fits, family):
+            n_tasks = len(fits[batch.numbers[0]])
+            most = _MOST_WEIGHTS // (3 * n_tasks * batch.wide.n_weights)
+            most = max(1, min(_SIZES[-1] // n_tasks, most))
+            for start in range(0, len(batch.numbers), most):
+                yield batch._replace(numbers=batch.numbers[start : start + most])
 
 
-def _find_kind(tasks: list[TrainingTask], number: int) -> Hashable:
-    """Return what fits have in common that train together: a number of its own where none does."""
+def _find_family(tasks: list[TrainingTask], number: int) -> Hashable:
+    """Return what fits have in common that may train together: their own number where nothing."""
     [kind, *others] = {find_group(replace(task, ensemble=None), -1) for task in tasks}
-    if others or isinstance(kind, int | TrainingFailure) or any(t.verbose for t in tasks):
+    if others or not isinstance(kind, tuple) or any(task.verbose for task in tasks):
         return number
-    return kind, len(tasks)
+    spec, *rest = kind
+    # All but the widths, and what follows from them.
+    return len(tasks), skeleton(spec.network), replace(spec, **_OF_WIDTHS), *rest
 
 
-def _train_batch(fits: list[list[TrainingTask]], numbers: list[int]) -> dict[int, list[Outcome]]:
+def _join_networks(
+    fits: list[list[TrainingTask]], family: dict[Network, list[int]]
+) -> list[_Batch]:
+    """Let wider networks stand for narrower ones, where that takes less time than a program."""
+    batches: list[_Batch] = []
+    for wide, numbers in sorted(family.items(), key=lambda item: -item[0].n_weights):
+        if batches:
+            joined = join([batches[-1].wide, wide])
+            before = sum(_count_seconds(fits[n], batches[-1].wide) for n in batches[-1].numbers)
+            before += sum(_count_seconds(fits[n], wide) for n in numbers)
+            together = batches[-1].numbers + numbers
+            after = sum(_count_seconds(fits[n], joined) for n in together)
+            if after - before < _SECONDS_TO_COMPILE:
+                batches[-1] = _Batch(together, joined)
+                continue
+        batches.append(_Batch(numbers, wide))
+    return batches
+
+
+def _count_seconds(tasks: list[TrainingTask], wide: Network) -> float:
+    """Return about how long a fit takes.
+
+    A function of its tasks and nothing else: measured times would make results differ.
+    """
+    products = 3 * wide.n_weights * tasks[0].batch_size
+    each = _SECONDS_OF_STEP + products * _SECONDS_OF_PRODUCT
+    return len(tasks) * tasks[0].epochs * tasks[0].steps_per_epoch * each
+
+
+def _gather_tasks(fits: list[list[TrainingTask]], batch: _Batch) -> list[TrainingTask]:
+    """Return the tasks of a batch, with others that stand for nobody.
+
+    These fill it up to one of a few sizes, where that takes less time than a program.
+    """
+    own = [fits[number] for number in batch.numbers]
+    missing = next(size for size in _SIZES if size >= len(own)) - len(own)
+    if missing * _count_seconds(own[-1], batch.wide) < _SECONDS_TO_COMPILE:
+        own += [own[-1]] * missing
+    return [
+        replace(task, wide=batch.wide, ensemble=_tell_apart(task, number))
+        for number, tasks in enumerate(own)
+        for task in tasks
+    ]
+
+
+def _train_batch(
+    batch: _Batch, tasks: list[TrainingTask], n_tasks: int
+) -> dict[int, list[Outcome]]:
     """Return each fit's outcomes; nothing where what failed may be due to their number."""
-    own = [fits[number] for number in numbers]
-    # Others that stand for nobody, so that few numbers of members are compiled.
-    own += [own[-1]] * _count_missing(own)
-    trained = train_now(
-        [
-            task if task.ensemble is None else replace(task, ensemble=(number, task.ensemble))
-            for number, tasks in enumerate(own)
-            for task in tasks
-        ]
-    )
+    trained = train_now(tasks)
     errors = [one.error if isinstance(one, TrainingFailure) else None for one in trained]
     if errors[0] is not None and all(error is errors[0] for error in errors):
         return {}
-    size = len(own[0])
-    return {n: trained[i * size : (i + 1) * size] for i, n in enumerate(numbers)}
+    starts = [number * n_tasks for number in range(len(batch.numbers))]
+    own = [trained[start : start + n_tasks] for start in starts]
+    return dict(zip(batch.numbers, own, strict=True))
 
 
-def _count_missing(fits: list[list[TrainingTask]]) -> int:
-    """Return how many fits more make one of the usual sizes, where that costs less than a program.
-
-    A function of the tasks and nothing else: measured times would make results differ.
-    """
-    [task, *_] = fits[0]
-    products = 3 * task.network.n_weights * task.batch_size
-    each = _SECONDS_OF_STEP + products * _SECONDS_OF_PRODUCT
-    seconds = len(fits[0]) * task.epochs * task.steps_per_epoch * each
-    missing = next(size for size in _SIZES if size >= len(fits)) - len(fits)
-    return missing if missing * seconds < _SECONDS_TO_COMPILE else 0
+def _tell_apart(task: TrainingTask, number: int) -> Hashable:
+    return None if task.ensemble is None else (number, task.ensemble)
