@@ -89,13 +89,25 @@ def test_clones_of_keras_objects_compile_once():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
-    [{"units": 12}, {"activation": "elu"}, {"optimizer": "nadam"}, {"batch_size": 17}, {"l1": 0}],
+    [{"units": 40}, {"activation": "elu"}, {"optimizer": "nadam"}, {"batch_size": 17}, {"l1": 0}],
     ids=str,
 )
 def test_another_architecture_compiles_once(changes):
     network = clone(BASE).set_params(**changes)
     assert traces_of(network) == 1
     assert traces_of(network) == 0
+
+
+@pytest.mark.parametrize(
+    "changes", [{"units": (13, 10)}, {"units": (9, 16)}, {"activation": "relu"}], ids=str
+)
+def test_neighbouring_widths_share_a_program(changes):
+    assert traces_of(clone(BASE).set_params(**changes)) == 0
+
+
+def test_neighbouring_numbers_of_columns_share_a_program():
+    assert traces_of(clone(BASE), X[:, :5]) == 0
+    assert traces_of(clone(BASE), np.c_[X, X[:, :2]]) == 0
 
 
 def test_without_room_for_more_code_keras_trains(monkeypatch):
@@ -262,7 +274,7 @@ def test_dropout_keeps_the_mean_of_its_input():
 
 @pytest.mark.parametrize(
     ("n_columns", "batch_size", "n_members", "steps"),
-    [(1, 16, 1, 1024), (1, 16, 20, 819), (500, 256, 1, 32)],
+    [(1, 16, 1, 1024), (1, 16, 20, 655), (500, 256, 1, 32)],
 )
 def test_chunks_are_bounded_by_all_that_is_in_them(n_columns, batch_size, n_members, steps):
     task = make_task(y=np.zeros((len(X), n_columns), np.float32), batch_size=batch_size)

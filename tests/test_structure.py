@@ -22,7 +22,6 @@ ROOMS = [
     {""},
 ]
 PRIVATE = {
-    ("_backend.private_attributes", "tensorflow.core.protobuf.config_pb2"),
     ("_problem.constraints", "sklearn.utils._param_validation"),
 }
 MODULES = {

@@ -112,6 +112,16 @@ def _start(is_imported: bool) -> str | None:
     return disk_cache.run_first(tensorflow, run_first)
 
 
+def callable_options(**fields: Any) -> Any:
+    """Return TensorFlow's description of what a session is to be called with, a protocol buffer.
+
+    No public name leads to it.
+    """
+    from tensorflow.core.protobuf.config_pb2 import CallableOptions
+
+    return CallableOptions(**fields)
+
+
 def _require_tensorflow_backend() -> None:
     backend = sys.modules["keras"].config.backend()
     if backend != "tensorflow":

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .loading import callable_options
+
 # What `warnings.catch_warnings` changes, of the whole process: its users take turns in threads.
 WARNING_STATE = ("filters", "showwarning", "_showwarnmsg_impl")
 
@@ -53,7 +55,4 @@ def make_session_call(session: Any, feeds: list[str], fetches: list[str]) -> Cal
     """
     if not hasattr(session, "_make_callable_from_options"):
         return session.make_callable(fetches, feeds)
-    from tensorflow.core.protobuf.config_pb2 import CallableOptions
-
-    options = CallableOptions(feed=feeds, fetch=fetches)
-    return session._make_callable_from_options(options)
+    return session._make_callable_from_options(callable_options(feed=feeds, fetch=fetches))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
 
 from .._backend.keras_objects import LossObject
 from .._networks.network import Network, Weights
@@ -199,15 +200,19 @@ class TrainingTask:
     @cached_property
     def compiled_network(self) -> Network:
         """The network that is compiled, which may be wider."""
-        # Rows are copied for a wider input, once, unless they are many, sparse or on the disk.
-        is_small = type(self.X) is np.ndarray and self.X.nbytes <= _MOST_BYTES_COPIED
-        return self.wide or widen(self.network, widens_input=is_small)
+        # Rows are copied for a wider input, unless they are many.
+        n_bytes = self.X.shape[0] * self.X.shape[1] * np.dtype(self.dtype).itemsize
+        return self.wide or widen(self.network, widens_input=n_bytes <= _MOST_BYTES_COPIED)
 
     @cached_property
     def compiled_rows(self) -> Any:
         """The rows that the compiled network takes."""
-        missing = self.compiled_network.n_inputs - self.network.n_inputs
-        return np.pad(self.X, ((0, 0), (0, missing))) if missing else self.X
+        n_rows, n_inputs = self.X.shape[0], self.compiled_network.n_inputs
+        if n_inputs == self.X.shape[1]:
+            return self.X
+        if issparse(self.X):
+            return csr_array((self.X.data, self.X.indices, self.X.indptr), (n_rows, n_inputs))
+        return np.pad(self.X, ((0, 0), (0, n_inputs - self.X.shape[1])))
 
     @cached_property
     def n_samples(self) -> int:
