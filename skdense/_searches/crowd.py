@@ -63,10 +63,8 @@ class Crowd:
 
     def _train(self) -> None:
         waiting = [(call, call.tasks) for call in self._waiting if call.tasks]
-        outcomes = train_together([tasks for _, tasks in waiting])
-        while waiting:  # without what has been trained staying in memory
-            call, _ = waiting.pop(0)
-            self._let_go_on(call, outcomes.pop(0))
+        for number, outcomes in train_together([tasks for _, tasks in waiting]):
+            self._let_go_on(waiting[number][0], outcomes)
 
     def _has_room(self) -> bool:
         held = {id(X): n for c in self._waiting for t in c.tasks or () for X, n in _data_of(t)}

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
+
+from joblib import cpu_count
 
 from .._networks.network import Network
 from .._networks.widening import join, skeleton
-from .compiling import compiled_ahead
 from .engines import find_group, train_now
 from .task import Outcome, TrainingFailure, TrainingTask
+from .together import ending
 
 # Members of one program, of which each number is compiled anew.
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -31,21 +37,47 @@ class _Batch(NamedTuple):
     wide: Network
 
 
-def train_together(fits: list[list[TrainingTask]]) -> list[list[Outcome]]:
+def train_together(fits: list[list[TrainingTask]]) -> Iterator[tuple[int, list[Outcome]]]:
     """Train the tasks of several fits; those of one program as one batch.
 
-    Returns
-    -------
-    list of lists
-        For each fit what `train_now` returns for it alone, with numbers equal to 1e-5.
+    Batches train side by side in threads, where one compiles while another trains.
+
+    Yields
+    ------
+    number of a fit, and list of outcomes
+        What `train_now` returns for it alone, with numbers equal to 1e-5; in an order that is
+        the same in every run. While others still train.
     """
-    outcomes: dict[int, list[Outcome]] = {}
     batches = [batch for batch in _find_batches(fits) if len(batch.numbers) > 1]
-    tasks = [_gather_tasks(fits, batch) for batch in batches]
-    with compiled_ahead([(own[0], len(own)) for own in tasks[1:]]):
-        for batch in batches:
-            outcomes.update(_train_batch(batch, tasks.pop(0), len(fits[batch.numbers[0]])))
-    return [outcomes[n] if n in outcomes else train_now(fits[n]) for n in range(len(fits))]
+    batches.sort(key=lambda batch: -sum(_count_seconds(fits[n], batch.wide) for n in batch.numbers))
+    left = set(range(len(fits)))
+    with _in_threads(partial(_train_batch, fits), batches) as trained:
+        for outcomes in trained:
+            yield from outcomes.items()
+            left -= outcomes.keys()
+    for number in sorted(left):
+        yield number, train_now(fits[number])
+
+
+@contextlib.contextmanager
+def _in_threads(
+    function: Callable[[_Batch], dict[int, list[Outcome]]], batches: list[_Batch]
+) -> Iterator[Iterator[dict[int, list[Outcome]]]]:
+    """Call a function of each batch; what goes wrong outside ends the trainings, too."""
+    end = threading.Event()
+
+    def call(batch: _Batch) -> dict[int, list[Outcome]]:
+        ending.set(end)
+        return function(batch)
+
+    threads = ThreadPoolExecutor(cpu_count())
+    try:
+        yield (future.result() for future in [threads.submit(call, batch) for batch in batches])
+    except BaseException:
+        end.set()
+        raise
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
 def _find_batches(fits: list[list[TrainingTask]]) -> Iterator[_Batch]:
@@ -117,11 +149,10 @@ def _gather_tasks(fits: list[list[TrainingTask]], batch: _Batch) -> list[Trainin
     ]
 
 
-def _train_batch(
-    batch: _Batch, tasks: list[TrainingTask], n_tasks: int
-) -> dict[int, list[Outcome]]:
+def _train_batch(fits: list[list[TrainingTask]], batch: _Batch) -> dict[int, list[Outcome]]:
     """Return each fit's outcomes; nothing where what failed may be due to their number."""
-    trained = train_now(tasks)
+    n_tasks = len(fits[batch.numbers[0]])
+    trained = train_now(_gather_tasks(fits, batch))
     errors = [one.error if isinstance(one, TrainingFailure) else None for one in trained]
     if errors[0] is not None and all(error is errors[0] for error in errors):
         return {}

@@ -29,6 +29,7 @@ from .program import get_program
 from .program_spec import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State
 from .schedules import learning_rates
 from .task import Members, OptimizerState, TrainingTask
+from .together import end_if_told
 from .training_steps import start_slots
 
 ENGINE = "compiled"
@@ -146,6 +147,7 @@ class Networks:
         program, values = get_program(self.spec), []
         state, n_steps = self.state, self._n_steps
         for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
+            end_if_told()
             data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
             state, own, self._snapshots = program(state, data, self._numbers)
             n_steps += chunk.n_steps
