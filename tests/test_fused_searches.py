@@ -53,7 +53,7 @@ def no_thread_is_left():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("n_jobs", [None, -1, 2])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_search_finds_what_it_finds_without(n_jobs):
     def run():
         search = GridSearchCV(SMALL, GRID, cv=3, scoring="neg_log_loss", n_jobs=n_jobs)
@@ -93,6 +93,7 @@ def test_fits_of_one_program_train_as_members_of_one_batch(monkeypatch):
     assert sizes == [8]  # the next of a few sizes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -123,6 +124,7 @@ def test_every_kind_of_fit_trains_together_as_it_does_alone(changes):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [OneVsRestClassifier, BaggingClassifier])
 def test_fits_inside_of_fits_train_together(kind, no_thread_is_left):
     inner = SMALL
@@ -137,6 +139,7 @@ def test_fits_inside_of_fits_train_together(kind, no_thread_is_left):
     np.testing.assert_allclose(together, alone, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_regressors_and_curves():
     network = KerasDenseRegressor(units=6, depth=1, epochs=4, random_state=0)
 
