@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from .._training.fusing import train_together
@@ -63,8 +64,10 @@ class Crowd:
 
     def _train(self) -> None:
         waiting = [(call, call.tasks) for call in self._waiting if call.tasks]
-        for number, outcomes in train_together([tasks for _, tasks in waiting]):
-            self._let_go_on(waiting[number][0], outcomes)
+        # Closed at once where Ctrl-C comes, so that what trains in other threads ends.
+        with closing(train_together([tasks for _, tasks in waiting])) as trained:
+            for number, outcomes in trained:
+                self._let_go_on(waiting[number][0], outcomes)
 
     def _has_room(self) -> bool:
         held = {id(X): n for c in self._waiting for t in c.tasks or () for X, n in _data_of(t)}

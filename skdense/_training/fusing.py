@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -37,7 +37,7 @@ class _Batch(NamedTuple):
     wide: Network
 
 
-def train_together(fits: list[list[TrainingTask]]) -> Iterator[tuple[int, list[Outcome]]]:
+def train_together(fits: list[list[TrainingTask]]) -> Generator[tuple[int, list[Outcome]]]:
     """Train the tasks of several fits; those of one program as one batch.
 
     Batches train side by side in threads, where one compiles while another trains.
@@ -48,7 +48,7 @@ def train_together(fits: list[list[TrainingTask]]) -> Iterator[tuple[int, list[O
         What `train_now` returns for it alone, with numbers equal to 1e-5; in an order that is
         the same in every run. While others still train.
     """
-    batches = [batch for batch in _find_batches(fits) if len(batch.numbers) > 1]
+    batches = [*_find_batches(fits)]
     batches.sort(key=lambda batch: -sum(_count_seconds(fits[n], batch.wide) for n in batch.numbers))
     left = set(range(len(fits)))
     with _in_threads(partial(_train_batch, fits), batches) as trained:
@@ -85,7 +85,9 @@ def _find_batches(fits: list[list[TrainingTask]]) -> Iterator[_Batch]:
     for number, tasks in enumerate(fits):
         wide = tasks[0].compiled_network
         families[_find_family(tasks, number)].setdefault(wide, []).append(number)
-    for family in families.values():
+    for key, family in families.items():
+        if not isinstance(key, tuple):  # trains by itself, in this thread
+            continue
         for batch in _join_networks(fits, family):
             n_tasks = len(fits[batch.numbers[0]])
             most = _MOST_WEIGHTS // (3 * n_tasks * batch.wide.n_weights)
@@ -154,7 +156,8 @@ def _train_batch(fits: list[list[TrainingTask]], batch: _Batch) -> dict[int, lis
     n_tasks = len(fits[batch.numbers[0]])
     trained = train_now(_gather_tasks(fits, batch))
     errors = [one.error if isinstance(one, TrainingFailure) else None for one in trained]
-    if errors[0] is not None and all(error is errors[0] for error in errors):
+    may_be_many = len(batch.numbers) > 1 and errors[0] is not None
+    if may_be_many and all(error is errors[0] for error in errors):
         return {}
     starts = [number * n_tasks for number in range(len(batch.numbers))]
     own = [trained[start : start + n_tasks] for start in starts]
