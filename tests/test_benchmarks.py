@@ -116,6 +116,15 @@ def test_tables_become_numbers_without_gaps(benchmark, tmp_path):
 
 
 @pytest.mark.slow
+def test_searches_compare_programs_and_peers(quickly):
+    sections = quickly("searches")
+    assert list(sections) == ["widths", "columns", "architectures"]
+    assert figures(sections["widths"])["programs, fused"] >= 1
+    assert figures(sections["architectures"])["programs"] > 10
+    assert repeats(sections["columns"])["RFE"] == {"skdense": 1, "MLP": 1}
+
+
+@pytest.mark.slow
 def test_grid_searches_train_every_network_for_all_epochs(quickly, monkeypatch):
     # Wherever the tests keep their programs, a benchmark has its own directory, or none.
     monkeypatch.setenv("SKDENSE_CACHE_DIR", os.devnull)
