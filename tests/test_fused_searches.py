@@ -93,6 +93,25 @@ def test_fits_of_one_program_train_as_members_of_one_batch(monkeypatch):
     assert sizes == [8]  # the next of a few sizes
 
 
+def test_enough_fits_begin_while_others_are_gathered(monkeypatch):
+    sizes = []
+
+    def train(tasks):
+        sizes.append(len(tasks))
+        return train_now(tasks)
+
+    train_now = fusing.train_now
+    monkeypatch.setattr(fusing, "train_now", train)
+    monkeypatch.setattr(fusing, "_ENOUGH", 4)
+
+    def run():
+        return cross_val_score(SMALL, X, Y, cv=9, scoring="neg_log_loss")
+
+    alone, together = in_both_ways(run)
+    np.testing.assert_allclose(together, alone, rtol=1e-4)
+    assert sorted(sizes) == [1, 4, 4]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
@@ -183,10 +202,10 @@ def test_ctrl_c_ends_all_calls(no_thread_is_left):
 
 
 def test_ctrl_c_amid_the_training_ends_all_calls(no_thread_is_left, monkeypatch):
-    def train(fits):
+    def results(trainings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(crowd, "train_together", train)
+    monkeypatch.setattr(fusing.FusedTrainings, "results", results)
     with fused(), pytest.raises(KeyboardInterrupt):
         cross_val_score(SMALL, X, Y, cv=4)
     monkeypatch.undo()
@@ -210,12 +229,12 @@ def test_little_memory_makes_fewer_wait_for_each_other(monkeypatch):
     expected = run()
     most, sizes = crowd._MOST_BYTES_WAITING, []
 
-    def train(fits):
-        sizes.append(len(fits))
-        return train_together(fits)
+    def train(own):
+        sizes.append(len(own._waiting))
+        return train_all(own)
 
-    train_together = crowd.train_together
-    monkeypatch.setattr(crowd, "train_together", train)
+    train_all = crowd.Crowd._train
+    monkeypatch.setattr(crowd.Crowd, "_train", train)
     for limit in (1, most):
         monkeypatch.setattr(crowd, "_MOST_BYTES_WAITING", limit)
         with fused():

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import closing
 from typing import Any
 
-from .._training.fusing import train_together
+from .._training.fusing import FusedTrainings
 from .._training.task import TrainingTask
 from .calls import Call, running
 
@@ -21,6 +20,7 @@ class Crowd:
     def __init__(self) -> None:
         self._to_begin: deque[Call] = deque()
         self._waiting: list[Call] = []  # have begun, and wait for a training or for another call
+        self._trainings: FusedTrainings | None = None
 
     def add(self, function: Callable[[], Any], when_done: Callable[[Any], None]) -> Call:
         """Take a function in, to be called when it is its turn."""
@@ -46,6 +46,8 @@ class Crowd:
                 call.cancel()
             if call in self._waiting:
                 self._waiting.remove(call)
+        if not self._waiting:
+            self._end_trainings()
 
     def _take_a_turn(self) -> None:
         ready = next((c for c in self._waiting if c.awaited and c.awaited.is_done), None)
@@ -61,13 +63,21 @@ class Crowd:
         call.go_on(*outcomes)
         if call.is_done and call in self._waiting:
             self._waiting.remove(call)
+        elif call.tasks:
+            self._trainings = self._trainings or FusedTrainings()
+            self._trainings.add(call, call.tasks)
 
     def _train(self) -> None:
-        waiting = [(call, call.tasks) for call in self._waiting if call.tasks]
-        # Closed at once where Ctrl-C comes, so that what trains in other threads ends.
-        with closing(train_together([tasks for _, tasks in waiting])) as trained:
-            for number, outcomes in trained:
-                self._let_go_on(waiting[number][0], outcomes)
+        assert self._trainings is not None, "calls that wait for nothing that trains"
+        for call, outcomes in self._trainings.results():
+            if not call.is_done:  # or cancelled
+                self._let_go_on(call, outcomes)
+        self._end_trainings()
+
+    def _end_trainings(self) -> None:
+        if self._trainings is not None:
+            self._trainings.end()
+            self._trainings = None
 
     def _has_room(self) -> bool:
         held = {id(X): n for c in self._waiting for t in c.tasks or () for X, n in _data_of(t)}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Generator, Hashable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import defaultdict, deque
+from collections.abc import Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from joblib import cpu_count
@@ -21,6 +19,8 @@ from .together import ending
 
 # Members of one program, of which each number is compiled anew.
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
+# Fits of one program that begin while others are still being added.
+_ENOUGH = 32
 # Numbers that all members may hold: weights, and what the optimizer keeps of each.
 _MOST_WEIGHTS = 2**25
 # What compiling takes, and about what a step and a product of two numbers take.
@@ -30,98 +30,141 @@ _SECONDS_TO_COMPILE, _SECONDS_OF_STEP, _SECONDS_OF_PRODUCT = 0.5, 1e-5, 2e-11
 _OF_WIDTHS: dict[str, Any] = {"network": None, "n_steps": 0, "n_snapshots": 0}
 
 
-class _Batch(NamedTuple):
-    """Fits that train in one program together, by their numbers, and the network that it is for."""
+class _Family(tuple[Any, ...]):
+    """What fits have in common that may train together."""
 
-    numbers: list[int]
+    __slots__ = ()
+
+
+class Fit(NamedTuple):
+    """The tasks of a fit."""
+
+    name: Any
+    tasks: list[TrainingTask]
+
+
+class _Batch(NamedTuple):
+    """Fits that train in one program together, and the network that it is for."""
+
+    fits: list[Fit]
     wide: Network
 
 
-def train_together(fits: list[list[TrainingTask]]) -> Generator[tuple[int, list[Outcome]]]:
-    """Train the tasks of several fits; those of one program as one batch.
+class FusedTrainings:
+    """Trainings of many fits, of which those of one program train as one batch.
 
-    Batches train side by side in threads, where one compiles while another trains.
-
-    Yields
-    ------
-    number of a fit, and list of outcomes
-        What `train_now` returns for it alone, with numbers equal to 1e-5; in an order that is
-        the same in every run. While others still train.
+    Batches train side by side in threads, where one compiles while another trains. One begins as
+    soon as there are enough fits for it, while others are still being added.
     """
-    batches = [*_find_batches(fits)]
-    batches.sort(key=lambda batch: -sum(_count_seconds(fits[n], batch.wide) for n in batch.numbers))
-    left = set(range(len(fits)))
-    with _in_threads(partial(_train_batch, fits), batches) as trained:
-        for outcomes in trained:
-            yield from outcomes.items()
-            left -= outcomes.keys()
-    for number in sorted(left):
-        yield number, train_now(fits[number])
+
+    def __init__(self) -> None:
+        self._families: dict[Hashable, list[Fit]] = defaultdict(list)  # have not begun
+        self._begun: deque[tuple[_Batch, Future[list[Outcome]]]] = deque()
+        self._end = threading.Event()
+        self._threads = ThreadPoolExecutor(cpu_count())
+
+    def add(self, name: Any, tasks: list[TrainingTask]) -> None:
+        """Take in the tasks of a fit, which is known by a name from here on."""
+        family = _find_family(tasks, name)
+        fits = self._families[family]
+        fits.append(Fit(name, tasks))
+        # Where it takes several programs, it takes the fewest when all fits are known.
+        is_full = isinstance(family, _Family) and len(fits) % _ENOUGH == 0
+        if is_full and len(batches := _find_batches(fits)) == 1:
+            del self._families[family]
+            self._begin(batches)
+
+    def results(self) -> Iterator[tuple[Any, list[Outcome]]]:
+        """Yield the name of each fit, also of those added meanwhile, and its outcomes.
+
+        They are what `train_now` returns for the fit alone, with numbers equal to 1e-5, and come
+        in an order that is the same in every run.
+        """
+        while self._begun or self._families:
+            alone = self._begin_what_is_left()
+            while self._begun:
+                batch, future = self._begun.popleft()
+                yield from _share_out(batch, future.result())
+            for fit in alone:
+                yield fit.name, train_now(fit.tasks)
+
+    def end(self) -> None:
+        """End what trains, and wait until it has."""
+        self._end.set()
+        self._threads.shutdown(cancel_futures=True)
+
+    def _begin_what_is_left(self) -> list[Fit]:
+        """Begin what trains in threads; returns what does not."""
+        families, self._families = self._families, defaultdict(list)
+        batches: list[_Batch] = []
+        alone: list[Fit] = []
+        for family, fits in families.items():
+            if isinstance(family, _Family):
+                batches += _find_batches(fits)
+            else:
+                alone += fits
+        batches.sort(key=lambda b: -sum(_count_seconds(fit.tasks, b.wide) for fit in b.fits))
+        self._begin(batches)
+        return alone
+
+    def _begin(self, batches: list[_Batch]) -> None:
+        for batch in batches:
+            self._begun.append((batch, self._threads.submit(self._train, batch)))
+
+    def _train(self, batch: _Batch) -> list[Outcome]:
+        ending.set(self._end)
+        return train_now(_gather_tasks(batch))
 
 
-@contextlib.contextmanager
-def _in_threads(
-    function: Callable[[_Batch], dict[int, list[Outcome]]], batches: list[_Batch]
-) -> Iterator[Iterator[dict[int, list[Outcome]]]]:
-    """Call a function of each batch; what goes wrong outside ends the trainings, too."""
-    end = threading.Event()
-
-    def call(batch: _Batch) -> dict[int, list[Outcome]]:
-        ending.set(end)
-        return function(batch)
-
-    threads = ThreadPoolExecutor(cpu_count())
-    try:
-        yield (future.result() for future in [threads.submit(call, batch) for batch in batches])
-    except BaseException:
-        end.set()
-        raise
-    finally:
-        threads.shutdown(cancel_futures=True)
+def _share_out(batch: _Batch, trained: list[Outcome]) -> Iterator[tuple[Any, list[Outcome]]]:
+    """Yield each fit's outcomes; those of the fit alone where what failed may be their number."""
+    errors = [one.error if isinstance(one, TrainingFailure) else None for one in trained]
+    may_be_many = len(batch.fits) > 1 and errors[0] is not None
+    has_failed = may_be_many and all(error is errors[0] for error in errors)
+    for number, (name, tasks) in enumerate(batch.fits):
+        start = number * len(tasks)
+        own = trained[start : start + len(tasks)]
+        yield name, train_now(tasks) if has_failed else own
 
 
-def _find_batches(fits: list[list[TrainingTask]]) -> Iterator[_Batch]:
-    families: dict[Hashable, dict[Network, list[int]]] = defaultdict(dict)
-    for number, tasks in enumerate(fits):
-        wide = tasks[0].compiled_network
-        families[_find_family(tasks, number)].setdefault(wide, []).append(number)
-    for key, family in families.items():
-        if not isinstance(key, tuple):  # trains by itself, in this thread
-            continue
-        for batch in _join_networks(fits, family):
-            n_tasks = len(fits[batch.numbers[0]])
-            most = _MOST_WEIGHTS // (3 * n_tasks * batch.wide.n_weights)
-            most = max(1, min(_SIZES[-1] // n_tasks, most))
-            for start in range(0, len(batch.numbers), most):
-                yield batch._replace(numbers=batch.numbers[start : start + most])
+def _find_batches(fits: list[Fit]) -> list[_Batch]:
+    """Lay out fits of one family."""
+    by_network: dict[Network, list[Fit]] = defaultdict(list)
+    for fit in fits:
+        by_network[fit.tasks[0].compiled_network].append(fit)
+    cut = []
+    for batch in _join_networks(by_network):
+        n_tasks = len(batch.fits[0].tasks)
+        most = _MOST_WEIGHTS // (3 * n_tasks * batch.wide.n_weights)
+        most = max(1, min(_SIZES[-1] // n_tasks, most))
+        starts = range(0, len(batch.fits), most)
+        cut += [_Batch(batch.fits[start : start + most], batch.wide) for start in starts]
+    return cut
 
 
-def _find_family(tasks: list[TrainingTask], number: int) -> Hashable:
-    """Return what fits have in common that may train together: their own number where nothing."""
+def _find_family(tasks: list[TrainingTask], name: Any) -> Hashable:
+    """Return what fits have in common that may train together: their own name where nothing."""
     [kind, *others] = {find_group(replace(task, ensemble=None), -1) for task in tasks}
     if others or not isinstance(kind, tuple) or any(task.verbose for task in tasks):
-        return number
+        return name
     spec, *rest = kind
     # All but the widths, and what follows from them.
-    return len(tasks), skeleton(spec.network), replace(spec, **_OF_WIDTHS), *rest
+    return _Family((len(tasks), skeleton(spec.network), replace(spec, **_OF_WIDTHS), *rest))
 
 
-def _join_networks(
-    fits: list[list[TrainingTask]], family: dict[Network, list[int]]
-) -> list[_Batch]:
+def _join_networks(by_network: dict[Network, list[Fit]]) -> list[_Batch]:
     """Let wider networks stand for narrower ones, where that takes less time than a program."""
     batches: list[_Batch] = []
-    for wide, numbers in sorted(family.items(), key=lambda item: -item[0].n_weights):
+    for wide, fits in sorted(by_network.items(), key=lambda item: -item[0].n_weights):
         if batches:
-            joined = join([batches[-1].wide, wide])
-            before = sum(_count_seconds(fits[n], batches[-1].wide) for n in batches[-1].numbers)
-            before += sum(_count_seconds(fits[n], wide) for n in numbers)
-            together = batches[-1].numbers + numbers
-            after = sum(_count_seconds(fits[n], joined) for n in together)
+            joined, together = join([batches[-1].wide, wide]), batches[-1].fits + fits
+            before = sum(_count_seconds(fit.tasks, batches[-1].wide) for fit in batches[-1].fits)
+            before += sum(_count_seconds(fit.tasks, wide) for fit in fits)
+            after = sum(_count_seconds(fit.tasks, joined) for fit in together)
             if after - before < _SECONDS_TO_COMPILE:
                 batches[-1] = _Batch(together, joined)
                 continue
-        batches.append(_Batch(numbers, wide))
+        batches.append(_Batch(fits, wide))
     return batches
 
 
@@ -135,12 +178,12 @@ def _count_seconds(tasks: list[TrainingTask], wide: Network) -> float:
     return len(tasks) * tasks[0].epochs * tasks[0].steps_per_epoch * each
 
 
-def _gather_tasks(fits: list[list[TrainingTask]], batch: _Batch) -> list[TrainingTask]:
+def _gather_tasks(batch: _Batch) -> list[TrainingTask]:
     """Return the tasks of a batch, with others that stand for nobody.
 
     These fill it up to one of a few sizes, where that takes less time than a program.
     """
-    own = [fits[number] for number in batch.numbers]
+    own = [fit.tasks for fit in batch.fits]
     missing = next(size for size in _SIZES if size >= len(own)) - len(own)
     if missing * _count_seconds(own[-1], batch.wide) < _SECONDS_TO_COMPILE:
         own += [own[-1]] * missing
@@ -149,19 +192,6 @@ def _gather_tasks(fits: list[list[TrainingTask]], batch: _Batch) -> list[Trainin
         for number, tasks in enumerate(own)
         for task in tasks
     ]
-
-
-def _train_batch(fits: list[list[TrainingTask]], batch: _Batch) -> dict[int, list[Outcome]]:
-    """Return each fit's outcomes; nothing where what failed may be due to their number."""
-    n_tasks = len(fits[batch.numbers[0]])
-    trained = train_now(_gather_tasks(fits, batch))
-    errors = [one.error if isinstance(one, TrainingFailure) else None for one in trained]
-    may_be_many = len(batch.numbers) > 1 and errors[0] is not None
-    if may_be_many and all(error is errors[0] for error in errors):
-        return {}
-    starts = [number * n_tasks for number in range(len(batch.numbers))]
-    own = [trained[start : start + n_tasks] for start in starts]
-    return dict(zip(batch.numbers, own, strict=True))
 
 
 def _tell_apart(task: TrainingTask, number: int) -> Hashable:
