@@ -102,7 +102,7 @@ def test_programs_may_be_forgotten_while_threads_train():
 @pytest.mark.slow
 def test_more_architectures_than_are_kept_are_traced_again_with_the_same_bits(monkeypatch):
     monkeypatch.setattr(program, "_cached_program", lru_cache(maxsize=2)(program.Program))
-    architectures = [clone(NETWORK).set_params(units=units) for units in (3, 4, 5)]
+    architectures = [clone(NETWORK).set_params(units=units) for units in (3, 7, 12)]
     before = trace_count()
     first = [fit_and_predict(network) for network in architectures]
     again = [fit_and_predict(network) for network in architectures]
