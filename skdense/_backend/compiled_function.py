@@ -7,6 +7,7 @@ a session together with that session.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,9 @@ import numpy as np
 from .garbage import collected_later
 from .loading import load_tensorflow
 from .private_attributes import make_session_call
+
+# The fast way to call a session keeps what it was given until the next call.
+_MOST_BYTES_KEPT = 10_000_000
 
 
 class CompiledFunction:
@@ -73,10 +77,12 @@ def _call_in_session(traced: Any) -> Callable[[list[Any]], list[Any]]:
     # It would rewrite, in its own time, what XLA rewrites anyway.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     session = tf.compat.v1.Session(graph=graph, config=config)
+    n_bytes = sum(math.prod(t.shape) * t.dtype.size for t in traced.graph.inputs)
     call = make_session_call(
         session,
         [tensor.name for tensor in traced.graph.inputs],
         [tensor.name for tensor in traced.graph.outputs],
+        is_fast=n_bytes <= _MOST_BYTES_KEPT,
     )
     constants = [tensor.numpy() for tensor in traced.captured_inputs]
     return lambda flat: call(*map(np.asarray, flat), *constants)

@@ -48,11 +48,13 @@ def has_callbacks(estimator: Any) -> bool:
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
-def make_session_call(session: Any, feeds: list[str], fetches: list[str]) -> Callable[..., Any]:
-    """Return the fast way to run a session again and again: from arrays to a list of arrays.
+def make_session_call(
+    session: Any, feeds: list[str], fetches: list[str], *, is_fast: bool
+) -> Callable[..., Any]:
+    """Return a way to run a session again and again: from arrays to a list of arrays.
 
     The public one looks at each feed and fetch in every call, which takes 1 ms for 40 of them.
     """
-    if not hasattr(session, "_make_callable_from_options"):
+    if not is_fast or not hasattr(session, "_make_callable_from_options"):
         return session.make_callable(fetches, feeds)
     return session._make_callable_from_options(callable_options(feed=feeds, fetch=fetches))
