@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 import time
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 import numpy as np
+from _memory import resident_megabytes
 from _peers import MLP
 from joblib import parallel_config
 from scipy.stats import loguniform, randint
@@ -22,7 +22,9 @@ from skdense._training.program import trace_count
 
 FUSED, PLAIN = "skdense, fused", "skdense"
 RATES = loguniform(1e-3, 1e-1)
-MEGABYTE = 1e6
+# With 16 widths and 6 depths 1,056 architectures.
+ACTIVATIONS = "celu", "elu", "gelu", "hard_tanh", "leaky_relu", "mish", "relu", "relu6", "selu"
+ACTIVATIONS += "silu", "tanh"
 
 
 def time_widths(
@@ -60,17 +62,19 @@ def time_selection(peer: str, n_rows: int, n_columns: int, n_kept: int) -> dict[
 
 
 def count_architectures(n_architectures: int) -> dict[str, Any]:
-    """Time each hundred of many fits that all differ in depth or width, and what they leave."""
+    """Time each hundred of many fits of different architectures, and what they leave."""
     X, y = make_classification(250, 10, random_state=0)
     network = KerasDenseClassifier(epochs=2, random_state=0, engine="compiled")
     network.fit(X, y)
-    before, seconds = _resident_bytes(), []
+    before, seconds = resident_megabytes(), []
+    architectures = list(product(range(16, 257, 16), range(1, 7), ACTIVATIONS))
     for start in range(0, n_architectures, max(1, n_architectures // 10)):
         started = time.perf_counter()
         for number in range(start, min(start + n_architectures // 10, n_architectures)):
-            network.set_params(units=4 + 16 * (number // 6), depth=1 + number % 6).fit(X, y)
+            units, depth, activation = architectures[number]
+            network.set_params(units=units, depth=depth, activation=activation).fit(X, y)
         seconds.append(time.perf_counter() - started)
-    grown = (_resident_bytes() - before) / MEGABYTE
+    grown = resident_megabytes() - before
     return {"seconds": seconds, "programs": trace_count(), "grown": grown}
 
 
@@ -89,8 +93,3 @@ def _time(peer: str, run: Any) -> float:
     else:
         run()
     return time.perf_counter() - started
-
-
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

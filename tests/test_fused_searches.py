@@ -79,29 +79,27 @@ def test_a_search_over_widths_compiles_few_programs():
     assert trace_count() - before <= 2
 
 
-def test_fits_of_one_program_train_as_members_of_one_batch(monkeypatch):
-    sizes = []
+@pytest.fixture
+def sizes(monkeypatch):
+    """How many networks train together, each time that some do."""
+    found = []
 
     def train(tasks):
-        sizes.append(len(tasks))
+        found.append(len(tasks))
         return train_now(tasks)
 
     train_now = fusing.train_now
     monkeypatch.setattr(fusing, "train_now", train)
+    return found
+
+
+def test_fits_of_one_program_train_as_members_of_one_batch(sizes):
     with fused():
         cross_val_score(SMALL, X, Y, cv=5)
     assert sizes == [8]  # the next of a few sizes
 
 
-def test_enough_fits_begin_while_others_are_gathered(monkeypatch):
-    sizes = []
-
-    def train(tasks):
-        sizes.append(len(tasks))
-        return train_now(tasks)
-
-    train_now = fusing.train_now
-    monkeypatch.setattr(fusing, "train_now", train)
+def test_enough_fits_begin_while_others_are_gathered(sizes, monkeypatch):
     monkeypatch.setattr(fusing, "_ENOUGH", 4)
 
     def run():

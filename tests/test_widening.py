@@ -78,7 +78,7 @@ def test_weights_are_padded_with_zeros_and_cropped_again():
 
 def test_networks_of_one_skeleton_are_joined():
     assert skeleton(network(5, 17)) == skeleton(network(40, 8, n_inputs=9))
-    assert widths(join([network(5, 17), network(40, 8, n_inputs=9)])) == (9, 40, 17, 3)
+    assert widths(join(network(5, 17), network(40, 8, n_inputs=9))) == (9, 40, 17, 3)
     for other in (network(5), network(5, 17, activation="tanh")):
         assert skeleton(network(5, 17)) != skeleton(other)
     fixed = [network(width, activation="sigmoid") for width in (5, 6)]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from .numpy_activations import NUMPY_ACTIVATIONS
 from .stages import Activation, Dense, Dropout, Stage
 
 Array = NDArray[Any]
-Arrays = TypeVar("Arrays", bound=Sequence[dict[str, Array]])
 
 # Measured from 4 to 192 units, 1,000 rows of 20 columns and 250 of 10: a fit takes at most 10 %
 # longer, and often less long, since processors add up 16 numbers at a time.
@@ -72,18 +71,16 @@ def skeleton(network: Network) -> tuple[Any, ...]:
     return None if starts_dense else network.n_inputs, *stages, network.output
 
 
-def join(networks: Sequence[Network]) -> Network:
-    """Return the narrowest network that can stand for each of some of one skeleton."""
-    stages = zip(*(network.stages for network in networks), strict=True)
-    joined = tuple(_widest(list(alike)) for alike in stages)
-    return replace(networks[0], n_inputs=max(n.n_inputs for n in networks), stages=joined)
+def join(one: Network, other: Network) -> Network:
+    """Return the narrowest network that can stand for both of two of one skeleton."""
+    stages = tuple(map(_wider, one.stages, other.stages))
+    return replace(one, n_inputs=max(one.n_inputs, other.n_inputs), stages=stages)
 
 
-def _widest(alike: list[Stage]) -> Stage:
-    dense = [stage for stage in alike if isinstance(stage, Dense)]
-    if not dense:
-        return alike[0]
-    return Dense(max(stage.n_inputs for stage in dense), max(stage.n_units for stage in dense))
+def _wider(one: Stage, other: Stage) -> Stage:
+    if not (isinstance(one, Dense) and isinstance(other, Dense)):
+        return one
+    return Dense(max(one.n_inputs, other.n_inputs), max(one.n_units, other.n_units))
 
 
 def _keep_zeros(after: Sequence[Stage]) -> bool:

@@ -50,10 +50,6 @@ class Call:
         self.tasks: list[TrainingTask] | None = None
         self.awaited: Call | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        return self._thread is not None
-
     def result(self) -> Any:
         """Return what the function returned, or raise what it raised."""
         if self._error is not None:

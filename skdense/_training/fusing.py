@@ -157,7 +157,7 @@ def _join_networks(by_network: dict[Network, list[Fit]]) -> list[_Batch]:
     batches: list[_Batch] = []
     for wide, fits in sorted(by_network.items(), key=lambda item: -item[0].n_weights):
         if batches:
-            joined, together = join([batches[-1].wide, wide]), batches[-1].fits + fits
+            joined, together = join(batches[-1].wide, wide), batches[-1].fits + fits
             before = sum(_count_seconds(fit.tasks, batches[-1].wide) for fit in batches[-1].fits)
             before += sum(_count_seconds(fit.tasks, wide) for fit in fits)
             after = sum(_count_seconds(fit.tasks, joined) for fit in together)

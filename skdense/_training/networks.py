@@ -197,17 +197,14 @@ class Networks:
             return [per_epoch * (number + 1) for number in range(n_epochs)]
         return [n_steps]
 
-    # Snapshots are copied as one array for each epoch, lest one that is kept as the best hold the
+    # Of snapshots copies are returned, lest one that is kept as the best hold the
     # memory of all epochs of its block.
     def epoch_weights(self, number: int, members: Sequence[int] = (0,)) -> Members:
         """Return members' weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
             return self.weights(members)
-        vectors = ((member, self._snapshots[number, member]) for member in members)
-        return tuple(
-            self._of_own_width(unflatten(vector, self.state.weights), member)
-            for member, vector in vectors
-        )
+        snapshots, like = self._snapshots[number], self.state.weights
+        return tuple(self._of_own_width(unflatten(snapshots[m], like), m) for m in members)
 
     def _of_own_width(self, weights: Sequence[dict[str, Array]], member: int) -> Weights:
         return tuple(crop_weights(weights, self.tasks[member].network))
