@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from scipy.stats import randint
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
@@ -253,6 +254,20 @@ def test_number_of_jobs():
         assert Parallel(n_jobs=1)(delayed(abs)(n) for n in (-1, -2)) == [1, 2]
         with pytest.raises(ValueError, match="n_jobs must be a number other than 0"):
             Parallel(n_jobs=0)(delayed(abs)(n) for n in (-1, -2))
+
+
+def test_scorers_of_early_stopping_see_the_configuration_of_their_call():
+    seen = []
+
+    def watch(estimator, X, y):
+        seen.append(get_config()["assume_finite"])
+        return 0.0
+
+    network = SMALL.__class__(**SMALL.get_params() | {"early_stopping": True, "scoring": watch})
+    with fused(), config_context(assume_finite=True):
+        cross_val_score(network, X, Y, cv=2)
+    assert seen
+    assert all(seen)
 
 
 class Warns(ClassifierMixin, BaseEstimator):

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn import config_context, get_config
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from .._backend.warnings import warn_caller
@@ -69,13 +70,15 @@ def _score_of_rows(
     advice = _advice_on_classes(labels, y)
     y = y if labels is None else labels.decode(y)
     keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
+    configuration = get_config()  # of this thread, while another one may train
 
     def score(members: Members) -> float:
         if not all(map(are_finite, members)):
             return nan  # a training that diverged is no fault of the scorer's
         estimator = judge(members)
         try:
-            value = _scored(scorer, estimator, X, y, keywords)
+            with config_context(**configuration):
+                value = _scored(scorer, estimator, X, y, keywords)
         except Exception as error:
             if not all(np.isfinite(forward(network, own, X)).all() for own in members):
                 return nan
