@@ -5,6 +5,7 @@ import re
 import sys
 import tracemalloc
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -83,6 +84,8 @@ def test_penguins_grid_search(penguins, capsys, tmp_path):
     penguins.main(["--epochs", "2", "--picture", str(path)])
     printed = capsys.readouterr()
     assert "48 candidates x 5 folds" in printed.out
+    assert "One by one, each as long as the best: " in printed.out
+    assert ("100%" in printed.out) == (find_spec("sklearn.callback") is not None)
     best = next(x for x in printed.out.splitlines() if x.startswith("Best parameters: "))
     assert all(key.removeprefix("network__") in best for key in penguins.GRID)
     assert "Cross-validated accuracy: " in printed.out
@@ -276,6 +279,18 @@ def test_continuing_with_smaller_learning_rates(lines_of):
     assert "30 epochs" in constant
     assert "30 epochs" in falling
     assert float(falling.split()[-1]) > float(constant.split()[-1]) + 0.02
+
+
+@pytest.mark.slow
+def test_optuna_prunes_in_memory_and_goes_on_from_disk(lines_of, tmp_path):
+    arguments = "--trials", 8, "--epochs", 8
+    trials, epochs, *_ = in_memory = lines_of("optuna_pruning", *arguments)
+    n_pruned = int(re.fullmatch(r"8 trials, (\d) of them pruned", trials)[1])
+    assert n_pruned > 0
+    assert 0 < int(epochs.split()[0]) < 64
+    kept = *arguments, "--storage", f"sqlite:///{tmp_path}/trials.db"
+    assert lines_of("optuna_pruning", *kept)[:-1] == in_memory[:-1]
+    assert lines_of("optuna_pruning", *kept)[0].startswith("16 trials, ")
 
 
 @pytest.mark.slow
