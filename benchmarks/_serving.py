@@ -15,14 +15,16 @@ from typing import Any
 
 SKDENSE, LOADED, MLP = "skdense, pickle", "skdense, load", "MLP, pickle"
 KERAS, ONNX = "to_keras().predict", "onnxruntime"
+TABULAR = "KerasTabular, load"  # which takes the table as it is
 _FILES = {
     SKDENSE: "skdense.pkl",
     LOADED: "network.skdense",
     MLP: "mlp.pkl",
     KERAS: "network.keras",
     ONNX: "model.onnx",
+    TABULAR: "table.skdense",
 }
-EVERYBODY = tuple(_FILES)
+EVERYBODY = tuple(peer for peer in _FILES if peer != TABULAR)
 
 ROWS = "rows.pkl"
 
@@ -58,6 +60,8 @@ def write_pipelines(folder: str, epochs: int) -> None:
         MLP: make_pipeline(columns, theirs).fit(X, y),
     }
     _write(Path(folder), pipelines, ours, skdense.to_onnx(pipelines[SKDENSE], X[:1]))
+    tabular = skdense.KerasTabularClassifier(epochs=epochs, random_state=0).fit(X, y)
+    tabular.save(Path(folder) / _FILES[TABULAR])
     (Path(folder) / "columns.pkl").write_bytes(pickle.dumps(pipelines[SKDENSE][0]))
     X.to_pickle(Path(folder) / ROWS)
 
@@ -99,6 +103,10 @@ def answerer(peer: str, folder: str) -> Answer:
         return unpickled(path).predict_proba
     if peer == ONNX:
         return _session(path)
+    if peer == TABULAR:
+        import skdense
+
+        return skdense.load(path).predict_proba
     prepare: Answer = _as_it_is
     if (Path(folder) / "columns.pkl").exists():
         prepare = unpickled(Path(folder) / "columns.pkl").transform

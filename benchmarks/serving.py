@@ -4,7 +4,7 @@ Run ``python benchmarks/serving.py``; ``--help`` tells the rest. The contestants
 probabilities, from what each would keep on disk: skdense and MLPClassifier from a pickle, skdense
 from its own file, `to_keras()` from a file of Keras, onnxruntime from the whole pipeline in ONNX.
 Before Keras and skdense's own file, which are of networks, the pipeline's columns are prepared by
-scikit-learn.
+scikit-learn. From a fresh process KerasTabularClassifier answers too, of the penguin as it is.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from _serving import (
     ONNX,
     ROWS,
     SKDENSE,
+    TABULAR,
     agreement,
     answerer,
     time_bulk,
@@ -49,7 +50,7 @@ def compare_cold_starts(options: argparse.Namespace) -> Result:
     """Time fresh processes from their start to the answer for one penguin, and to their end."""
     with tempfile.TemporaryDirectory() as folder:
         run_fresh(write_pipelines, folder=folder, epochs=epochs(options))
-        runs = {peer: partial(cold_start, peer, folder) for peer in EVERYBODY}
+        runs = {peer: partial(cold_start, peer, folder) for peer in (*EVERYBODY, TABULAR)}
         measured = in_turns(runs, options.repeats or (1 if options.quick else 7))
     seconds: Series = {
         phase: {peer: [run[phase] for run in own] for peer, own in measured.items()}
@@ -60,7 +61,8 @@ def compare_cold_starts(options: argparse.Namespace) -> Result:
     figures = [
         Figure("pickle, process / MLP's", took[SKDENSE] / took[MLP], MOST_OF_MLP_COLD),
         Figure("load, process / MLP's", took[LOADED] / took[MLP], MOST_OF_MLP_COLD),
-        Figure("loads TensorFlow", max(loads[SKDENSE] + loads[LOADED]), 0),
+        Figure("KerasTabular, process / MLP's", took[TABULAR] / took[MLP], MOST_OF_MLP_COLD),
+        Figure("loads TensorFlow", max(loads[SKDENSE] + loads[LOADED] + loads[TABULAR]), 0),
         Figure("pickle, process / onnxruntime's", took[SKDENSE] / took[ONNX]),
         Figure("pickle, process / Keras'", took[SKDENSE] / took[KERAS]),
     ]
@@ -159,7 +161,7 @@ def table(seconds: Series, digits: int) -> str:
                 for own in seconds.values()
             ),
         ]
-        for peer in EVERYBODY
+        for peer in next(iter(seconds.values()))
     ]
     return format_table(["", *seconds], rows)
 

@@ -317,13 +317,25 @@ def test_serving_compares_the_same_answers(quickly):
         "onnxruntime": 1,
     }
     phases = dict.fromkeys(["load", "answer", "process"], everybody)
-    assert repeats(sections["cold"]) == phases
+    tabular = {"KerasTabular, load": 1}
+    assert repeats(sections["cold"]) == {name: own | tabular for name, own in phases.items()}
     assert figures(sections["cold"])["loads TensorFlow"] == 0
     assert repeats(sections["latency"]) == dict.fromkeys(["one penguin", "200 penguins"], everybody)
     differences = [v for k, v in figures(sections["latency"]).items() if k.startswith("difference")]
     assert len(differences) == 3
     assert max(differences) < 1e-5
     assert repeats(sections["bulk"]) == {"bulk": everybody}
+
+
+@pytest.mark.slow
+def test_tables_compare_matrices_of_the_same_columns(quickly, benchmark):
+    sections = quickly("tables")
+    peers = {"skdense": 1, "OrdinalEncoder": 1}
+    assert repeats(sections["mixed"]) == {"encode": peers | {"HistGradientBoosting": 1}}
+    assert repeats(sections["many texts"]) == {"encode": peers}
+    mixed = benchmark("_encoding").make_table("mixed", 500)
+    assert mixed.shape == (500, 14)
+    assert mixed.isna().any().sum() == 2
 
 
 @pytest.mark.slow
