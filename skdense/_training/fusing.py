@@ -6,7 +6,9 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from joblib import cpu_count
@@ -109,7 +111,9 @@ class FusedTrainings:
 
     def _begin(self, batches: list[_Batch]) -> None:
         for batch in batches:
-            self._begun.append((batch, self._threads.submit(self._train, batch)))
+            # With NumPy's errstate of this thread, among others.
+            train = partial(copy_context().run, self._train, batch)
+            self._begun.append((batch, self._threads.submit(train)))
 
     def _train(self, batch: _Batch) -> list[Outcome]:
         ending.set(self._end)
