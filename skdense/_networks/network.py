@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._backend.keras_objects import ActivationFunction
 from .stages import Activation, Dense, Dropout, Normalization, Stage
-from .stages.stage import Kind, StageDraws, StageWeights
+from .stages.stage import Kind, StageDraws, StageWeights, WeightSpec
 
 Array = NDArray[np.floating]
 Weights = tuple[StageWeights, ...]
@@ -69,10 +69,14 @@ class Network:
         return [stage for stage in self.stages if isinstance(stage, Dense)]
 
     @cached_property
+    def weight_specs(self) -> list[dict[str, WeightSpec]]:
+        """What is known of each stage's weights."""
+        return [stage.weight_specs for stage in self.stages]
+
+    @cached_property
     def n_weights(self) -> int:
         """All weights, counted by numbers."""
-        specs = (spec for stage in self.stages for spec in stage.weight_specs.values())
-        return sum(math.prod(spec.shape) for spec in specs)
+        return sum(math.prod(spec.shape) for own in self.weight_specs for spec in own.values())
 
     @cached_property
     def numbers(self) -> list[float]:
@@ -88,16 +92,15 @@ class Network:
     def fitted_stages(self) -> tuple[Stage, ...]:
         """The stages up to the last one that has weights fitted to the training rows."""
         is_fitted = [
-            any(spec.kind is Kind.FITTED for spec in stage.weight_specs.values())
-            for stage in self.stages
+            any(spec.kind is Kind.FITTED for spec in own.values()) for own in self.weight_specs
         ]
         return self.stages[: len(is_fitted) - is_fitted[::-1].index(True)] if any(is_fitted) else ()
 
     def of_kind(self, weights: Sequence[dict[str, Value]], *kinds: Kind) -> list[dict[str, Value]]:
         """Return those of each stage's weights that are of some kinds."""
         return [
-            {n: own[n] for n, spec in stage.weight_specs.items() if spec.kind in kinds}
-            for stage, own in zip(self.stages, weights, strict=True)
+            {name: own[name] for name, spec in specs.items() if spec.kind in kinds}
+            for specs, own in zip(self.weight_specs, weights, strict=True)
         ]
 
     def trained(self, weights: Sequence[dict[str, Value]]) -> list[Value]:
@@ -107,15 +110,19 @@ class Network:
     @cached_property
     def decayed(self) -> list[bool]:
         """Say of each weight that follows the gradient whether `weight_decay` acts on it."""
-        specs = (spec for stage in self.stages for spec in stage.weight_specs.values())
-        return [spec.is_decayed for spec in specs if spec.kind is Kind.TRAINED]
+        return [
+            spec.is_decayed
+            for own in self.weight_specs
+            for spec in own.values()
+            if spec.kind is Kind.TRAINED
+        ]
 
     def penalised(self, weights: Sequence[dict[str, Value]]) -> list[Value]:
         """Return the weights that penalties are on, one after the other."""
         return [
             own[name]
-            for stage, own in zip(self.stages, weights, strict=True)
-            for name, spec in stage.weight_specs.items()
+            for specs, own in zip(self.weight_specs, weights, strict=True)
+            for name, spec in specs.items()
             if spec.is_penalised
         ]
 
@@ -183,7 +190,7 @@ def fit_weights(
 def rearrange(weights: Weights, network: Network) -> Weights:
     """Return the weights of the same layers as the stages of a network that drops out elsewhere."""
     own = iter([stage for stage in weights if stage])
-    return tuple(next(own) if stage.weight_specs else {} for stage in network.stages)
+    return tuple(next(own) if specs else {} for specs in network.weight_specs)
 
 
 def are_finite(weights: Weights) -> bool:

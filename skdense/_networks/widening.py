@@ -7,7 +7,7 @@ activation keeps 0, so that no gradient reaches the weights into it, nor those o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import takewhile
@@ -97,29 +97,24 @@ def _keeps_zeros(stage: Stage) -> bool:
     return isinstance(stage, Dropout)
 
 
-def _shapes(network: Network) -> Iterator[dict[str, tuple[int, ...]]]:
-    for stage in network.stages:
-        yield {name: spec.shape for name, spec in stage.weight_specs.items()}
-
-
 def trained_shapes(network: Network) -> list[tuple[int, ...]]:
     """Return the shapes of the weights that follow the gradient."""
-    return network.trained(list(_shapes(network)))
+    return [spec.shape for spec in network.trained(network.weight_specs)]
 
 
 def pad_weights(weights: Sequence[dict[str, Array]], wide: Network) -> list[dict[str, Array]]:
     """Return one network's weights as those of a wider one."""
     return [
-        {name: pad(array, of_stage[name]) for name, array in own.items()}
-        for own, of_stage in zip(weights, _shapes(wide), strict=True)
+        {name: pad(array, specs[name].shape) for name, array in own.items()}
+        for own, specs in zip(weights, wide.weight_specs, strict=True)
     ]
 
 
 def crop_weights(weights: Sequence[dict[str, Array]], network: Network) -> list[dict[str, Array]]:
     """Undo `pad_weights`: return copies, which do not keep the wide ones in memory."""
     return [
-        {name: crop(array, of_stage[name]) for name, array in own.items()}
-        for own, of_stage in zip(weights, _shapes(network), strict=True)
+        {name: crop(array, specs[name].shape) for name, array in own.items()}
+        for own, specs in zip(weights, network.weight_specs, strict=True)
     ]
 
 

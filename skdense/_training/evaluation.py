@@ -180,11 +180,8 @@ def trace_row_values(
         return tf.stack(rows, axis=2), by_member[:, : None if gives_logits else 0]
 
     weights = [
-        {
-            name: tf.TensorSpec([n_members, *spec.shape], dtype)
-            for name, spec in stage.weight_specs.items()
-        }
-        for stage in network.stages
+        {name: tf.TensorSpec([n_members, *spec.shape], dtype) for name, spec in own.items()}
+        for own in network.weight_specs
     ]
     X = tf.TensorSpec([n_parts, None, network.n_inputs], dtype)
     y = tf.TensorSpec([n_parts, None, n_target_columns], dtype)
