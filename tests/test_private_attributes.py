@@ -1,16 +1,19 @@
 """Private attributes of others: they are what they were, and there are no more of them."""
 
 import ast
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import skdense
 from skdense import KerasDenseRegressor
 from skdense._backend import private_attributes
+from skdense._backend.loading import load_tensorflow
 
 PACKAGE = Path(skdense.__file__).parent
 # Documented, though their names look private.
@@ -63,6 +66,31 @@ def test_losses_keep_what_their_configuration_leaves_out():
     assert (
         private_attributes.arguments_beside_configuration(object.__new__(type("Own", (), {}))) == {}
     )
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_sessions_are_called_fast_and_otherwise_alike(is_fast):
+    tf = load_tensorflow()
+    with tf.Graph().as_default() as graph:
+        x, y = (tf.compat.v1.placeholder(tf.float32, [2], name) for name in "xy")
+        names = [tensor.name for tensor in (x - y, x * y)]
+    with tf.compat.v1.Session(graph=graph) as session:
+        assert hasattr(session, "_make_callable_from_options")
+        call = private_attributes.make_session_call(session, ["x:0", "y:0"], names, is_fast=is_fast)
+        for _ in range(2):
+            difference, product = call(np.float32([5, 7]), np.float32([2, 3]))
+            assert_array_equal(difference, [3, 4])
+            assert_array_equal(product, [10, 21])
+
+
+def test_catching_warnings_changes_what_calls_keep_of_their_own():
+    kept = [name for name in private_attributes.WARNING_STATE if hasattr(warnings, name)]
+    before = {name: getattr(warnings, name) for name in kept}
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("ignore")
+        changed = {name for name in kept if getattr(warnings, name) is not before[name]}
+    assert {"filters", "_showwarnmsg_impl"} <= changed <= set(kept)
+    assert all(getattr(warnings, name) is before[name] for name in kept)
 
 
 @pytest.mark.parametrize(("batches", "traces"), [(0, False), (2, True), ((2, 4), True)])

@@ -145,17 +145,20 @@ def test_programs_that_are_given_up_leave_nothing(activation, monkeypatch):
 @pytest.mark.skipif(not MAPPINGS.exists(), reason="only Linux lists mappings")
 def test_clear_cache_frees_compiled_code():
     def count_mappings():
-        return MAPPINGS.read_text().count("\n")
+        """Count those of code that comes from no file."""
+        lines = [line.split() for line in MAPPINGS.read_text().splitlines()]
+        return sum("x" in line[1] and len(line) == 5 for line in lines)
 
     skdense.clear_cache()
     gc.collect()
     before = count_mappings()
-    for units in (9, 10):
+    for units in (9, 17):
         KerasDenseClassifier(units=units, depth=1, epochs=1).fit(X, CLASSES)
-    assert count_mappings() > before + 100
+    # One for a program in the oldest release of TensorFlow, and some forty in the newest.
+    assert count_mappings() >= before + 2
     skdense.clear_cache()
     gc.collect()
-    assert count_mappings() < before + 50
+    assert count_mappings() == before
 
 
 def test_where_room_is_short_other_programs_make_way(monkeypatch):
