@@ -64,8 +64,10 @@ def dask_cluster(folder):
 
 @contextmanager
 def ray_cluster(folder):
-    # Read when Ray is imported. Ray would write a token of its own to the home directory.
-    with mock.patch.dict(os.environ, RAY_AUTH_TOKEN=secrets.token_hex(16)):
+    # Read when Ray is imported. Ray would write a token of its own to the home directory, and its
+    # workers, at a low priority, would wait for all other tests.
+    own = {"RAY_AUTH_TOKEN": secrets.token_hex(16), "RAY_worker_niceness": "0"}
+    with mock.patch.dict(os.environ, own):
         import ray
         from ray.util.joblib import register_ray
 
