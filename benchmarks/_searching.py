@@ -8,13 +8,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from _data import generate
 from _memory import resident_megabytes
 from _peers import MLP
 from joblib import parallel_config
 from scipy.stats import loguniform, randint
 from sklearn.datasets import make_classification
 from sklearn.feature_selection import RFE, SequentialFeatureSelector
-from sklearn.model_selection import RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from skdense import KerasDenseClassifier
@@ -59,6 +60,18 @@ def time_selection(peer: str, n_rows: int, n_columns: int, n_kept: int) -> dict[
         "RFE": _time(peer, lambda: eliminate.fit(X, y)),
         "SequentialFeatureSelector": _time(peer, lambda: choose.fit(X, y)),
     }
+
+
+def time_large(peer: str, n_rows: int, n_columns: int, units: int, epochs: int) -> dict[str, Any]:
+    """Time a grid search over learning rates of a network that keeps all processors busy."""
+    X, y = generate(n_rows, n_columns, n_classes=10)
+    network = KerasDenseClassifier(
+        units=units, depth=1, batch_size=128, epochs=epochs, random_state=0
+    )
+    grid = {"learning_rate": [0.0003, 0.001, 0.003, 0.01]}
+    search = GridSearchCV(network, grid, cv=2, refit=False)
+    seconds = _time(peer, lambda: search.fit(X, y))
+    return {"seconds": seconds, "score": float(search.best_score_)}
 
 
 def count_architectures(n_architectures: int) -> dict[str, Any]:

@@ -14,9 +14,16 @@ from statistics import median
 from _peers import MLP
 from _processes import run_fresh
 from _report import format_table, times_table
-from _searching import FUSED, PLAIN, count_architectures, time_selection, time_widths
+from _searching import (
+    FUSED,
+    PLAIN,
+    count_architectures,
+    time_large,
+    time_selection,
+    time_widths,
+)
 from _sections import Figure, Result, Section, command_line, run_sections
-from _timing import in_turns
+from _timing import in_turns, paired_ratio
 
 DTYPE = "float64"
 
@@ -64,6 +71,22 @@ def compare_selections(options: argparse.Namespace) -> Result:
     return Result(title, DTYPE, format_table(["", *runs], rows), seconds, figures)
 
 
+def compare_large(options: argparse.Namespace) -> Result:
+    """Search over a network as large as MNIST's, of which one fit keeps all processors busy."""
+    work = {"n_rows": 60_000, "n_columns": 784, "units": 128, "epochs": 2}
+    if options.quick:
+        work = {"n_rows": 200, "n_columns": 8, "units": 4, "epochs": 1}
+    runs = {peer: partial(run_fresh, time_large, peer=peer, **work) for peer in (PLAIN, FUSED)}
+    found = in_turns(runs, options.repeats or (1 if options.quick else 3))
+    seconds = {peer: [result["seconds"] for result in found[peer]] for peer in runs}
+    scores = {peer: found[peer][0]["score"] for peer in runs}
+    ratio = paired_ratio(seconds[FUSED], seconds[PLAIN])
+    title = f"4 rates x 2 folds of {work['n_rows']:,} x {work['n_columns']}, {work['units']} units"
+    table = times_table("search, s", seconds, scores, digits=2)
+    figures = [Figure("fused / plain", ratio, at_most=1.05)]
+    return Result(title, "float32", table, {"search": seconds}, figures, scores)
+
+
 def compare_architectures(options: argparse.Namespace) -> Result:
     """Fit more architectures in one process than the system has room for at once."""
     number = 20 if options.quick else 1_000
@@ -83,6 +106,7 @@ def compare_architectures(options: argparse.Namespace) -> Result:
 SECTIONS: dict[str, Section] = {
     "widths": compare_widths,
     "columns": compare_selections,
+    "large": compare_large,
     "architectures": compare_architectures,
 }
 
