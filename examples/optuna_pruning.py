@@ -39,7 +39,7 @@ class Objective:
     def make_network(self, trial: Trial | FrozenTrial) -> KerasDenseClassifier:
         """Return a network as the trial has it, not fitted."""
         return KerasDenseClassifier(
-            units=trial.suggest_int("units", 8, 128, log=True),
+            units=trial.suggest_categorical("units", [16, 32, 64, 128]),
             depth=trial.suggest_int("depth", 1, 3),
             dropout=trial.suggest_float("dropout", 0.0, 0.5),
             learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),

@@ -798,6 +798,7 @@ def biweight(y_true, y_pred):
     return keras.ops.mean(1 - within**3, axis=-1)
 
 
+@pytest.mark.slow
 @engines
 @pytest.mark.parametrize("activation", [straight_through, flat_in_part, shares])
 def test_activations_flat_in_part_train(engine, activation):
@@ -869,6 +870,7 @@ SCOPES = {
 }
 
 
+@pytest.mark.slow
 @engines
 @pytest.mark.parametrize("name", SCOPES)
 def test_other_scopes_change_nothing(name, engine):

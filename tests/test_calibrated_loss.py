@@ -66,6 +66,7 @@ def test_of_classes_it_is_the_log_loss_by_the_best_temperature(changes):
     assert len(network.history_["val_loss"]) == len(watched)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [FOLDS, {}, {"n_estimators": 3}])
 def test_of_numbers_it_is_the_error_of_predictions_drawn_toward_their_mean(changes):
     network = regressor(**changes, standardize_target=False, dtype="float64").fit(X, NUMBERS)
@@ -92,6 +93,7 @@ def test_weights_of_rows_count():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [FOLDS, {}])
 @pytest.mark.parametrize("make", [classifier, regressor])
 def test_both_engines_agree(make, changes):
@@ -103,6 +105,7 @@ def test_both_engines_agree(make, changes):
         assert_allclose(values, by_keras.history_[name], rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "y"),
     [

@@ -41,6 +41,7 @@ def scaled(network, factor):
     return copy_with_fit(network, replace(network._fitted, members=members))
 
 
+@pytest.mark.slow
 @views
 @pytest.mark.parametrize(("y", "head"), [(TWO, {}), (THREE, {}), (TWO, LOGITS), (THREE, LOGITS)])
 def test_no_other_temperature_is_better_on_the_rows_held_out(view, y, head):

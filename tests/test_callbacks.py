@@ -741,6 +741,7 @@ def test_backup_and_restore_goes_on_after_a_failure(tmp_path):
 # --- copies ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @engines
 def test_given_callbacks_come_back_without_a_model(engine, tmp_path):
     given = [

@@ -136,6 +136,7 @@ MORE_LONG_FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONG_FITS)
 def test_two_fits_are_one_long_fit(name):
     network, changes, *rest = LONG_FITS[name]
@@ -583,6 +584,7 @@ def test_categories_of_pandas_are_classes():
     assert_array_equal(outputs(network), outputs(clone(CLASSIFIER).partial_fit(X, CLASSES, ALL)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 @pytest.mark.parametrize("optimizer", ["adam", OPTIMIZERS["sgd_momentum"]], ids=["adam", "sgd"])
 def test_a_chunk_after_a_plain_fit_is_one_more_epoch(optimizer, engine):

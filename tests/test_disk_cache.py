@@ -128,6 +128,7 @@ def test_the_first_process_keeps_its_program_in_a_private_folder(first):
     assert seen["first"] == seen["again"]
 
 
+@pytest.mark.slow
 def test_the_first_process_leaves_nothing_else(first):
     seen, cache = first
     assert seen["flags"] == OTHER_FLAG

@@ -70,6 +70,7 @@ def members_of(estimator):
     return [copy_with_fit(estimator, one) for one in fits]
 
 
+@pytest.mark.slow
 def test_nothing_is_written_of_networks_that_drop_out(capfd):
     fitted("three", n_estimators=2, units=7, dropout=0.3)
     fitted("three", n_estimators=2, units=7, dropout=0.3, engine="keras")
@@ -78,6 +79,7 @@ def test_nothing_is_written_of_networks_that_drop_out(capfd):
     assert not [line for line in (written.out + written.err).splitlines() if "WARNING" in line]
 
 
+@pytest.mark.slow
 @heads
 def test_answers_are_the_mean_of_the_members(name, head):
     network = fitted(name, **head)
@@ -92,6 +94,7 @@ def test_answers_are_the_mean_of_the_members(name, head):
         assert_allclose(np.exp(network.predict_log_proba(X)), mean, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @heads
 def test_every_view_has_all_members(name, head, tmp_path):
     network, rows = fitted(name, **head), X.astype(np.float32)
@@ -139,6 +142,7 @@ def test_a_single_network_is_what_it_was():
     assert_allclose(alone.predict(X), first.predict(X), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @targets
 @pytest.mark.parametrize("watched", [{}, {"early_stopping": True, "patience": 2, "epochs": 12}])
 def test_both_engines_agree(name, watched):
@@ -159,6 +163,7 @@ def test_early_stopping_watches_the_mean():
     assert_allclose(log_loss(LETTERS[held], network.predict_proba(X[held])), best, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [{}, LOGITS])
 @pytest.mark.parametrize("name", ["two", "three"])
 def test_a_scorer_judges_the_mean(name, head):
@@ -169,6 +174,7 @@ def test_a_scorer_judges_the_mean(name, head):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_training_goes_on_for_each_member(engine):
     network = make("numbers", warm_start=True, engine=engine, dtype="float64")

@@ -318,6 +318,7 @@ def test_tensorboard_logs(lines_of, tmp_path):
         assert "tensorboard --logdir" in last
 
 
+@pytest.mark.slow
 @KERAS_SAVES
 def test_a_table_as_it_is_is_served_too(capsys, tmp_path):
     load_example("table_as_it_is").main(["--epochs", "4", "--onnx", str(tmp_path / "table.onnx")])

@@ -81,6 +81,7 @@ def test_a_scorer_judges_out_of_fold():
     assert best == max(network.history_["val_score"])
 
 
+@pytest.mark.slow
 def test_both_engines_agree():
     settings = {"dtype": "float64", "early_stopping": True, "patience": 2, "n_estimators": 3}
     compiled = regressor(**settings).fit(X, NUMBERS)

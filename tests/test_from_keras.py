@@ -103,6 +103,7 @@ def test_training_goes_on():
     network.partial_fit(X, X[:, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_rows", "batch_size"), [(60, 64), (3_000, 128)])
 def test_the_first_chunk_settles_the_size_of_batches(n_rows, batch_size):
     network = KerasDenseRegressor.from_keras(trained(layers.Dense(1)))
@@ -162,6 +163,7 @@ def test_outputs_may_be_labels_of_their_own():
         KerasDenseClassifier.from_keras(model, classes=["a", "b"], multi_label=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "classes",
     [
@@ -458,6 +460,7 @@ def wide_normal(stddev=30.0):
     return keras.initializers.RandomNormal(stddev=stddev, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_rounding_is_no_other_output(make, dtype):
@@ -465,6 +468,7 @@ def test_rounding_is_no_other_output(make, dtype):
     KerasDenseRegressor.from_keras(network.to_keras())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32", "float64"])
 def test_every_activation_comes_back(dtype):
     for name in NUMPY_ACTIVATIONS:

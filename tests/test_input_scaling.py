@@ -58,6 +58,7 @@ def test_no_scale_is_warned_of():
     regressor().fit(X * 1000, Y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "changes", [{}, {"early_stopping": True}, {"n_estimators": 3, "validation_fraction": "folds"}]
@@ -69,6 +70,7 @@ def test_both_engines_agree(dtype, changes):
     assert_allclose(compiled.predict(X), by_keras.predict(X), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("kind", [KerasDenseRegressor, KerasDenseClassifier])
 def test_every_view_has_it(kind, members, tmp_path):

@@ -79,6 +79,7 @@ def assert_same_result(one, other):
                 assert_allclose(array, theirs, rtol=1e-8, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patience", [None, 1, 3, 10])
 def test_watched_members_end_as_each_does_alone(patience, calls):
     tasks = [make_task(member, 0.01 * (1 + 3 * member), patience) for member in range(N_MEMBERS)]

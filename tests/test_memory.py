@@ -94,6 +94,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("validation_fraction", [None, 0.25])
 def test_fits_by_keras_leave_nothing(validation_fraction):
     rng = np.random.default_rng(0)

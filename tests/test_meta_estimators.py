@@ -429,6 +429,7 @@ def test_html_of_an_estimator_shows_its_parameters(estimator):
     assert "(16, 8)" in html
 
 
+@pytest.mark.slow
 def test_html_of_a_fitted_estimator_lists_its_layers():
     network = KerasDenseClassifier(
         units=(16, 8), activation=("tanh", keras.layers.LeakyReLU()), dropout=(0.25, 0),

@@ -140,6 +140,7 @@ def wide_classifier(dtype="float32", **parameters):
     return KerasDenseClassifier(**settings | parameters, dtype=dtype).fit(X, CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 def test_a_few_rows_of_another_precision_leave_the_weights_as_they_are(

@@ -166,6 +166,7 @@ def test_files_keep_the_optimizer_of_either_engine(changes, optimizer, tmp_path)
         assert_array_equal(twin.partial_fit(X, Y).predict(X), network.partial_fit(X, Y).predict(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_weight_decay_leaves_them_alone(engine):
     common = {"engine": engine, "dtype": "float64", "epochs": 1, "learning_rate": 0.1}
@@ -278,6 +279,7 @@ def test_a_stream_embeds_every_column_by_the_bins_of_its_first_chunk():
     assert_array_equal(weights["edges"], edges)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [PIECEWISE, PERIODIC, {"learned_scale": True}], ids=name)
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_several_networks_watch_shared_rows(changes, engine):
@@ -316,6 +318,7 @@ def test_columns_that_one_fold_alone_sees_constant_are_numbers():
     assert np.isfinite(network.fit(rare, Y[:60]).predict(rare)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [PIECEWISE, PERIODIC, PIECEWISE | ALL], ids=name)
 @pytest.mark.parametrize("n_rows", [2, 3])
 def test_few_rows_are_enough(changes, n_rows):
@@ -330,6 +333,7 @@ def test_values_that_are_hardly_apart_give_numbers():
         assert np.isfinite(network.predict(np.c_[column, X[:, 0]])).all()
 
 
+@pytest.mark.slow
 def test_callers_rows_stay_as_they_are():
     for changes in EVERY:
         rows = X.copy()

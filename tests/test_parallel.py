@@ -135,6 +135,7 @@ def views(network, rows):
     return network.predict(rows).tolist(), probabilities, network.n_iter_, len(network.coefs_)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_while_a_fit_is_under_way_the_estimator_is_as_before(engine, method):

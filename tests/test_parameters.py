@@ -106,6 +106,7 @@ def test_one_value_counts_for_every_hidden_layer():
     assert_array_equal(one, each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "shapes"),
     [
@@ -242,6 +243,7 @@ def test_arguments_of_objects_are_not_ignored(name, engine):
     assert not np.allclose(first, predictions(**settings | {parameter: other}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameter", "one", "other"),
     [
@@ -440,6 +442,7 @@ def test_automatic_epochs(n_samples, epochs):
     assert resolve_epochs(7, n_samples) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KerasDenseClassifier, KerasDenseRegressor])
 def test_the_automatic_schedule_is_a_cosine_from_a_rate_of_its_own(kind):
     y = CLASSES if kind is KerasDenseClassifier else NUMBERS

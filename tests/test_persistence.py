@@ -416,6 +416,7 @@ def test_damage_is_noticed_or_harmless(saved):
     assert n_refused > 2_500
 
 
+@pytest.mark.slow
 def test_a_document_that_is_changed_on_purpose_is_refused_or_predicts(saved):
     """Every part of the document replaced by something else, with sums that are right."""
     document, arrays = contents(saved)

@@ -46,6 +46,7 @@ def in_process(code, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS_OBJECTS)
 def test_keras_objects_come_back_equal(name):
     network = KerasDenseClassifier(

@@ -110,6 +110,7 @@ def test_neighbouring_numbers_of_columns_share_a_program():
     assert traces_of(clone(BASE), np.c_[X, X[:, :2]]) == 0
 
 
+@pytest.mark.slow
 def test_without_room_for_more_code_keras_trains(monkeypatch):
     network = KerasDenseClassifier(units=5, depth=1, epochs=3, random_state=0)
     expected = network.fit(X, CLASSES).predict_proba(X)
@@ -130,6 +131,7 @@ def count_graphs():
     return sum(isinstance(found, tf.Graph) for found in gc.get_objects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_programs_that_are_given_up_leave_nothing(activation, monkeypatch):
     monkeypatch.setattr(program, "_cached_program", lru_cache(maxsize=2)(program.Program))
@@ -239,6 +241,7 @@ def test_tasks_that_cannot_train_together_come_back_in_order():
     assert_same_training(results[3], train([make_task(1)])[0])
 
 
+@pytest.mark.slow
 def test_memory_map_and_sparse_train_as_dense(tmp_path):
     path = tmp_path / "X.npy"
     np.save(path, X.astype(np.float32))

@@ -199,6 +199,7 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 # --- networks ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @kinds
 def test_history_has_a_number_for_each_epoch(for_all, kind):
     def holds(case):

@@ -53,6 +53,7 @@ def test_cycles_are_four_each_twice_as_long_as_the_one_before():
     assert rates[-1] < 1e-5
 
 
+@pytest.mark.slow
 @names
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_both_engines_agree(name, optimizer):
@@ -98,6 +99,7 @@ def test_early_stopping_cuts_it_short_and_refit_takes_the_same_rates(name):
     assert_same(again, longer, rtol=1e-9)
 
 
+@pytest.mark.slow
 @names
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_each_fit_under_warm_start_has_a_schedule_of_its_own(name, engine):

@@ -72,6 +72,7 @@ def test_dropout_and_batch_normalization(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The folds hold no row")  # some checks have lone classes
 @parametrize_with_checks(
     [KerasTabularClassifier(**OF_TABLES), KerasTabularRegressor(**OF_TABLES)],

@@ -109,6 +109,7 @@ def regressor(**changes):
     return KerasDenseRegressor(**SETTINGS | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_it_is_fitted_to_the_rows_and_trained_alike_by_both_engines(dtype):
     compiled = regressor(dtype=dtype, l1=0.01).fit(X, Y)

@@ -135,6 +135,7 @@ def test_a_column_of_very_many_texts_is_bounded():
     assert category.has_rare
 
 
+@pytest.mark.slow
 def test_rows_of_no_weight_teach_nothing():
     weights = np.ones(ROWS)
     weights[TABLE["city"].isna()] = 0
@@ -154,6 +155,7 @@ def test_arrays_of_numbers_stay_as_they_are():
     assert_array_equal(model.predict(with_gap), model.predict(filled))
 
 
+@pytest.mark.slow
 def test_columns_without_a_value_say_nothing():
     X = other(size=np.nan, city=None)
     model = KerasTabularClassifier(**SMALL).fit(X, CLASSES)
@@ -201,6 +203,7 @@ def test_booleans_come_as_zeros_and_ones_too():
         assert_array_equal(model.encode(X.to_numpy()), model.encode(X))
 
 
+@pytest.mark.slow
 def test_columns_named_by_numbers_are_not_those_of_texts():
     X = TABLE[["city", "weight"]].set_axis(["0", "1"], axis=1)
     model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
@@ -254,6 +257,7 @@ def test_frames_of_all_kinds_are_the_same_table(classifier, kind):
     )
 
 
+@pytest.mark.slow
 def test_numbers_of_decimals_are_numbers():
     X = other(size=[decimal.Decimal(n) for n in range(ROWS)])
     assert KerasTabularClassifier(**SMALL).fit(X, CLASSES).encode(X)[5, 0] == 5
@@ -276,6 +280,7 @@ def test_columns_that_are_missing_or_new_are_told_as_everywhere(classifier, X, m
         classifier.predict(X)
 
 
+@pytest.mark.slow
 def test_plain_numbers_keep_scikit_learns_rule_of_order():
     X = TABLE[["weight"]].assign(other=1.0)
     model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
@@ -286,6 +291,7 @@ def test_plain_numbers_keep_scikit_learns_rule_of_order():
 # --- which columns are categories -----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [["city"], [1], [False, True], np.array([False, True])])
 def test_categories_are_named_numbered_or_masked(given):
     X = pd.DataFrame({"size": TABLE["weight"], "city": [1, 2, 3] * 20})
@@ -372,6 +378,7 @@ def test_embedded_columns_that_do_not_fit_are_told_before(monkeypatch):
         KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_columns():
     X = pd.DataFrame(np.zeros((10, 20_000), np.float32))
     X.iloc[:5, 0] = 1
@@ -392,6 +399,7 @@ def few_indicators(monkeypatch):
     monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_indicators")
 def test_both_engines_learn_the_same_vectors():
     settings = SMALL | ALONE | {"dtype": "float64", "learning_rate_schedule": None}
@@ -415,6 +423,7 @@ def test_vectors_that_are_learned_move():
     assert all((short[name] != long[name]).any() for name in vectors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2, 16])
 def test_to_keras_takes_the_encoded_matrix(monkeypatch, tmp_path, most):
     monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", most)
@@ -481,6 +490,7 @@ def test_scorers_judge_while_training():
     assert len(model.history_["val_score"]) == SMALL["epochs"]
 
 
+@pytest.mark.slow
 def test_several_labels_and_outputs():
     labels = np.column_stack([CLASSES == "yes", TABLE["is_old"]]).astype(int)
     assert KerasTabularClassifier(**SMALL).fit(TABLE, labels).predict(TABLE).shape == (ROWS, 2)
@@ -488,6 +498,7 @@ def test_several_labels_and_outputs():
     assert KerasTabularRegressor(**SMALL).fit(TABLE, both).predict(TABLE).shape == (ROWS, 2)
 
 
+@pytest.mark.slow
 def test_searches_pipelines_and_inspection():
     search = GridSearchCV(KerasTabularClassifier(**SMALL), {"units": [4, 8]}, cv=2)
     search.fit(TABLE, CLASSES)

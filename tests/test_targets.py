@@ -205,6 +205,7 @@ def each_of(cases):
 each_case, each_label_case, each_class_case = map(each_of, (CASES, LABEL_CASES, CLASS_CASES))
 
 
+@pytest.mark.slow
 @each_case
 def test_training_loss_is_that_of_numpy(case):
     network = classifier(**case.parameters, **AT_REST).fit(X, case.y)
@@ -299,6 +300,7 @@ TWO_UNITS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", TWO_UNITS, ids=range(len(TWO_UNITS)))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("scale", [1, 1_000])
@@ -318,6 +320,7 @@ def test_decisions_on_two_units_are_in_the_order_of_probabilities(parameters, dt
     assert_allclose(np.exp(logarithms[:, 1]), second, atol=10 * rounding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "outputs", [[[-2, -1.5], [-1.5, -3]], [[-300, -200], [-200, -300]], [[0, -1e-9], [-1, 0]]]
 )
@@ -340,6 +343,7 @@ def test_classes_that_all_are_unlikely_have_an_order_too(n_classes, activation, 
         assert network.predict(np.zeros((1, 3)))[0] == probabilities.argmax()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["labels", "labels, from logits", *CLASS_CASES])
 def test_logarithms_are_finite_where_there_are_logits(name, dtype):
@@ -683,6 +687,7 @@ def by_hand(X, weights=None):
     return network.fit(X, (LEARNED - mean) / scale, weights).predict(X) * scale + mean
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("mean", "scale"),
@@ -753,6 +758,7 @@ def test_predictions_are_in_the_dtype_of_x_where_it_can_hold_them(mean, scale, e
     assert network.to_keras().outputs[0].dtype == np.dtype(expected).name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 @pytest.mark.parametrize(("mean", "scale"), [(1.7e9, 10), (0, 1e40)])
 def test_callbacks_see_a_model_that_holds_the_numbers(engine, mean, scale):

@@ -856,6 +856,7 @@ WRECKED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 @pytest.mark.parametrize("changes", [{}, {"scoring": "r2"}, {"verbose": 1}], ids=str)
 @pytest.mark.parametrize("epochs", [5, 20])
