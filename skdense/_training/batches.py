@@ -171,14 +171,20 @@ def _allocate_aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 def take_rows(source: Any, rows: NDArray[np.intp], out: NDArray[np.floating]) -> None:
     """Copy the rows of an array, a memory map or a CSR array; `out` is (*rows.shape, columns)."""
-    if issparse(source):
+    if out.flags.c_contiguous and source.dtype == out.dtype:
+        _take_in_place(source, rows.ravel(), out.reshape(-1, out.shape[-1]))
+    elif issparse(source):
         out[...] = source[rows.ravel()].toarray().reshape(out.shape)
-    elif out.flags.c_contiguous and source.dtype == out.dtype:
-        # mode="clip" lets NumPy write straight into `out`; no row number is out of range.
-        flat = out.reshape(-1, out.shape[-1])
-        np.take(source, rows.ravel(), axis=0, out=flat, mode="clip")
     else:
         convert_rows(source[rows], out)
+
+
+def _take_in_place(source: Any, rows: NDArray[np.intp], out: NDArray[np.floating]) -> None:
+    if issparse(source):
+        source[rows].toarray(out=out)
+    else:
+        # mode="clip" lets NumPy write straight into `out`; no row number is out of range.
+        np.take(source, rows, axis=0, out=out, mode="clip")
 
 
 def require_convertible(source: Any, dtype: str) -> None:
