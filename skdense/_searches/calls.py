@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .._backend.private_attributes import WARNING_STATE
 from .._training.task import Outcome, TrainingTask
 from .._training.together import trainer
@@ -38,7 +40,7 @@ class Call:
         self, crowd: Any, function: Callable[[], Any], when_done: Callable[[Any], None]
     ) -> None:
         self.crowd, self._function, self._when_done = crowd, function, when_done
-        self._context = contextvars.copy_context()
+        self._context, self._numpy_errors = contextvars.copy_context(), np.geterr()
         self._warnings = _read_warning_state()
         self._thread: threading.Thread | None = None
         self._may_run, self._has_paused = threading.Semaphore(0), threading.Semaphore(0)
@@ -121,7 +123,8 @@ class Call:
     def _call_function(self) -> Any:
         trainer.set(self.train)
         running.set(self)
-        return self._function()
+        with np.errstate(**self._numpy_errors):  # of each thread before NumPy 2
+            return self._function()
 
 
 running: contextvars.ContextVar[Call | None] = contextvars.ContextVar("running", default=None)

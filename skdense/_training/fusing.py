@@ -6,11 +6,10 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from joblib import cpu_count
 
 from .._networks.network import Network
@@ -111,13 +110,13 @@ class FusedTrainings:
 
     def _begin(self, batches: list[_Batch]) -> None:
         for batch in batches:
-            # With NumPy's errstate of this thread, among others.
-            train = partial(copy_context().run, self._train, batch)
-            self._begun.append((batch, self._threads.submit(train)))
+            future = self._threads.submit(self._train, batch, np.geterr())
+            self._begun.append((batch, future))
 
-    def _train(self, batch: _Batch) -> list[Outcome]:
+    def _train(self, batch: _Batch, numpy_errors: Any) -> list[Outcome]:
         ending.set(self._end)
-        return train_now(_gather_tasks(batch))
+        with np.errstate(**numpy_errors):  # of each thread
+            return train_now(_gather_tasks(batch))
 
 
 def _share_out(batch: _Batch, trained: list[Outcome]) -> Iterator[tuple[Any, list[Outcome]]]:
