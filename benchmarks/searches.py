@@ -1,5 +1,6 @@
 """Searches over many architectures and columns: skdense, its fused fits, and MLPClassifier.
 
+And over rates of a large network, whose fits gain nothing by training together.
 Run ``python benchmarks/searches.py``; ``--help`` tells the rest. Each search runs in a process of
 its own, where TensorFlow has been imported but has not run, so that compiling counts.
 """
@@ -89,7 +90,7 @@ def compare_large(options: argparse.Namespace) -> Result:
 
 def compare_architectures(options: argparse.Namespace) -> Result:
     """Fit more architectures in one process than the system has room for at once."""
-    number = 11 if options.quick else 1_000
+    number = 20 if options.quick else 1_000
     found = run_fresh(count_architectures, n_architectures=number)
     tenths = found["seconds"]
     rows = [[f"{i + 1}", f"{seconds:.1f}"] for i, seconds in enumerate(tenths)]

@@ -1,12 +1,13 @@
 """How many epochs do networks get that have no hope?
 
 Optuna chooses the width, depth, dropout and learning rate of network after network, and its pruner
-stops one whose loss on held-out rows is above the median of the others after as many epochs. It
-hears of every epoch from `KerasPruningCallback`, which the compiled training program calls, so
-that a trial that is pruned costs what it trained and no more. The picture shows all trials.
+stops one whose best loss on held-out rows is above the median of those that were trained to the
+end, after as many epochs, once there are five. It hears of every epoch from `KerasPruningCallback`,
+which the compiled training program calls, so that a trial that is pruned costs what it trained and
+no more. The picture shows all trials.
 
 With ``--storage sqlite:///trials.db`` the trials are kept on disk, and a second run goes on with
-them. Needs Optuna: ``pip install 'skdense[optuna]'``.
+them. Needs Optuna: ``pip install 'skdense[examples,optuna]'``.
 """
 
 from __future__ import annotations
@@ -70,11 +71,16 @@ def search(objective: Objective, trials: int, storage: str | None) -> optuna.Stu
     return study
 
 
+def ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that were pruned or trained to the end: not those that failed."""
+    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
 def draw(study: optuna.Study) -> Figure:
     """Return the picture: the loss of every trial by epoch."""
     figure = Figure(figsize=(8, 5), layout="constrained")
     ax = figure.subplots()
-    for trial in study.trials:
+    for trial in ended(study):
         losses = list(trial.intermediate_values.values())
         epochs = range(1, len(losses) + 1)
         if trial.number == study.best_trial.number:
@@ -97,8 +103,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the example."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--epochs", type=int, default=30, help="of a trial that is not pruned")
-    parser.add_argument("--storage", help="where the trials are kept, like sqlite:///trials.db")
+    parser.add_argument("--epochs", type=int, default=30, help="of each, unless it is pruned")
+    parser.add_argument(
+        "--storage",
+        help="where the trials are kept, like sqlite:///trials.db; all of as many epochs",
+    )
     parser.add_argument("--picture", type=Path, default=Path("optuna_pruning.png"))
     options = parser.parse_args(argv)
 
@@ -106,10 +115,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     objective = Objective(options.epochs)
     study = search(objective, options.trials, options.storage)
 
-    pruned = sum(trial.state == TrialState.PRUNED for trial in study.trials)
-    epochs = sum(len(trial.intermediate_values) for trial in study.trials)
-    print(f"{len(study.trials)} trials, {pruned} of them pruned")
-    print(f"{epochs} epochs, of {len(study.trials) * options.epochs} without a pruner")
+    found = ended(study)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in found)
+    epochs = sum(len(trial.intermediate_values) for trial in found)
+    print(f"{len(found)} trials, {pruned} of them pruned")
+    print(f"{epochs} epochs, of {len(found) * options.epochs} without a pruner")
     print("Best:", ", ".join(f"{name}={value:.3g}" for name, value in study.best_params.items()))
     network = objective.make_network(study.best_trial).fit(objective.X, objective.y)
     print(f"Test accuracy: {network.score(objective.X_test, objective.y_test):.3f}")

@@ -8,8 +8,8 @@ a network trained on such rows recognises, next to those of a stratified split.
 
 Then the search: a stratified split; a pipeline that imputes, scales and encodes, so that
 nothing of a validation fold leaks into its training; and ``GridSearchCV`` over width, depth,
-activation and learning rate, whose fits train together, and how long they would have taken one by
-one. It ends with a picture of all 48 results.
+activation and learning rate, whose fits train together; it prints how long they would have taken
+one by one. It ends with a picture of all 48 results.
 One penguin is 0.4 % of the training rows and there is one seed only, so small differences between
 candidates are luck.
 
@@ -109,9 +109,11 @@ def show_progress(search: GridSearchCV) -> None:
     """Have the search show a progress bar, where scikit-learn has one: from its release 1.9."""
     try:
         from sklearn.callback import ProgressBar
+
+        bar = ProgressBar(max_propagation_depth=0)  # one for all of the fits
     except ImportError:
         return
-    search.set_callbacks(ProgressBar(max_propagation_depth=0))  # one for all of the fits
+    search.set_callbacks(bar)
 
 
 def run_search(X: pd.DataFrame, y: pd.Series, epochs: int, backend: str) -> GridSearchCV:

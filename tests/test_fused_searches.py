@@ -260,14 +260,18 @@ def test_scorers_of_early_stopping_see_the_configuration_of_their_call():
     seen = []
 
     def watch(estimator, X, y):
-        seen.append(get_config()["assume_finite"] and np.geterr()["under"] == "raise")
+        seen.append(get_config()["assume_finite"] and np.geterr()["under"] == "call")
+        np.float64(1e-300) * np.float64(1e-300)
         return 0.0
 
     network = SMALL.__class__(**SMALL.get_params() | {"early_stopping": True, "scoring": watch})
-    with fused(), config_context(assume_finite=True), np.errstate(under="raise"):
+    called = []
+    handling = np.errstate(under="call", call=lambda *error: called.append(error))
+    with fused(), config_context(assume_finite=True), handling:
         cross_val_score(network, X, Y, cv=2)
     assert seen
     assert all(seen)
+    assert len(called) >= len(seen)
 
 
 class Warns(ClassifierMixin, BaseEstimator):

@@ -165,9 +165,11 @@ def test_heads_of_every_kind(parameters, n_classes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, len(ACTIVATIONS), 3), ids=ACTIVATIONS[::3])
-def test_activations_of_every_kind(first):
-    activations = ACTIVATIONS[first : first + 3]  # of one network: it takes a while to compile
+@pytest.mark.parametrize(
+    "activations", [ACTIVATIONS[n : n + 3] for n in range(0, len(ACTIVATIONS), 3)], ids="-".join
+)
+def test_activations_of_every_kind(activations):
+    # Three of one network, which takes a while to compile.
     parameters = SETTINGS | {"epochs": 1, "units": (8,) * len(activations)}
     network = KerasDenseRegressor(**parameters, activation=activations).fit(X, X[:, 0])
     wide = X if "exponential" in activations else 6 * X

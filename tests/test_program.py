@@ -160,7 +160,7 @@ def test_clear_cache_frees_compiled_code():
     assert count_mappings() >= before + 2
     skdense.clear_cache()
     gc.collect()
-    assert count_mappings() == before
+    assert count_mappings() <= before
 
 
 def test_where_room_is_short_other_programs_make_way(monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._backend.private_attributes import WARNING_STATE
 from .._training.task import Outcome, TrainingTask
-from .._training.together import trainer
+from .._training.together import numpy_errors, trainer
 
 
 class Cancelled(BaseException):
@@ -40,7 +40,7 @@ class Call:
         self, crowd: Any, function: Callable[[], Any], when_done: Callable[[Any], None]
     ) -> None:
         self.crowd, self._function, self._when_done = crowd, function, when_done
-        self._context, self._numpy_errors = contextvars.copy_context(), np.geterr()
+        self._context, self._numpy_errors = contextvars.copy_context(), numpy_errors()
         self._warnings = _read_warning_state()
         self._thread: threading.Thread | None = None
         self._may_run, self._has_paused = threading.Semaphore(0), threading.Semaphore(0)

@@ -93,7 +93,7 @@ class Evaluation:
         """Return rows of X, (parts, rows, features), and of y, (parts, rows, columns)."""
         tf = load_tensorflow()
         parts = zip(*(part.read(block) for part in self._parts), strict=True)
-        # A part alone is not copied: blocks are large.
+        # A part alone is not stacked, which would copy it once more: blocks are large.
         X, y = (tf.constant(np.stack(a) if len(a) > 1 else a[0][np.newaxis]) for a in parts)
         return X, y
 

@@ -16,7 +16,7 @@ from .._networks.network import Network
 from .._networks.widening import join, skeleton
 from .engines import find_group, train_now
 from .task import Outcome, TrainingFailure, TrainingTask
-from .together import ending
+from .together import ending, numpy_errors
 
 # Members of one program, of which each number is compiled anew.
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -110,12 +110,12 @@ class FusedTrainings:
 
     def _begin(self, batches: list[_Batch]) -> None:
         for batch in batches:
-            future = self._threads.submit(self._train, batch, np.geterr())
+            future = self._threads.submit(self._train, batch, numpy_errors())
             self._begun.append((batch, future))
 
-    def _train(self, batch: _Batch, numpy_errors: Any) -> list[Outcome]:
+    def _train(self, batch: _Batch, errors: dict[str, Any]) -> list[Outcome]:
         ending.set(self._end)
-        with np.errstate(**numpy_errors):  # of each thread
+        with np.errstate(**errors):  # of each thread
             return train_now(_gather_tasks(batch))
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
 
 from .task import Outcome, TrainingTask
 
@@ -14,6 +17,11 @@ trainer = ContextVar("trainer", default=None)
 
 ending: ContextVar[threading.Event | None] = ContextVar("ending", default=None)
 """Set where a training in another thread is to end, as by Ctrl-C, which only the main one gets."""
+
+
+def numpy_errors() -> dict[str, Any]:
+    """Return what `np.errstate` takes to have another thread treat errors as this one does."""
+    return {**np.geterr(), "call": np.geterrcall()}
 
 
 def end_if_told() -> None:
