@@ -256,6 +256,23 @@ def test_number_of_jobs():
             Parallel(n_jobs=0)(delayed(abs)(n) for n in (-1, -2))
 
 
+def test_fits_of_wide_rows_train_side_by_side_but_not_together(monkeypatch):
+    train, counts = fusing.train_now, []
+
+    def count(tasks):
+        counts.append(len(tasks))
+        return train(tasks)
+
+    monkeypatch.setattr(fusing, "train_now", count)
+    expected = cross_val_score(SMALL, X, Y, cv=3)
+    for most, together in [(10**6, [4]), (1, [1, 1, 1])]:  # three are filled up to four
+        counts.clear()
+        monkeypatch.setattr(fusing, "_MOST_NUMBERS_OF_STEP", most)
+        with fused():
+            assert cross_val_score(SMALL, X, Y, cv=3) == pytest.approx(expected, abs=1e-5)
+        assert counts == together
+
+
 def test_scorers_of_early_stopping_see_the_configuration_of_their_call():
     seen = []
 
