@@ -807,6 +807,7 @@ def test_activations_flat_in_part_train(engine, activation):
     assert (network.set_params(epochs=4).fit(X, NUMBERS).coefs_[0] != first).any()
 
 
+@pytest.mark.slow
 @engines
 @pytest.mark.parametrize("loss", [tolerant, biweight])
 def test_losses_flat_in_part_train(engine, loss):
@@ -1321,6 +1322,7 @@ SLOW = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_slow_engine_warning_under_auto(name):
     parameters, reason = SLOW[name]
@@ -1347,6 +1349,7 @@ def test_compiled_engine_refuses_what_it_does_not_cover(name):
     assert_fit_fails(network, X, NUMBERS, match=match)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
 def test_keras_engine_is_silent_when_asked_for(name):
     parameters, _ = SLOW[name]

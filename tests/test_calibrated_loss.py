@@ -55,6 +55,7 @@ def best_log_loss(logits, codes):
     return minimize_scalar(loss, bounds=(-4, 4), method="bounded").fun
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [FOLDS, {}])
 def test_of_classes_it_is_the_log_loss_by_the_best_temperature(changes):
     network = classifier(**changes, dtype="float64").fit(X, LETTERS)

@@ -499,6 +499,7 @@ class LooksOnce(callbacks.Callback):
 LONG = {"epochs": 12, "validation_fraction": 0.25}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hook", "validation_fraction"),
     [
@@ -540,6 +541,7 @@ def test_a_training_that_a_callback_stops_goes_on_from_there(epoch):
         assert_array_equal(own, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("epoch", [0, 4, 9])
 def test_nothing_begins_after_the_end(engine, epoch):

@@ -217,6 +217,7 @@ def test_many_chunks_an_epoch_and_many_epochs_a_chunk_are_the_same(table, monkey
     np.testing.assert_array_equal(many_chunks, one_chunk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verbose", [1, 2])
 def test_keras_engine_reports_epochs_as_the_compiled_one(table, capsys, verbose):
     printed = []

@@ -133,6 +133,7 @@ def test_a_classifier_takes_classes_in_any_order():
     assert numbered.set_params(warm_start=True, epochs=1).fit(X, CODES).n_iter_ == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "loss"),
     [

@@ -84,6 +84,7 @@ def test_equal_losses_share_a_program(factor):
     assert traces(one, other) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_a_loss_is_what_its_variable_is_now(engine):
     factor = tf.Variable(1.0)

@@ -114,6 +114,7 @@ def test_members_watch_their_own_rows_and_scores():
         assert_same_result(one, train([task])[0])
 
 
+@pytest.mark.slow
 def test_a_member_that_diverges_fails_alone():
     tasks = [make_task(m, rate, optimizer="sgd") for m, rate in enumerate((0.01, 1e20, 0.02))]
     one, failed, other = train(tasks)
@@ -271,6 +272,7 @@ def count_tasks():
     return sum(isinstance(one, TrainingTask) for one in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_failures_keep_nothing_alive():
     network = KerasDenseRegressor(learning_rate=1e20, optimizer="sgd", epochs=40)
     train([make_task()])  # TensorFlow itself keeps the frames of its first use

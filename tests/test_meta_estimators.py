@@ -82,6 +82,7 @@ def arrays(preprocessing, penguins):
 # --- around the pipeline -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
 def test_calibration_of_classes(method, pipeline, penguins):
     calibrated = CalibratedClassifierCV(pipeline, method=method, cv=3).fit(*penguins)
@@ -471,6 +472,7 @@ class Named(KerasDenseRegressor):
         self.name = name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [Narrow(), Named(name="here")], ids=["fewer", "other"])
 def test_a_subclass_has_a_constructor_of_its_own(network):
     X, y = load_iris(return_X_y=True)

@@ -166,6 +166,7 @@ def test_probabilities_of_float64_rows_sum_to_1_in_float64():
     np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1, rtol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", [np.asarray, scipy.sparse.csr_array])
 @pytest.mark.parametrize("largest", [1e18, 1e25, 3e38, 1e39, 1e200])
 def test_float64_rows_may_be_larger_than_float32_numbers(largest, container):

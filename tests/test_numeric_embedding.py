@@ -119,6 +119,7 @@ def test_columns_become_sums_of_cosines_beside_themselves():
         assert_allclose(found[:, 3 * place : 3 * place + 3], expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_linear_function_and_learns_all():
     tiny = {"learning_rate": 1e-30, "epochs": 1, "dtype": "float64"}
     start = stage_of(regressor(**PIECEWISE, **tiny).fit(X, Y), PiecewiseLinear)[1]
@@ -246,6 +247,7 @@ def test_rows_and_their_weights_place_the_bins(changes):
         assert_allclose(own, theirs, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_folds_place_bins_each_by_its_own_rows():
     network = regressor(**PIECEWISE, n_estimators=3, validation_fraction="folds").fit(X, Y)
     for member in range(3):
@@ -311,6 +313,7 @@ def test_columns_of_one_or_two_values_pass_by():
     assert_array_equal(network.predict(plain), without.predict(plain))
 
 
+@pytest.mark.slow
 def test_columns_that_one_fold_alone_sees_constant_are_numbers():
     rare = np.zeros((60, 1))
     rare[:2, 0] = 1, 2
@@ -371,6 +374,7 @@ def test_more_columns_than_memory_holds_say_what_to_do():
         network.fit(wide, Y[:20])
 
 
+@pytest.mark.slow
 def test_many_columns_predict_in_bounded_memory():
     wide = np.tile(RNG.standard_normal((40, 500)), (1, 4))
     network = regressor(**PIECEWISE, epochs=1).fit(wide, Y[:40])

@@ -102,6 +102,7 @@ def test_inputs_have_the_names_of_their_columns():
     assert_agrees(pipeline, columns(rows), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_multilabel", [False, True])
 def test_a_pipeline_with_other_targets(table, preparation, is_multilabel):
     rows, species = table
@@ -385,6 +386,7 @@ def test_names_that_onnx_has_no_room_for(name):
         skdense.to_onnx(model, X)
 
 
+@pytest.mark.slow
 def test_tables_at_the_end_of_a_pipeline_come_as_one_matrix():
     X = RAW[["size", "weight"]].to_numpy(np.float32)
     pipeline = make_pipeline(StandardScaler(), KerasTabularRegressor(**OF_TABLES))

@@ -124,6 +124,7 @@ def test_a_members_vector_becomes_its_weights(network, groups):
             assert_equal(ours.values(), [w[member] for w in theirs.values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "nadam"])
 def test_a_network_of_one_input_and_one_output_trains_as_in_keras(optimizer):
     x = np.random.default_rng(0).standard_normal((40, 1))

@@ -98,6 +98,7 @@ def test_sequences_of_any_kind(name, values, sequence):
     assert_array_equal(given, predictions(**parameters | {name: values}))
 
 
+@pytest.mark.slow
 def test_one_value_counts_for_every_hidden_layer():
     one = predictions(units=4, depth=2, activation="tanh", dropout=0.25)
     each = predictions(
@@ -599,6 +600,7 @@ def test_whole_numbers_train_as_the_same_ones_in_float64(dtype):
     assert_same_training(KerasDenseRegressor(**SMALL).fit(rows, NUMBERS), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("container", ["list", "object"])
 @pytest.mark.parametrize(
     ("parameters", "weights"),

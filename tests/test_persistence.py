@@ -403,6 +403,7 @@ def mutations(content, n):
         yield bytes(data)
 
 
+@pytest.mark.slow
 def test_damage_is_noticed_or_harmless(saved):
     expected, content = answers(skdense.load(saved)), saved.read_bytes()
     n_refused = 0
@@ -861,6 +862,7 @@ def changed_files(path, n):
         yield changed, own
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*(overflow|invalid value) encountered:RuntimeWarning")
 def test_what_loads_works_all_through(whole, path):
     n_refused = 0

@@ -42,6 +42,7 @@ def fitted_once():
     BASE.fit(X, CLASSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -144,6 +145,7 @@ def test_programs_that_are_given_up_leave_nothing(activation, monkeypatch):
     assert count_graphs() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MAPPINGS.exists(), reason="only Linux lists mappings")
 def test_clear_cache_frees_compiled_code():
     def count_mappings():

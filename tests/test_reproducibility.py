@@ -31,6 +31,7 @@ def expected():
     return fit_and_predict(NETWORK)
 
 
+@pytest.mark.slow
 def test_again_and_cloned(expected):
     np.testing.assert_array_equal(fit_and_predict(NETWORK), expected)
     twice = clone(NETWORK).fit(X, Y)

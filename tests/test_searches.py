@@ -376,6 +376,7 @@ def test_clone_keeps_every_parameter(estimator):
     assert clone(estimator(**given)).get_params() == given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERAS_OBJECTS)
 def test_clone_keeps_keras_objects(name, preprocessing, penguins):
     value = KERAS_OBJECTS[name][0]

@@ -123,6 +123,7 @@ def test_every_epoch_is_a_subtask(engine):
     assert (fit.max_subtasks, {context.max_subtasks for context in epochs}) == (4, {0})
 
 
+@pytest.mark.slow
 @needs_callbacks
 @engines
 @pytest.mark.parametrize("network", [NUMBER_NETWORK, CLASS_NETWORK], ids=["reg", "clf"])

@@ -154,6 +154,7 @@ def test_penalties_and_coefs_are_of_dense_layers_only():
     assert len(network._fitted.network.penalised(network._fitted.members[0])) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_training_goes_on_with_what_was_fitted(engine):
     network = regressor(engine=engine, warm_start=True).fit(X, Y)
@@ -203,6 +204,7 @@ def test_everything_that_a_network_becomes_has_it(kind, tmp_path):
     assert clone(network).get_params() == network.get_params()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_files_keep_the_optimizer_of_either_engine(engine, tmp_path):
     network = regressor(engine=engine).fit(X, Y)

@@ -79,6 +79,7 @@ def other(**columns):
 # --- what becomes of columns ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_columns_become_numbers_and_codes(classifier):
     matrix = classifier.encode(TABLE)
     median = TABLE["size"].median()
@@ -144,6 +145,7 @@ def test_rows_of_no_weight_teach_nothing():
     assert not city.has_missing
 
 
+@pytest.mark.slow
 def test_arrays_of_numbers_stay_as_they_are():
     X = RANDOM.normal(size=(ROWS, 3))
     model = KerasTabularRegressor(**SMALL).fit(X, X[:, 0])
@@ -188,6 +190,7 @@ def test_equal_values_are_one_category(values, others):
         assert_array_equal(model.encode(pl.DataFrame({"x": others}))[:, 0], codes)
 
 
+@pytest.mark.slow
 def test_large_whole_numbers_of_arrow_are_numbers():
     values = [2**60 + n for n in range(ROWS)]
     X = pa.table({"x": pa.array(values), "gaps": pa.array([None, *values[1:]])})
@@ -196,6 +199,7 @@ def test_large_whole_numbers_of_arrow_are_numbers():
     assert_array_equal(matrix[:, 2], [1] + [0] * (ROWS - 1))
 
 
+@pytest.mark.slow
 def test_booleans_come_as_zeros_and_ones_too():
     X = pd.DataFrame({"a": [True, False] * 30, "b": [True, True, False] * 20})
     model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
@@ -211,6 +215,7 @@ def test_columns_named_by_numbers_are_not_those_of_texts():
         model.predict(X.set_axis([0, 1], axis=1))
 
 
+@pytest.mark.slow
 def test_models_of_keras_come_over_to_be_fitted(tmp_path):
     layers = [keras.Input((2,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(1)]
     model = KerasTabularRegressor.from_keras(keras.Sequential(layers))
@@ -476,6 +481,7 @@ def test_streams_learn_columns_from_the_first_chunk():
     assert set(model.encode(TABLE[57:])[:, 7]) == {-1}  # all that come late
 
 
+@pytest.mark.slow
 def test_rows_to_watch_come_as_they_are():
     model = KerasTabularRegressor(**SMALL | {"validation_fraction": None})
     model.fit(TABLE[:40], NUMBERS[:40], X_val=TABLE[40:], y_val=NUMBERS[40:])

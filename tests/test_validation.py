@@ -84,6 +84,7 @@ def shares(y, rows):
     return np.bincount(codes[rows], minlength=len(names)) / np.bincount(codes)
 
 
+@pytest.mark.slow
 @both
 def test_split_is_shuffled_and_of_the_fraction(kind):
     network = small(kind, validation_fraction=0.2).fit(X, TARGETS[kind])
