@@ -5,7 +5,6 @@ Only the standard library is imported here at the top, since the processes watch
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,17 +39,12 @@ def make_table(kind: str, n_rows: int) -> Any:
 
 def time_encoding(peer: str, kind: str, n_rows: int) -> dict[str, float]:
     """Learn a table's columns and make a matrix of it; memory is what that takes besides it."""
-    from _memory import watched_anonymous_memory
+    from _memory import time_and_memory
 
     encode = _ENCODERS[peer]
     encode(make_table(kind, 1_000))  # imports, and starts threads
     table = make_table(kind, n_rows)
-    with watched_anonymous_memory() as peak:
-        before = peak.megabytes
-        started = time.perf_counter()
-        encode(table)
-        seconds = time.perf_counter() - started
-    return {"seconds": seconds, "megabytes": peak.megabytes - before}
+    return time_and_memory(lambda: encode(table))
 
 
 def _encode_with_skdense(table: Any) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -76,6 +77,16 @@ def watched_anonymous_memory(interval: float = 0.005) -> Iterator[Peak]:
         ends.set()
         thread.join()
         peak.look()
+
+
+def time_and_memory(run: Callable[[], object]) -> dict[str, float]:
+    """Return the seconds that a call takes, and the memory that it needs besides what there is."""
+    with watched_anonymous_memory() as peak:
+        before = peak.megabytes
+        started = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - started
+    return {"seconds": seconds, "megabytes": peak.megabytes - before}
 
 
 def _megabytes(name: str) -> float:

@@ -156,17 +156,12 @@ def time_first_answer(peer: str, folder: str) -> dict[str, float]:
 def time_bulk(peer: str, folder: str, n_rows: int, n_features: int) -> dict[str, float]:
     """Answer for many rows; returns seconds, and the memory that this takes besides the rows."""
     import numpy as np
-    from _memory import watched_anonymous_memory
+    from _memory import time_and_memory
 
     X = np.random.default_rng(0).standard_normal((n_rows, n_features), np.float32)
     answer = answerer(peer, folder)
     answer(X[:1_000])
-    with watched_anonymous_memory() as peak:
-        before = peak.megabytes
-        started = time.perf_counter()
-        answer(X)
-        seconds = time.perf_counter() - started
-    return {"seconds": seconds, "megabytes": peak.megabytes - before}
+    return time_and_memory(lambda: answer(X))
 
 
 def agreement(folder: str) -> str:
