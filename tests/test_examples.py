@@ -81,10 +81,10 @@ def test_penguins_in_order_hide_the_chinstraps(penguins, capsys):
 @pytest.mark.slow
 def test_penguins_grid_search(penguins, capsys, tmp_path):
     path = tmp_path / "search.png"
-    penguins.main(["--epochs", "2", "--picture", str(path)])
+    penguins.main(["--epochs", "2", "--compare", "--picture", str(path)])
     printed = capsys.readouterr()
     assert "48 candidates x 5 folds" in printed.out
-    assert "One by one, each as long as the best: " in printed.out
+    assert re.search(r"One fit after the other: [\d.]+ s, so that it saved -?[\d.]+ s", printed.out)
     assert ("100%" in printed.out) == (find_spec("sklearn.callback") is not None)
     best = next(x for x in printed.out.splitlines() if x.startswith("Best parameters: "))
     assert all(key.removeprefix("network__") in best for key in penguins.GRID)
