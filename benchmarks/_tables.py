@@ -53,6 +53,7 @@ class Table:
         else:
             assert folder is not None
             frame = pd.read_csv(folder / self.file, na_values=self.missing)
+        frame = frame.dropna(subset=self.target)
         return frame.drop(columns=[self.target, *self.dropped]), frame[self.target]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,8 @@ def to_onnx(model: Any, X: Any) -> Any:
         Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
         in float32, int64, boolean or text. Its outputs: of a classifier "label" and
         "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
-        shape (n_rows, n_outputs), in float64 where float32 cannot hold the predictions.
+        shape (n_rows, n_targets), in float64 where float32 cannot hold the predictions, and of one
+        with several quantiles "quantiles", as `predict_quantiles` gives them.
 
     Raises
     ------
@@ -125,17 +127,34 @@ def _rename_inputs(graph: Any, names: list[str]) -> None:
 
 def register(skl2onnx: Any) -> None:
     """Tell skl2onnx of all estimators."""
-    of_classes = _classifier_shapes, _convert_classifier, _OPTIONS
-    of_numbers = _regressor_shapes, _convert_regressor, None
-    for kind, (shapes, converter, options) in {
+    of_classes = _classifier_shapes, _convert_classifier, _OPTIONS, None
+    of_numbers = _regressor_shapes, _convert_regressor, None, _declare_regressor
+    for kind, (shapes, converter, options, parser) in {
         KerasDenseClassifier: of_classes,
         KerasTabularClassifier: of_classes,
         KerasDenseRegressor: of_numbers,
         KerasTabularRegressor: of_numbers,
     }.items():
         skl2onnx.update_registered_converter(
-            kind, f"Skdense{kind.__name__}", shapes, converter, options=options
+            kind, _alias(kind), shapes, converter, options=options, parser=parser
         )
+
+
+def _alias(kind: type) -> str:
+    return f"Skdense{kind.__name__}"
+
+
+def _declare_regressor(
+    scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None
+) -> list[Any]:
+    """Declare what comes out of a regressor: with several quantiles these too."""
+    from skl2onnx.common.data_types import FloatTensorType
+
+    operator = scope.declare_local_operator(_alias(type(model)), model)
+    operator.inputs += inputs
+    names = ["variable", *(["quantiles"] if len(model._fitted.target.quantiles) > 1 else [])]
+    operator.outputs += [scope.declare_local_variable(name, FloatTensorType()) for name in names]
+    return [*operator.outputs]
 
 
 def _input_types(X: Any, of_table: Fitted | None) -> list[tuple[str, Any]]:
@@ -209,12 +228,12 @@ def _is_double(operator: Any) -> bool:
     return isinstance(operator.inputs[0].type, DoubleTensorType)
 
 
-def _float_type(operator: Any, n_columns: int) -> Any:
+def _float_type(operator: Any, *shape: int) -> Any:
     from skl2onnx.common import data_types
 
     is_double = _is_double(operator) or operator.raw_operator._fitted.target.needs_float64
     kind = data_types.DoubleTensorType if is_double else data_types.FloatTensorType
-    return kind([operator.inputs[0].get_first_dimension(), n_columns])
+    return kind([operator.inputs[0].get_first_dimension(), *shape])
 
 
 def _classifier_shapes(operator: Any) -> None:
@@ -231,7 +250,16 @@ def _classifier_shapes(operator: Any) -> None:
 
 
 def _regressor_shapes(operator: Any) -> None:
-    operator.outputs[0].set_type(_float_type(operator, operator.raw_operator.n_outputs_))
+    target = operator.raw_operator._fitted.target
+    operator.outputs[0].set_type(_float_type(operator, target.n_targets))
+    for quantiles in operator.outputs[1:]:
+        quantiles.set_type(_float_type(operator, *_shape_of_quantiles(target)))
+
+
+def _shape_of_quantiles(target: Any) -> tuple[int, ...]:
+    """Return the shape that a row has in what `predict_quantiles` gives."""
+    n_quantiles = len(target.quantiles)
+    return (n_quantiles,) if target.is_1d else (target.n_targets, n_quantiles)
 
 
 def _labels(classifier: KerasDenseClassifier) -> Any:
@@ -251,14 +279,14 @@ def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, No
     fitted = operator.raw_operator._fitted
     ops = Operators(container.target_opset, np.float64 if _is_double(operator) else np.float32)
     x = _matrix(ops, fitted, operator.inputs)
-    activation = fitted.network.output.function
+    activate = partial(fitted.network.output.onnx_graph, ops, {})
     logits = [network_graph(ops, fitted.network, own, x) for own in fitted.members]
     if len(logits) == 1:
-        return ops, logits[0], apply_activation(ops, activation, logits[0])
+        return ops, logits[0], activate(logits[0])
     if fitted.target.decides_on_logits:
         mean = _average_logits(ops, fitted.target, logits)
-        return ops, mean, apply_activation(ops, activation, mean)
-    outputs = [apply_activation(ops, activation, own) for own in logits]
+        return ops, mean, activate(mean)
+    outputs = list(map(activate, logits))
     return ops, logits[0], _average_outputs(ops, fitted.target, outputs)
 
 
@@ -317,9 +345,21 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     if target.needs_float64:
         dtype = np.float64
         outputs = ops.Cast(outputs, to=_proto_type(dtype))
-    scale, mean = target.scale.astype(dtype), target.mean.astype(dtype)
-    names = operator.outputs[:1]
-    ops.Add(ops.Mul(outputs, scale), mean, output_names=names).add_to(scope, container)
+    mean, scale = (array.astype(dtype) for array in target.units_of_outputs)
+    own = ops.Add(ops.Mul(outputs, scale), mean)
+    answers = _quantiles(ops, target, own) if len(target.quantiles) > 1 else [own]
+    # Within another model there is room for the first one only.
+    for node, variable in zip(answers, operator.outputs, strict=False):
+        ops.Identity(node, output_names=[variable]).add_to(scope, container)
+
+
+def _quantiles(ops: Operators, target: Any, outputs: Node) -> list[Node]:
+    """Return what `predict` and `predict_quantiles` give."""
+    shape = target.n_targets, len(target.quantiles)
+    by_target = ops.Reshape(outputs, np.array([-1, *shape]))
+    middle = [ops.Gather(by_target, np.array(number), axis=2) for number in target.middle]
+    quantiles = ops.Reshape(outputs, np.array([-1, *_shape_of_quantiles(target)]))
+    return [ops.Mean(*middle), quantiles]
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -40,13 +41,13 @@ def regressor(**changes):
     return KerasDenseRegressor(**SETTINGS | changes)
 
 
-def out_of_fold(network, rows=X):
+def out_of_fold(network, rows=X, *, activate=True):
     """Return what each network says of the rows that it held out."""
     fitted, folds = network._fitted, network.validation_folds_
     outputs = np.full((len(rows), fitted.network.n_outputs), np.nan)
     for number, own in enumerate(fitted.members):
         held = folds == number
-        outputs[held] = forward(fitted.network, own, rows[held])
+        outputs[held] = forward(fitted.network, own, rows[held], activate=activate)
     return outputs
 
 
@@ -198,3 +199,30 @@ def test_contradictions_are_errors(changes, given, match):
 def test_streams_have_no_folds():
     with pytest.raises(ValueError, match="partial_fit sees one chunk"):
         regressor().partial_fit(X, NUMBERS)
+
+
+def test_out_of_fold_predictions_are_kept(tmp_path):
+    network = classifier(calibration="temperature").fit(X, LETTERS)
+    expected = softmax(out_of_fold(network, activate=False), axis=1)
+    assert_allclose(network.oof_prediction_, expected, rtol=1e-5)
+    labels = classifier(epochs=2).fit(X, LABELS)
+    assert_allclose(labels.oof_prediction_, out_of_fold(labels), rtol=1e-5)
+    network.save(tmp_path / "network.skdense")
+    twin = skdense.load(tmp_path / "network.skdense")
+    assert_array_equal(twin.oof_prediction_, network.oof_prediction_)
+
+
+def test_out_of_fold_numbers_are_in_their_own_units():
+    weights = np.where(np.arange(101) % 10 == 0, 0.0, 1.0)
+    network = regressor().fit(X, 100 * NUMBERS + 5000, weights)
+    kept = weights > 0
+    assert np.isnan(network.oof_prediction_[~kept]).all()
+    target = network._fitted.target
+    expected = out_of_fold(network)[:, 0] * target.scale + target.mean
+    assert_allclose(network.oof_prediction_[kept], expected[kept], rtol=1e-6)
+    several = regressor(epochs=2).fit(X, np.c_[NUMBERS, -NUMBERS])
+    assert several.oof_prediction_.shape == (101, 2)
+    quantiles = regressor(epochs=2, quantiles=(0.1, 0.9)).fit(X, NUMBERS)
+    assert quantiles.oof_prediction_.shape == (101, 2)
+    held_out = regressor(validation_fraction=0.2, epochs=1).fit(X, NUMBERS)
+    assert not hasattr(held_out, "oof_prediction_")

@@ -24,6 +24,7 @@ from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.folds import hold_out_folds, number_folds, read_groups
 from .._problem.given import Given
 from .._problem.labels import require_all_classes, require_labels_of_stream
+from .._problem.out_of_fold import predict_out_of_fold
 from .._problem.parameters import draw_seed, resolve_epochs, settle_optimizer_and_rate
 from .._problem.problem import Problem, choose_precision, choose_precision_of_chunk, pose_problem
 from .._problem.reading import Data, Reader
@@ -96,6 +97,9 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     if trained.was_interrupted:
         warn_of_interruption(trained.fitted.n_epochs)
     fitted = trained.fitted if temperature is None else cool(trained.fitted, temperature)
+    if folds:
+        predictions = predict_out_of_fold(fitted, folds, used.X.shape[0])
+        fitted = replace(fitted, oof_prediction=predictions)
     report.fit_ended(fitted)
     return fitted
 

@@ -179,6 +179,9 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         Rows of X that were held out by `validation_fraction`.
     validation_folds_ : ndarray of shape (n_samples,)
         With folds, which network held each row of X out; -1 for none.
+    oof_prediction_ : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
+        With folds, the probabilities that the network which held a row out gives it; NaN where
+        none did.
     temperature_ : float
         With `calibration`, what logits were divided by.
     history_ : dict of str to list of float

@@ -66,7 +66,13 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
-        Keras name, loss object, or function of (y_true, y_pred). "auto" is the squared error.
+        Keras name, loss object, or function of (y_true, y_pred); or "pinball", for `quantiles`.
+        "auto" is the squared error, or "pinball" where there are quantiles.
+    quantiles : float, sequence of float, or None, default=None
+        Levels of quantiles to learn, between 0 and 1, increasing; all at once, with an output
+        for each. Those of a row are sorted, in training too, so that none crosses another.
+        `predict` gives the one nearest to the median, of two as near their mean, and
+        `predict_quantiles` all.
     metrics : str, callable, list of them, or None, default=None
         Further columns of `history_`: "accuracy", names of functions in ``keras.metrics``, or
         functions of (y_true, y_pred) that give one number for each row. Averaged over the rows of
@@ -122,9 +128,9 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     standardize_target : bool, default=True
         Whether to learn (y - mean) / standard deviation, which needs no other learning rate
         for dollars than for millions. Done with a linear output and squared error, absolute
-        error, Huber or log-cosh loss; the delta of Huber then counts in standard deviations
-        of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in the
-        target's own units.
+        error, pinball, Huber or log-cosh loss; the delta of Huber then counts in standard
+        deviations of y, as do penalties and clipping. Predictions, `coefs_` and `to_keras()` are in
+        the target's own units.
     warm_start : bool, default=False
         Whether another `fit` goes on where the last one stopped: with the weights of its last
         epoch, optimizer state, epoch number, seed and split, for `epochs` further epochs. Learning
@@ -171,6 +177,9 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Rows of X that were held out by `validation_fraction`.
     validation_folds_ : ndarray of shape (n_samples,)
         With folds, which network held each row of X out; -1 for none.
+    oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_outputs) or with n_quantiles last
+        With folds, what the network that held a row out predicts of it, of several `quantiles`
+        all; NaN where none did.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
@@ -239,6 +248,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         l2: float = 0.0,
         output_activation: str | Callable[..., Any] = "auto",
         loss: str | Callable[..., Any] = "auto",
+        quantiles: float | Sequence[float] | None = None,
         metrics: Any = None,
         optimizer: Any = "auto",
         learning_rate: Any = 0.01,
@@ -279,6 +289,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         self.l2 = l2
         self.output_activation = output_activation
         self.loss = loss
+        self.quantiles = quantiles
         self.metrics = metrics
         self.optimizer = optimizer
         self.learning_rate = learning_rate

@@ -16,11 +16,12 @@ import numpy as np
 
 from .._backend.keras_objects import KerasObject
 from .._networks.network import Network
-from .._networks.stages import Activation, Stage
+from .._networks.stages import Activation, SortedQuantiles, Stage
 from .._problem.constraints import as_float, require_domains
 from .._problem.fitted import Fitted
 from .._problem.hidden_layers import require_elementwise, resolve_hidden_layers
 from .._problem.labels import Labels
+from .._problem.quantiles import resolve_quantiles
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
 from .._problem.targets.numbers import RegressionTarget
@@ -129,6 +130,12 @@ def _are_categories(values: Any) -> bool:
     return all(one < next_one for one, next_one in pairwise(items))
 
 
+def _are_levels(values: Any) -> bool:
+    """Say whether these are levels of quantiles, of which there may be none."""
+    are_floats = type(values) is tuple and all(type(level) is float for level in values)
+    return are_floats and (not values or resolve_quantiles(values) == values)
+
+
 def _is_stage(value: Any) -> bool:
     return isinstance(value, Stage)
 
@@ -142,7 +149,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
     Network: {
         "n_inputs": _whole(1),
         "stages": _all_are(tuple, _is_stage),
-        "output": _is(Activation),
+        "output": _is(Activation, SortedQuantiles),
     },
     ClassTarget: {
         "n_classes": _whole(2),
@@ -156,7 +163,17 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "link": _one_of(*LINKS),
         "decides_on_logits": _is(bool),
     },
-    RegressionTarget: {"mean": is_array, "scale": is_array, "is_1d": _is(bool)},
+    SortedQuantiles: {
+        "function": _is_activation,
+        "n_targets": _whole(1),
+        "n_quantiles": _whole(2),
+    },
+    RegressionTarget: {
+        "mean": is_array,
+        "scale": is_array,
+        "is_1d": _is(bool),
+        "quantiles": _are_levels,
+    },
     Labels: {"values": _are_labels, "is_multilabel": _is(bool)},
     Fitted: {
         "parameters": _is(dict),
@@ -178,6 +195,7 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "watched": _is(str),
         "states": _all_are(tuple, _is(TrainingState)),
         "validation_folds": _optional(_are_indices),
+        "oof_prediction": _optional(is_array),
         "table": _optional(_is(TableEncoder)),
         "temperature": _optional(_number(np.finfo(float).tiny, np.finfo(float).max)),
     },

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._backend.keras_objects import KerasObject, loss_name
 from .._networks.network import Network
-from .._networks.stages import Activation, Categories, Dense, Stage
+from .._networks.stages import Activation, Categories, Dense, SortedQuantiles, Stage
 from .._networks.stages.stage import Kind
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
 from .._problem.output_layer import (
@@ -64,6 +64,9 @@ def require_whole(kind: str, fitted: Fitted) -> None:
         _require_table(table, network)
     n_features = table.n_columns if table else network.n_inputs
     require(fitted.n_features == n_features, "n_features")
+    predictions, folds = fitted.oof_prediction, fitted.validation_folds
+    if predictions is not None:
+        require(folds is not None and predictions.shape[:1] == folds.shape, "oof_prediction")
     names = fitted.feature_names
     require(names is None or names.shape == (n_features,), "feature_names")
     require((fitted.labels is not None) == kind.endswith("Classifier"), "labels")
@@ -135,13 +138,20 @@ def _require_numbers(fitted: Fitted) -> None:
     target: Any = fitted.target
     require(isinstance(target, RegressionTarget) and fitted.class_weights is None, "target")
     shapes = {array.shape for array in (target.mean, target.scale)}
-    require(shapes == {(fitted.network.n_outputs,)}, "target")
+    output, quantiles = fitted.network.output, target.quantiles
+    require(len(shapes) == 1 and target.mean.ndim == 1 and target.n_targets >= 1, "target")
+    if len(quantiles) > 1:
+        expected = SortedQuantiles(output.function, target.n_targets, len(quantiles))
+        require(output == expected, "quantiles")
+    else:
+        require(isinstance(output, Activation), "quantiles")
+    loss = fitted.parameters.get("loss")
+    require(loss in ("auto", "pinball") if quantiles else loss != "pinball", "quantiles")
     with np.errstate(over="ignore"):
         has_variance = np.isfinite(target.mean + target.scale**2).all()
     require(bool(has_variance and (target.scale > 0).all()), "target")
-    is_linear = fitted.network.output == Activation("linear")
-    require(is_linear or not target.is_standardized, "target")
-    require(target.n_units == 1 or not target.is_1d, "target")
+    require(output.function == "linear" or not target.is_standardized, "target")
+    require(target.n_targets == 1 or not target.is_1d, "target")
 
 
 def _require_history(fitted: Fitted) -> None:

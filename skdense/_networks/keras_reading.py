@@ -91,7 +91,7 @@ def read_model(model: Any) -> tuple[Network, Weights]:
     return network, weights if units is None else _fold_units(weights, network.output, units, keras)
 
 
-def _fold_units(weights: Weights, output: Activation, layer: Any, keras: Any) -> Weights:
+def _fold_units(weights: Weights, output: Stage, layer: Any, keras: Any) -> Weights:
     """Fold the layer by which checkpoints of a regressor have the target's own units."""
     _require_floating(layer, layer, keras)
     if output != Activation("linear"):

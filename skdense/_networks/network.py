@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._backend.keras_objects import ActivationFunction
-from .stages import Activation, Dense, Dropout, Normalization, Stage
+from .stages import Activation, Dense, Dropout, Normalization, SortedQuantiles, Stage
 from .stages.stage import Kind, StageDraws, StageWeights, WeightSpec
 
 Array = NDArray[np.floating]
@@ -29,12 +29,12 @@ class Network:
     n_inputs : int
         Columns that come in.
     stages : tuple of Stage
-    output : Activation
+    output : Activation or SortedQuantiles
     """
 
     n_inputs: int
     stages: tuple[Stage, ...]
-    output: Activation
+    output: Activation | SortedQuantiles
 
     def __reduce__(self) -> Any:
         return Network, (self.n_inputs, self.stages, self.output)  # without what is cached

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._backend.keras_objects import activation_function
 from .._backend.loading import load_tensorflow
 from .network import Network
 from .stages.stage import StageBatch, StageTensors, Tensor
@@ -56,4 +55,4 @@ def trace_forward(
     # As one list of rows, straight from the activation: Keras' losses find the logits of a
     # softmax or sigmoid only so, and users' losses expect (rows, columns).
     x = tf.reshape(x, [-1, network.n_outputs])
-    return activation_function(network.output.function)(x), after
+    return network.output.tensor_function(x), after

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._networks.forward import forward
 from .._networks.network import Network
 from .._networks.stages import Activation
+from .._training.losses import PinballLoss
 from .fitted import Fitted
 from .targets.classes import ClassTarget
 
@@ -42,9 +43,12 @@ def compute_outputs(fitted: Fitted, X: Any, *, activate: bool = True) -> Array:
 def as_keras_answers(fitted: Fitted, loss: Any) -> tuple[Network, Any]:
     """Return the network and the loss of a Keras model whose outputs may be averaged.
 
-    Those of several networks are probabilities, where theirs are logits or logarithms.
+    Those of several networks are probabilities, where theirs are logits or logarithms. Without a
+    loss of which Keras has none.
     """
     network, target = fitted.network, fitted.target
+    if isinstance(loss, PinballLoss):
+        return network, None
     link = getattr(target, "link", None)
     if len(fitted.members) == 1 or link not in ("logits", "binary logits", "log-probabilities"):
         return network, loss

@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 
 from .._networks.forward import forward
 from .._networks.network import Weights
-from .._networks.stages import Activation
+from .._networks.stages import Stage
 from .fitted import Fitted
 from .problem import Problem
 from .targets.classes import ClassTarget
@@ -68,12 +68,14 @@ def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]
 
     What then remains is what calibration cannot mend: of classes the log-loss by the best
     temperature, of numbers the squared error of predictions drawn toward their mean, as far as
-    that helps. Single networks are surer of themselves than their mean, by which the plain loss
-    ends trainings too early (arXiv 2501.19195).
+    that helps, of quantiles the loss once each is shifted to cover as much as it says. Single
+    networks are surer of themselves than their mean, by which the plain loss ends trainings too
+    early (arXiv 2501.19195).
     """
     held = _HeldOut.of(problem)
     if isinstance(problem.target, RegressionTarget):
-        return partial(_lose_shrunk, held, problem.network.output)
+        lose = _lose_shifted if problem.target.quantiles else _lose_shrunk
+        return partial(lose, held, problem.network.output)
     _require_logits(problem)
 
     def loss(logits: Sequence[Array]) -> float:
@@ -128,7 +130,7 @@ def _lose(held: _HeldOut, logits: Array) -> tuple[Array, Array]:
     return -np.where(held.y > 0, yes, no).mean(axis=1), -(yes + no).mean(axis=1) / 2
 
 
-def _lose_shrunk(held: _HeldOut, output: Activation, logits: Sequence[Array]) -> float:
+def _lose_shrunk(held: _HeldOut, output: Stage, logits: Sequence[Array]) -> float:
     """Return the mean squared error of outputs that are drawn toward their mean, if that helps."""
     outputs = output.forward(np.concatenate(logits, axis=1), {}).mean(axis=0)
     weights = held.weights
@@ -138,6 +140,26 @@ def _lose_shrunk(held: _HeldOut, output: Activation, logits: Sequence[Array]) ->
         slopes = (weights @ (outputs * y)) / np.maximum(weights @ outputs**2, _TINY)
         errors = np.average((y - np.clip(slopes, 0, 1) * outputs) ** 2, axis=0, weights=weights)
     return float(errors.mean())
+
+
+def _lose_shifted(held: _HeldOut, output: Stage, logits: Sequence[Array]) -> float:
+    """Return the mean pinball loss of quantiles that are shifted to cover what they should."""
+    outputs = output.forward(np.concatenate(logits, axis=1), {}).mean(axis=0)
+    levels = np.array(held.target.quantiles)
+    errors = held.y[:, :, np.newaxis] - outputs.reshape(len(outputs), -1, len(levels))
+    with np.errstate(over="ignore", invalid="ignore"):
+        errors -= _find_quantiles(errors, held.weights, levels)
+        losses = np.maximum(levels * errors, (levels - 1) * errors)
+    return float(np.average(losses.mean(axis=(1, 2)), weights=held.weights))
+
+
+def _find_quantiles(values: Array, weights: Array, levels: Array) -> Array:
+    """Return the quantile at each of the levels, which the last axis is of; of weighted rows."""
+    order = np.argsort(values, axis=0)
+    below = np.cumsum(weights[order], axis=0)
+    place = np.sum(below < levels * below[-1], axis=0, keepdims=True)
+    in_order = np.take_along_axis(values, order, axis=0)
+    return np.take_along_axis(in_order, np.minimum(place, len(values) - 1), axis=0)
 
 
 def cool(fitted: Fitted, temperature: float) -> Fitted:

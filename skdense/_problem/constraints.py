@@ -42,6 +42,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "l2": [_NON_NEGATIVE],
     "output_activation": [str, callable],
     "loss": [str, callable],
+    "quantiles": [Interval(Real, 0, 1, closed="neither"), "array-like", None],
     "metrics": [str, callable, "array-like", None],
     "optimizer": [str, object],
     "learning_rate": [_POSITIVE, callable, StrOptions({"auto"}), None],

@@ -84,6 +84,8 @@ class Fitted:
         What logits were divided by, which the last dense layer has in it.
     table : TableEncoder or None
         What makes a matrix of X, where X is a table.
+    oof_prediction : ndarray or None
+        With folds, what the network that held a row of X out predicts of it.
     """
 
     parameters: dict[str, Any]
@@ -107,6 +109,7 @@ class Fitted:
     validation_folds: Array | None = None
     temperature: float | None = None
     table: TableEncoder | None = None
+    oof_prediction: Array | None = None
 
     @property
     def n_epochs(self) -> int:
@@ -126,5 +129,6 @@ class Fitted:
             "engine_": self.engine,
             "validation_indices_": self.validation_indices,
             "validation_folds_": self.validation_folds,
+            "oof_prediction_": self.oof_prediction,
             "temperature_": self.temperature,
         }

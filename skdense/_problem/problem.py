@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from .._networks.network import Network
+from .._networks.stages import SortedQuantiles
 from .._tables.encoder import TableEncoder
+from .._training.losses import PinballLoss
 from .constraints import as_float
 from .cross_checks import check_input_stages
 from .data_checks import is_single, require_collected
@@ -26,9 +28,11 @@ from .input_stages import find_columns_to_embed, find_embedded
 from .labels import Labels
 from .output_layer import Head
 from .parameters import resolve_batch_size, resolve_dtype, resolve_epochs, resolve_loss
+from .quantiles import choose_loss
 from .reading import Data
 from .rows import Rows
 from .targets.choice import Target, make_target, settle_head
+from .targets.numbers import RegressionTarget
 
 Array = NDArray[Any]
 
@@ -176,7 +180,13 @@ def _lay_out_network(
     of_layers = {name: parameters[name] for name in names}
     n_outputs = target.n_units
     width = rows.X.shape[1]
-    return resolve_network(width, n_outputs, head.activation, embedded, sizes or None, **of_layers)
+    network = resolve_network(
+        width, n_outputs, head.activation, embedded, sizes or None, **of_layers
+    )
+    if isinstance(target, RegressionTarget) and len(target.quantiles) > 1:
+        output = SortedQuantiles(head.activation, target.n_targets, len(target.quantiles))
+        return replace(network, output=output)
+    return network
 
 
 def _choose_embedded(
@@ -193,7 +203,8 @@ def _choose_embedded(
 def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:
     """Return the output's activation and the loss, checked; both may be "auto"."""
     activation = resolve_output_activation(parameters["output_activation"])
-    return activation, resolve_loss(parameters["loss"])
+    loss = choose_loss(parameters["loss"], parameters.get("quantiles"), activation)
+    return activation, loss if isinstance(loss, PinballLoss) else resolve_loss(loss)
 
 
 def _choose_batch_size_and_dtype(

@@ -9,6 +9,7 @@ from typing import Any
 from .._backend.descriptions import build, describe
 from .._backend.keras_objects import loss_name
 from .._networks.network import rearrange
+from .._training.losses import PinballLoss
 from .._training.task import TrainingResult, TrainingState
 from .fitted import Fitted, History
 from .output_layer import Head
@@ -18,7 +19,9 @@ from .targets.choice import settle_head
 
 def settle_head_again(fitted: Fitted) -> Head:
     """Return the output's activation and the loss that a fit had."""
-    return settle_head(fitted.labels, *resolve_output(build(fitted.parameters)))
+    quantiles = getattr(fitted.target, "quantiles", ()) or None
+    parameters = build(fitted.parameters) | {"quantiles": quantiles}
+    return settle_head(fitted.labels, *resolve_output(parameters))
 
 
 def states_to_keep(
@@ -86,8 +89,10 @@ def _changed(before: Fitted, problem: Problem) -> list[str]:
     if problem.network.without_dropout != before.network.without_dropout:
         names += ["units", "depth", "activation", "batch_normalization", *OF_INPUTS]
         names.append("output_activation")
-    if not _is_same_loss(problem.head.loss, settle_head_again(before).loss):
-        names.append("loss")
+    losses = problem.head.loss, settle_head_again(before).loss
+    if not _is_same_loss(*losses):
+        are_of_quantiles = all(isinstance(loss, PinballLoss) for loss in losses)
+        names.append("quantiles" if are_of_quantiles else "loss")
     if old.get("standardize_target") != new.get("standardize_target"):
         names.append("standardize_target")
     differing = [n for n in names if n not in old or repr(old[n]) != repr(describe(new.get(n)))]

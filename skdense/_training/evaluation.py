@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .._backend.keras_objects import activation_function
 from .._backend.loading import load_tensorflow
 from .._networks.forward import rows_in_block
 from .._networks.network import Network, Weights
@@ -170,7 +169,7 @@ def trace_row_values(
 
     def values(weights: Any, X: Any, y: Any) -> Any:
         logits, _ = trace_forward(before_activation, weights, X)
-        outputs = activation_function(network.output.function)(logits)
+        outputs = network.output.tensor_function(logits)
         if n_members > 1 and outputs_are is not None:
             outputs = tf.reshape(outputs, [n_members, -1, network.n_outputs])
             outputs = _trace_mean(outputs, outputs_are)

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._backend.keras_objects import activation_function, loss_name
+from .._backend.keras_objects import activation_function
 from .._backend.loading import load_tensorflow
 from .._networks.network import Network
 from .._networks.numpy_activations import NUMPY_ACTIVATIONS
 from .._networks.stages import Activation
-from .losses import KNOWN_PER_ROW, per_row_function
+from .losses import is_known_per_row, per_row_function
 from .task import TrainingTask
 
 Array = NDArray[Any]
@@ -37,7 +37,7 @@ def require_gradients(task: TrainingTask) -> None:
         function = activation_function(activation)
         x = _spread(n_units, task.dtype)
         _require_gradient(name, activation, function, x)
-    if loss_name(task.loss) not in KNOWN_PER_ROW:
+    if not is_known_per_row(task.loss):
         _require_gradient("loss", task.loss, per_row_function(task.loss), *_outputs_and_y(task))
 
 
@@ -61,9 +61,9 @@ def _outputs_and_y(task: TrainingTask) -> tuple[Array, Array]:
     rows = np.arange(_TRIAL_ROWS) % len(task.y)
     y = task.y[rows].astype(task.dtype)
     outputs = _spread(task.network.n_outputs, task.dtype)
-    activation = task.network.output.function
-    if activation != "linear":
-        return np.asarray(activation_function(activation)(outputs), task.dtype), y
+    output = task.network.output
+    if output != Activation("linear"):
+        return np.asarray(output.tensor_function(outputs), task.dtype), y
     if y.shape == outputs.shape:
         outputs[::2] += y[::2]  # for losses that are flat far from their targets
     return outputs, y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,31 @@ from .._backend.loading import load_keras, load_tensorflow
 Tensor = Any
 Array = NDArray[Any]
 Loss = str | LossObject | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class PinballLoss:
+    """The loss whose least mean is at quantiles; for the median half the absolute error.
+
+    Koenker and Bassett, Regression quantiles, Econometrica 1978. Keras has none.
+
+    Attributes
+    ----------
+    levels : tuple of float
+        For each target there is an output at each of them.
+    """
+
+    levels: tuple[float, ...]
+
+    def __call__(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the mean over targets and levels, (rows,); targets and outputs are in columns."""
+        tf = load_tensorflow()
+        n_targets = y_pred.shape[1] // len(self.levels)
+        by_target = tf.reshape(y_pred, [-1, n_targets, len(self.levels)])
+        errors = y_true[:, :, tf.newaxis] - by_target
+        levels = tf.constant(self.levels, errors.dtype)
+        return tf.reduce_mean(tf.maximum(levels * errors, (levels - 1) * errors), axis=[1, 2])
+
 
 # Reductions of keras.losses.Loss, and what they divide the weighted sum over a batch by,
 # given weights (..., rows) and lengths of batches.
@@ -66,7 +92,7 @@ def why_not_per_row(loss: Loss, trial: Callable[[], tuple[Array, Array]]) -> str
     row's loss has to be one number that no other row changes. Whether it is so is tried out
     on `trial()`: a few rows of targets and of what the network may answer.
     """
-    if isinstance(loss, str) and loss_name(loss) in KNOWN_PER_ROW:
+    if isinstance(loss, str | PinballLoss) and is_known_per_row(loss):
         return None
     return why_rows_mix("the loss", per_row_function(loss), *trial())
 
@@ -86,7 +112,11 @@ def why_rows_mix(
     return None
 
 
-# Spared the trial, which takes some milliseconds.
+def is_known_per_row(loss: Loss) -> bool:
+    """Say whether a loss needs no trial, which takes some milliseconds."""
+    return isinstance(loss, PinballLoss) or loss_name(loss) in KNOWN_PER_ROW
+
+
 KNOWN_PER_ROW = frozenset(
     {
         "binary_crossentropy",

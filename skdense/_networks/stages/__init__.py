@@ -13,6 +13,7 @@ from .normalization import Normalization
 from .periodic import Periodic
 from .piecewise_linear import PiecewiseLinear
 from .robust_scaling import RobustScaling
+from .sorted_quantiles import SortedQuantiles
 from .stage import Stage
 
 # By the names under which files hold them.
@@ -28,6 +29,7 @@ STAGES: dict[str, type[Stage]] = {
         Periodic,
         PiecewiseLinear,
         RobustScaling,
+        SortedQuantiles,
     )
 }
 
@@ -43,5 +45,6 @@ __all__ = [
     "Periodic",
     "PiecewiseLinear",
     "RobustScaling",
+    "SortedQuantiles",
     "Stage",
 ]

@@ -49,6 +49,11 @@ class Activation(Stage):
         function = own or activation_function(self.function)
         return tf.reshape(function(rows), [x.shape[0], -1, x.shape[-1]]), {}
 
+    @property
+    def tensor_function(self) -> Callable[[Tensor], Tensor]:
+        """What becomes of a tensor of shape (rows, units)."""
+        return activation_function(self.function)
+
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         function = self.keras_function(settings.dtype)
         layers = load_keras().layers

@@ -1,0 +1,104 @@
+"""Quantiles in order: the output of a network that learns several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._backend.keras_objects import ActivationFunction
+from ..._backend.loading import load_keras, load_tensorflow
+from .activation import Activation
+from .stage import (
+    Array,
+    LayerSettings,
+    Stage,
+    StageBatch,
+    StageTensors,
+    StageWeights,
+    Tensor,
+    is_size,
+    require_width,
+)
+
+if TYPE_CHECKING:
+    from ..onnx_operators import Node, Operators
+
+
+@dataclass(frozen=True)
+class SortedQuantiles(Stage):
+    """An activation function, after which the quantiles of each target are sorted.
+
+    So that none crosses another. It costs nothing: the pinball losses of a number at two levels
+    differ by its distance from the quantile times the difference of the levels, so that their sum
+    is the least where the lower level has the lower number. The gradient follows the order.
+
+    Attributes
+    ----------
+    function : str, KerasObject or callable
+        Of each number by itself.
+    n_targets, n_quantiles : int
+        All quantiles of the first target come first.
+    """
+
+    function: ActivationFunction
+    n_targets: int
+    n_quantiles: int
+
+    def width_out(self, width_in: int) -> int:
+        require_width(self.n_targets * self.n_quantiles, width_in)
+        return width_in
+
+    @property
+    def description(self) -> str:
+        return f"{self._activation.description}, {self.n_quantiles} quantiles sorted"
+
+    @property
+    def is_sound(self) -> bool:
+        return is_size(self.n_targets) and is_size(self.n_quantiles)
+
+    @property
+    def _activation(self) -> Activation:
+        return Activation(self.function)
+
+    def forward(self, x: Array, weights: StageWeights) -> Array:
+        outputs = self._activation.forward(x, {})
+        by_target = outputs.reshape(-1, self.n_targets, self.n_quantiles)
+        return np.sort(by_target, axis=-1).reshape(outputs.shape)
+
+    @property
+    def tensor_function(self) -> Callable[[Tensor], Tensor]:
+        """What becomes of a tensor of shape (rows, units)."""
+        activate = self._activation.tensor_function
+        return lambda x: self._sort_tensor(activate(x))
+
+    def _sort_tensor(self, x: Tensor) -> Tensor:
+        tf = load_tensorflow()
+        by_target = tf.reshape(x, [-1, self.n_targets, self.n_quantiles])
+        return tf.reshape(tf.sort(by_target), tf.shape(x))
+
+    def trace(
+        self, x: Tensor, weights: StageTensors, batch: StageBatch | None
+    ) -> tuple[Tensor, StageTensors]:
+        tf = load_tensorflow()
+        rows = tf.reshape(x, [-1, x.shape[-1]])
+        return tf.reshape(self.tensor_function(rows), [x.shape[0], -1, x.shape[-1]]), {}
+
+    def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
+        keras, width = load_keras(), self.n_targets * self.n_quantiles
+        inputs = keras.Input((width,), dtype=settings.dtype)
+        [activation] = self._activation.keras_layers(settings)
+        shape = (self.n_targets, self.n_quantiles)
+        by_target = keras.layers.Reshape(shape, dtype=settings.dtype)(activation(inputs))
+        in_order = keras.ops.sort(by_target, axis=-1)
+        outputs = keras.layers.Reshape((width,), dtype=settings.dtype)(in_order)
+        return [keras.Model(inputs, outputs, name=settings.name)]
+
+    def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
+        outputs = self._activation.onnx_graph(ops, {}, x)
+        shape = np.array([-1, self.n_targets, self.n_quantiles])
+        number = np.array([self.n_quantiles])
+        in_order = ops.TopK(ops.Reshape(outputs, shape), number, axis=-1, largest=0, sorted=1)
+        return ops.Reshape(in_order[0], np.array([-1, self.n_targets * self.n_quantiles]))
