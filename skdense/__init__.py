@@ -27,6 +27,23 @@ _register_parallel_backend("skdense", _FusedBackend)
 
 __version__ = "0.1.0"
 
+_ESTIMATORS = (
+    KerasDenseClassifier,
+    KerasDenseRegressor,
+    KerasTabularClassifier,
+    KerasTabularRegressor,
+)
+for _kind in _ESTIMATORS:
+    _kind.__module__ = __name__  # by which pickles know them, wherever the code lies
+
+# What `skops.io.load` and mlflow are to trust, so that they load pipelines of these estimators: of
+# scikit-learn and NumPy, what skops does not trust by itself.
+skops_trusted_types = [
+    *(f"{__name__}.{_kind.__name__}" for _kind in _ESTIMATORS),
+    "numpy.dtype",
+    "sklearn.compose._column_transformer.make_column_selector",
+]
+
 __all__ = [
     "ErrorAnalysisDisplay",
     "FeatureScaleWarning",
@@ -39,5 +56,6 @@ __all__ = [
     "clear_cache",
     "load",
     "set_cache_dir",
+    "skops_trusted_types",
     "to_onnx",
 ]

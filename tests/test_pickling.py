@@ -1,6 +1,8 @@
 """Estimators in pickles: Keras objects as configuration, functions by name or by value."""
 
 import copy
+import io
+import json
 import multiprocessing
 import pickle
 import subprocess
@@ -15,10 +17,17 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+import skdense
+from skdense import KerasDenseClassifier, KerasDenseRegressor, KerasTabularClassifier
 
 X = np.random.default_rng(0).standard_normal((60, 4))
 y = np.array(list("abc"))[np.arange(60) % 3]
+
+
+def doubled(x):
+    return 2 * keras.ops.relu(x)
+
+
 KERAS_OBJECTS = {
     "optimizer": lambda: keras.optimizers.SGD(
         keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9), momentum=0.5
@@ -33,10 +42,6 @@ KERAS_OBJECTS = {
 
 def through_pickle(estimator):
     return pickle.loads(pickle.dumps(estimator))  # noqa: S301 - our own
-
-
-def doubled(x):
-    return 2 * keras.ops.relu(x)
 
 
 def in_process(code, *arguments):
@@ -63,6 +68,54 @@ def test_keras_objects_come_back_equal(name):
     assert getattr(twin, name) is twin.get_params()[name]
     assert_array_equal(twin.fit(X, y).predict_proba(X), network.fit(X, y).predict_proba(X))
     assert twin.n_iter_ == 4
+
+
+class Names(pickle.Unpickler):
+    """Loads a pickle, and notes whose classes and functions are in it."""
+
+    def find_class(self, module, name):
+        self.found.add(f"{module}.{name}")
+        return super().find_class(module, name)
+
+
+def names_in(estimator):
+    """Return the names of ours in a pickle."""
+    unpickler = Names(io.BytesIO(pickle.dumps(estimator)))
+    unpickler.found = set()
+    unpickler.load()
+    return {name for name in unpickler.found if name.startswith("skdense")}
+
+
+NAMED = {
+    "early stopping": KerasDenseClassifier(early_stopping=True, warm_start=True),
+    "numbers": KerasDenseRegressor(optimizer=keras.optimizers.SGD(0.1), activation=doubled),
+    "stages": KerasTabularClassifier(n_estimators=2, units=5),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", NAMED.values(), ids=NAMED)
+def test_pickles_name_nothing_of_ours_but_the_public_class(network):
+    target = X[:, 0] if isinstance(network, KerasDenseRegressor) else y
+    network = clone(network).set_params(epochs=2, random_state=0)
+    public = f"skdense.{type(network).__name__}"
+    assert names_in(network) == {public}
+    assert names_in(network.fit(X, target)) == {public}
+    assert public in skdense.skops_trusted_types
+    twin = through_pickle(network)
+    assert_array_equal(twin.predict(X), network.predict(X))
+    assert_array_equal(twin.fit(X, target).predict(X), network.fit(X, target).predict(X))
+
+
+def test_plain_data_builds_no_object_that_could_run_code():
+    # What skops lets through is plain data, which anybody may have written.
+    state = KerasDenseClassifier(optimizer=keras.optimizers.SGD(0.1)).__getstate__()
+    stored = state["_stored"]["optimizer"]
+    assert type(stored) is dict
+    layer = {"class_name": "Lambda", "module": "keras.layers", "registered_name": None}
+    stored["config"] = json.dumps(layer | {"config": {"function": "anything"}})
+    with pytest.raises(ValueError, match="not built from files"):
+        KerasDenseClassifier().__setstate__(state)
 
 
 def test_an_unfitted_estimator_keeps_its_keras_objects():

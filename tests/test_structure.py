@@ -1,6 +1,7 @@
 """The architecture, held by tests: what imports what, and what is exported."""
 
 import ast
+import doctest
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -126,9 +127,19 @@ def test_exported_names():
         "clear_cache",
         "load",
         "set_cache_dir",
+        "skops_trusted_types",
         "to_onnx",
     }
     public = {name for name in vars(skdense) if not name.startswith("_")}
     assert public == set(skdense.__all__)
     for name in skdense.__all__:
         assert getattr(skdense, name).__doc__
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["KerasDenseClassifier", "KerasDenseRegressor"])
+def test_examples_of_methods_run(name):
+    # doctest itself finds none, since these classes say that they are of another module.
+    [example] = doctest.DocTestFinder().find(getattr(skdense, name).from_keras, globs={})
+    assert doctest.DocTestRunner().run(example).failed == 0
+    assert example.examples

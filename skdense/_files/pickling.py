@@ -1,6 +1,7 @@
-"""An estimator in a pickle: Keras objects as configuration, built when somebody reads them.
+"""An estimator in a pickle: of plain data, and of its class under a public name.
 
-So that unpickling loads no Keras, and works under another release of it.
+So it loads under another release of this package or of Keras, without loading Keras, and skops has
+to trust nothing but the class. Keras objects are built when somebody reads them.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 from joblib import wrap_non_picklable_objects
 
 from .._backend.descriptions import build, describe, is_described
+from .records import from_plain, to_plain
 
 # Where attributes wait that hold Keras objects, and in a pickle those that pickle by value only.
 _STORED, _BY_VALUE = "_stored", "_by_value"
+_PLAIN = frozenset({bool, float, int, str, type(None)})
 
 
 def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -35,15 +38,18 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
     state = with_waiting(attributes)
     stored, by_value = {}, {}
     for name in filter(state.__contains__, names):
+        if type(state[name]) in _PLAIN:
+            continue
         value = describe(state[name])
         if not _pickles(value):
             _require_picklable(name, value)
-            by_value[name] = value
+            by_value[name] = to_plain(value)
         elif is_described(value):
-            stored[name] = value
-    fitted = state.get("_fitted")
-    if fitted is not None and not _pickles((fitted.network, fitted.parameters)):
-        by_value["_fitted"] = fitted
+            stored[name] = to_plain(value)
+    if "_fitted" in state:
+        state["_fitted"] = fitted = to_plain(state["_fitted"])
+        if not _pickles((fitted["network"], fitted["parameters"])):
+            by_value["_fitted"] = fitted
     for name in (*stored, *by_value):
         del state[name]
     if stored:
@@ -57,8 +63,10 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
 def unpickled_state(state: dict[str, Any]) -> dict[str, Any]:
     """Return the attributes that a pickled state stands for."""
     state = state.copy()
-    by_value = state.pop(_BY_VALUE, {})
-    stored = state.pop(_STORED, {})
+    by_value = from_plain(state.pop(_BY_VALUE, {}))
+    stored = from_plain(state.pop(_STORED, {}))
+    if "_fitted" in state:
+        state["_fitted"] = from_plain(state["_fitted"])
     return state | waiting(stored | by_value)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, KeysView
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,8 +45,20 @@ _RECORDS: dict[str, Any] = {
 }
 
 
-def _record_kinds() -> dict[str, Any]:
-    return _RECORDS | STAGES
+def find_record(name: str) -> Any:
+    """Return the class of records that has this name; None where there is none."""
+    return _RECORDS.get(name) or STAGES.get(name)
+
+
+@cache
+def names_of_fields(kind: Any) -> KeysView[str]:
+    """Return the names of a record's fields, in their order."""
+    return dict.fromkeys(field.name for field in fields(kind)).keys()
+
+
+def is_from_keras_alone(described: KerasObject) -> bool:
+    """Say whether a configuration is all that the object is built from, and runs no code."""
+    return not described.user_classes and is_safe_to_build(described.serialized)
 
 
 # By chance two are rare; -1 and -2 have the same.
@@ -86,12 +99,13 @@ def encode(value: Any, arrays: list[Array]) -> Any:
     if isinstance(value, np.random.RandomState):
         return {"RandomState": inner(value.get_state())}
     if isinstance(value, KerasObject):
-        if value.user_classes or not is_safe_to_build(value.serialized):
+        if not is_from_keras_alone(value):
             raise UnknownKindError
         return {"KerasObject": value.config}
-    if _record_kinds().get(type(value).__name__) is not type(value):
+    kind = type(value)
+    if find_record(kind.__name__) is not kind:
         raise UnknownKindError
-    return {type(value).__name__: {f.name: inner(getattr(value, f.name)) for f in fields(value)}}
+    return {kind.__name__: {name: inner(getattr(value, name)) for name in names_of_fields(kind)}}
 
 
 def _encode_array(
@@ -116,20 +130,20 @@ def decode(value: Any, arrays: list[Array]) -> Any:
     if not isinstance(value, dict):
         return value
     [(kind, content)] = value.items()
-    if kind in _record_kinds():
-        own = {name: decode(item, arrays) for name, item in content.items()}
-        return _make_record(_record_kinds()[kind], own)
+    record = find_record(kind)
+    if record:
+        return make_record(record, {n: decode(item, arrays) for n, item in content.items()})
     return _DECODERS[kind](content, arrays)
 
 
-def _make_record(kind: Any, own: dict[str, Any]) -> Any:
+def make_record(kind: Any, own: dict[str, Any]) -> Any:
     """Make a dataclass of all its fields, those that its constructor does not take included.
 
-    A file of an earlier release may lack those that came later with a default.
+    What an earlier release wrote may lack those that came later with a default.
     """
-    defaults = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
-    own = defaults | own
-    if own.keys() != {field.name for field in fields(kind)}:
+    if len(own) < len(names_of_fields(kind)):
+        own = {f.name: f.default for f in fields(kind) if f.default is not MISSING} | own
+    if own.keys() != names_of_fields(kind):
         raise ValueError(f"{kind.__name__} of {sorted(own)}")
     record = object.__new__(kind)
     record.__dict__.update(own)
@@ -186,7 +200,8 @@ def _decode_random_state(content: Any, arrays: list[Array]) -> np.random.RandomS
     return state
 
 
-def _decode_keras_object(config: Any, arrays: list[Array]) -> KerasObject:
+def decode_keras_object(config: Any) -> KerasObject:
+    """Return the object of a configuration, which anybody may have written, if it runs no code."""
     serialized = json.loads(config)
     is_described = isinstance(serialized, dict) and isinstance(serialized.get("config"), dict)
     if not is_described or "class_name" not in serialized or not is_safe_to_build(serialized):
@@ -195,7 +210,7 @@ def _decode_keras_object(config: Any, arrays: list[Array]) -> KerasObject:
 
 
 _DECODERS: dict[str, Callable[[Any, list[Array]], Any]] = {
-    "KerasObject": _decode_keras_object,
+    "KerasObject": lambda config, arrays: decode_keras_object(config),
     "RandomState": _decode_random_state,
     "array": _decode_array,
     "dict": _decode_dict,
