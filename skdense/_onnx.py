@@ -15,12 +15,19 @@ from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
 from ._estimators.tabular_classifier import KerasTabularClassifier
 from ._estimators.tabular_regressor import KerasTabularRegressor
-from ._networks.onnx_activations import apply_activation
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
 from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
-from ._problem.targets.outputs import find_threshold
+from ._problem.targets.onnx_answers import (
+    average_logits,
+    average_outputs,
+    choose_label,
+    choose_quantiles,
+    find_probabilities,
+    proto_type,
+    shape_of_quantiles,
+)
 from ._tables.categories import TEXTS
 from ._tables.onnx_graph import table_graph
 from ._tables.reading import read_table
@@ -253,13 +260,7 @@ def _regressor_shapes(operator: Any) -> None:
     target = operator.raw_operator._fitted.target
     operator.outputs[0].set_type(_float_type(operator, target.n_targets))
     for quantiles in operator.outputs[1:]:
-        quantiles.set_type(_float_type(operator, *_shape_of_quantiles(target)))
-
-
-def _shape_of_quantiles(target: Any) -> tuple[int, ...]:
-    """Return the shape that a row has in what `predict_quantiles` gives."""
-    n_quantiles = len(target.quantiles)
-    return (n_quantiles,) if target.is_1d else (target.n_targets, n_quantiles)
+        quantiles.set_type(_float_type(operator, *shape_of_quantiles(target)))
 
 
 def _labels(classifier: KerasDenseClassifier) -> Any:
@@ -284,10 +285,10 @@ def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, No
     if len(logits) == 1:
         return ops, logits[0], activate(logits[0])
     if fitted.target.decides_on_logits:
-        mean = _average_logits(ops, fitted.target, logits)
+        mean = average_logits(ops, fitted.target, logits)
         return ops, mean, activate(mean)
     outputs = list(map(activate, logits))
-    return ops, logits[0], _average_outputs(ops, fitted.target, outputs)
+    return ops, logits[0], average_outputs(ops, fitted.target, outputs)
 
 
 def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
@@ -307,59 +308,19 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     return table_graph(ops, fitted.table, columns)
 
 
-def _average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
-    """Return logits of mean probabilities; see ``ClassTarget.average``."""
-    is_class = isinstance(target, ClassTarget) and target.n_units > 1
-    if not is_class:
-        yes = ops.Mean(*(ops.Sigmoid(own) for own in logits))
-        no = ops.Mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
-        return ops.Sub(ops.Log(yes), ops.Log(no))
-    scores = logits if target.is_softmax else [_log_sigmoid(ops, own) for own in logits]
-    mean = ops.Mean(*(ops.Softmax(own, axis=1) for own in scores))
-    return ops.Log(mean) if target.is_softmax else ops.Log(ops.Div(mean, ops.Sub(1, mean)))
-
-
-def _average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
-    """Return outputs of mean probabilities, or of mean numbers."""
-    link = getattr(target, "link", None)
-    if link is None:
-        return ops.Mean(*outputs)
-    if link == "log-probabilities":
-        return ops.Log(ops.Mean(*(ops.Exp(own) for own in outputs)))
-    is_class = isinstance(target, ClassTarget) and target.n_units > 1
-    find = _probabilities if is_class else _of_each
-    mean = ops.Mean(*(find(ops, target, own, own) for own in outputs))
-    return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
-
-
-def _proto_type(dtype: Any) -> int:
-    from onnx.helper import np_dtype_to_tensor_dtype
-
-    return np_dtype_to_tensor_dtype(np.dtype(dtype))
-
-
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     regressor = operator.raw_operator
     ops, _, outputs = _operators_and_outputs(operator, container)
     target, dtype = regressor._fitted.target, ops.dtype
     if target.needs_float64:
         dtype = np.float64
-        outputs = ops.Cast(outputs, to=_proto_type(dtype))
+        outputs = ops.Cast(outputs, to=proto_type(dtype))
     mean, scale = (array.astype(dtype) for array in target.units_of_outputs)
     own = ops.Add(ops.Mul(outputs, scale), mean)
-    answers = _quantiles(ops, target, own) if len(target.quantiles) > 1 else [own]
+    answers = choose_quantiles(ops, target, own) if len(target.quantiles) > 1 else [own]
     # Within another model there is room for the first one only.
     for node, variable in zip(answers, operator.outputs, strict=False):
         ops.Identity(node, output_names=[variable]).add_to(scope, container)
-
-
-def _quantiles(ops: Operators, target: Any, outputs: Node) -> list[Node]:
-    """Return what `predict` and `predict_quantiles` give."""
-    shape = target.n_targets, len(target.quantiles)
-    by_target = ops.Reshape(outputs, np.array([-1, *shape]))
-    middle = [ops.Gather(by_target, np.array(number), axis=2) for number in target.middle]
-    quantiles = ops.Reshape(outputs, np.array([-1, *_shape_of_quantiles(target)]))
-    return [ops.Mean(*middle), quantiles]
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -368,60 +329,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     ops, logits, outputs = _operators_and_outputs(operator, container)
     target = classifier._fitted.target
     decision = logits if target.decides_on_logits else outputs
-    label = _label(ops, classifier, decision)
-    probabilities = _probabilities(ops, target, logits, outputs)
+    label = choose_label(ops, target, _labels(classifier), decision)
+    probabilities = find_probabilities(ops, target, logits, outputs)
     for node, variable in zip((label, probabilities), operator.outputs, strict=True):
         ops.Identity(node, output_names=[variable]).add_to(scope, container)
-
-
-def _label(ops: Operators, classifier: KerasDenseClassifier, decision: Node) -> Node:
-    target, whole = classifier._fitted.target, _proto_type(np.int64)
-    least = float(find_threshold(target, np.dtype(ops.dtype)))
-    if not isinstance(target, ClassTarget):
-        return ops.Cast(ops.Greater(decision, least), to=whole)
-    if target.n_units == 1:
-        chosen = ops.Cast(ops.Greater(decision, least), to=whole)
-    else:
-        chosen = ops.ArgMax(decision, axis=1, keepdims=0)
-    chosen = ops.Reshape(chosen, np.array([-1]))
-    return ops.Gather(_labels(classifier), chosen, axis=0)
-
-
-def _probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
-    if not isinstance(target, ClassTarget):
-        return _of_each(ops, target, logits, outputs)
-    if target.n_units == 1:
-        second = _of_each(ops, target, logits, outputs)
-        is_exact = target.answers_from_logits
-        first = ops.Sigmoid(ops.Neg(logits)) if is_exact else ops.Sub(1, second)
-        return ops.Concat(first, second, axis=1)
-    if target.link == "probabilities":
-        return outputs
-    if target.has_logarithms:
-        is_softmax = target.is_softmax
-        return ops.Softmax(outputs if is_softmax else _log_sigmoid(ops, logits), axis=1)
-    return _shares(ops, _scores(ops, target.link, outputs))
-
-
-def _of_each(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
-    """Return the probability of what each unit speaks for."""
-    if target.answers_from_logits:
-        return ops.Sigmoid(logits)
-    return ops.between(_scores(ops, target.link, outputs), 0, 1)
-
-
-def _log_sigmoid(ops: Operators, logits: Node) -> Node:
-    return apply_activation(ops, "log_sigmoid", logits)
-
-
-def _scores(ops: Operators, link: str, outputs: Node) -> Node:
-    return ops.Div(ops.Add(outputs, 1), 2) if link == "margins" else outputs
-
-
-def _shares(ops: Operators, scores: Node) -> Node:
-    """Return scores, cut at 0, divided by their sum; of logits where that is 0."""
-    positive = ops.Relu(scores)
-    total = ops.ReduceSum(positive, np.array([1]), keepdims=1)
-    is_some = ops.Greater(total, 0)
-    shares = ops.Div(positive, ops.Where(is_some, total, 1))
-    return ops.Where(is_some, shares, ops.Softmax(scores, axis=1))

@@ -746,7 +746,8 @@ def test_both_estimators_share_their_parameters():
     classifier = signature_defaults(KerasDenseClassifier)
     regressor = signature_defaults(KerasDenseRegressor)
     place = list(regressor).index("standardize_target")
-    assert list(classifier).index("class_weight") == place
+    assert list(classifier).index("class_weight") == place - 1  # after the quantiles
+    assert regressor.pop("quantiles") is None
     assert regressor.pop("standardize_target") is True
     assert classifier.pop("class_weight") is None
     assert classifier.pop("calibration") is None

@@ -1,0 +1,114 @@
+"""What targets make of outputs, in operators of ONNX: see `ClassTarget` and the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..._networks.onnx_activations import apply_activation
+from ..._networks.onnx_operators import Node, Operators
+from .classes import ClassTarget
+from .outputs import find_threshold
+
+
+def proto_type(dtype: Any) -> int:
+    """Return ONNX' number of a dtype."""
+    from onnx.helper import np_dtype_to_tensor_dtype
+
+    return np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
+def average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
+    """Return logits of mean probabilities; see ``ClassTarget.average``."""
+    is_class = isinstance(target, ClassTarget) and target.n_units > 1
+    if not is_class:
+        yes = ops.Mean(*(ops.Sigmoid(own) for own in logits))
+        no = ops.Mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
+        return ops.Sub(ops.Log(yes), ops.Log(no))
+    scores = logits if target.is_softmax else [_log_sigmoid(ops, own) for own in logits]
+    mean = ops.Mean(*(ops.Softmax(own, axis=1) for own in scores))
+    return ops.Log(mean) if target.is_softmax else ops.Log(ops.Div(mean, ops.Sub(1, mean)))
+
+
+def average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
+    """Return outputs of mean probabilities, or of mean numbers."""
+    link = getattr(target, "link", None)
+    if link is None:
+        return ops.Mean(*outputs)
+    if link == "log-probabilities":
+        return ops.Log(ops.Mean(*(ops.Exp(own) for own in outputs)))
+    is_class = isinstance(target, ClassTarget) and target.n_units > 1
+    find = find_probabilities if is_class else _of_each
+    mean = ops.Mean(*(find(ops, target, own, own) for own in outputs))
+    return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
+
+
+def choose_quantiles(ops: Operators, target: Any, outputs: Node) -> list[Node]:
+    """Return what `predict` and `predict_quantiles` give."""
+    shape = target.n_targets, len(target.quantiles)
+    by_target = ops.Reshape(outputs, np.array([-1, *shape]))
+    middle = [ops.Gather(by_target, np.array(number), axis=2) for number in target.middle]
+    quantiles = ops.Reshape(outputs, np.array([-1, *shape_of_quantiles(target)]))
+    return [ops.Mean(*middle), quantiles]
+
+
+def shape_of_quantiles(target: Any) -> tuple[int, ...]:
+    """Return the shape that a row has in what `predict_quantiles` gives."""
+    n_quantiles = len(target.quantiles)
+    return (n_quantiles,) if target.is_1d else (target.n_targets, n_quantiles)
+
+
+def choose_label(ops: Operators, target: Any, labels: Any, decision: Node) -> Node:
+    """Return which of the labels, or of the columns of an indicator matrix, are decided on."""
+    whole = proto_type(np.int64)
+    least = float(find_threshold(target, np.dtype(ops.dtype)))
+    if not isinstance(target, ClassTarget):
+        return ops.Cast(ops.Greater(decision, least), to=whole)
+    if target.n_units == 1:
+        chosen = ops.Cast(ops.Greater(decision, least), to=whole)
+    else:
+        chosen = ops.ArgMax(decision, axis=1, keepdims=0)
+    chosen = ops.Reshape(chosen, np.array([-1]))
+    return ops.Gather(labels, chosen, axis=0)
+
+
+def find_probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
+    """Return what `predict_proba` gives."""
+    if not isinstance(target, ClassTarget):
+        return _of_each(ops, target, logits, outputs)
+    if target.n_units == 1:
+        second = _of_each(ops, target, logits, outputs)
+        is_exact = target.answers_from_logits
+        first = ops.Sigmoid(ops.Neg(logits)) if is_exact else ops.Sub(1, second)
+        return ops.Concat(first, second, axis=1)
+    if target.link == "probabilities":
+        return outputs
+    if target.has_logarithms:
+        is_softmax = target.is_softmax
+        return ops.Softmax(outputs if is_softmax else _log_sigmoid(ops, logits), axis=1)
+    return _shares(ops, _scores(ops, target.link, outputs))
+
+
+def _of_each(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
+    """Return the probability of what each unit speaks for."""
+    if target.answers_from_logits:
+        return ops.Sigmoid(logits)
+    return ops.between(_scores(ops, target.link, outputs), 0, 1)
+
+
+def _log_sigmoid(ops: Operators, logits: Node) -> Node:
+    return apply_activation(ops, "log_sigmoid", logits)
+
+
+def _scores(ops: Operators, link: str, outputs: Node) -> Node:
+    return ops.Div(ops.Add(outputs, 1), 2) if link == "margins" else outputs
+
+
+def _shares(ops: Operators, scores: Node) -> Node:
+    """Return scores, cut at 0, divided by their sum; of logits where that is 0."""
+    positive = ops.Relu(scores)
+    total = ops.ReduceSum(positive, np.array([1]), keepdims=1)
+    is_some = ops.Greater(total, 0)
+    shares = ops.Div(positive, ops.Where(is_some, total, 1))
+    return ops.Where(is_some, shares, ops.Softmax(scores, axis=1))
