@@ -28,7 +28,7 @@ extensions = [
 exclude_patterns = ["_build", "README_draft.md"]
 templates_path = ["templates"]
 default_role = "literal"  # single quotes in docstrings are code
-nitpicky = False
+toc_object_entries_show_parents = "hide"
 
 myst_heading_anchors = 3
 autodoc_typehints = "none"  # docstrings say it, with shapes
@@ -43,6 +43,7 @@ html_title = "skdense"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}  # dark where the reader's system is
 html_sidebars = {page: [] for page in ("start", "api", "coming_from", "changelog", "contributing")}
 html_theme_options = {
     "github_url": "https://github.com/skdense/skdense",
