@@ -17,6 +17,8 @@ PAGES = sorted(
 )
 # What a reader who comes from elsewhere has, and we need not; what a release lacks.
 OPTIONAL = {"scikeras", "skorch", "torch", "pytabkit", "sklearn.callback"}
+# By test_readme.py, by test_libraries.py, and by its like in start.md.
+TESTED_ELSEWHERE = {"README_draft", "libraries", "index"}
 KERAS_SAVES = pytest.mark.filterwarnings(
     # Of Keras, when it saves on NumPy 2.
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
@@ -47,8 +49,7 @@ def runs_here(code):
 @KERAS_SAVES
 @pytest.mark.parametrize(
     "page",
-    # README's copy has tests of its own, and the first page what start.md has.
-    [page for page in PAGES if page.stem not in ("README_draft", "index") and blocks_of(page)],
+    [page for page in PAGES if page.stem not in TESTED_ELSEWHERE and blocks_of(page)],
     ids=lambda page: str(page.relative_to(DOCS)),
 )
 def test_blocks_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch):
@@ -95,9 +96,9 @@ def test_links_lead_somewhere(page):
 
 
 def test_every_public_name_is_in_the_api():
-    assert set(re.findall(r"^   (\w+)$", (DOCS / "api.md").read_text(), re.MULTILINE)) == set(
-        skdense.__all__
-    )
+    listed = r"^(?:   |\.\. py:data:: )(\w+)$"
+    names = re.findall(listed, (DOCS / "api.md").read_text(), re.MULTILINE)
+    assert sorted(names) == sorted(skdense.__all__)
 
 
 @pytest.fixture
