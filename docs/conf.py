@@ -44,11 +44,13 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # dark where the reader's system is
-html_sidebars = {page: [] for page in ("start", "api", "coming_from", "changelog", "contributing")}
+ALONE = ["start", "coming_from", "questions", "changelog", "contributing"]
+html_sidebars: dict[str, list[str]] = {page: [] for page in ALONE}
 html_theme_options = {
     "github_url": "https://github.com/skdense/skdense",
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
+    "show_toc_level": 2,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
     "footer_end": [],
