@@ -268,9 +268,33 @@ def test_multilabel_answers_each_question(lines_of):
 
 
 @pytest.mark.slow
-def test_imbalanced_classes_are_found_with_class_weights(lines_of):
-    _, plain, balanced, _ = lines_of("imbalanced_classes", "--epochs", 10)
-    assert float(balanced.split()[1]) > float(plain.split()[1]) + 0.2
+def test_imbalanced_classes_are_found_by_weights_a_focal_loss_and_a_threshold(lines_of):
+    _, plain, *others, _ = lines_of("imbalanced_classes", "--epochs", 10)
+    recall, precision, balanced, log_loss = map(float, plain.split()[1:])
+    assert recall < 0.2 < 0.9 < precision
+    found = [[float(value) for value in line.split()[-4:]] for line in others]
+    assert len(found) == 3
+    assert all(own[0] > 0.8 and own[2] > balanced + 0.2 for own in found)
+    weights, focal, threshold = (own[3] for own in found)
+    assert threshold == log_loss < weights < focal  # which alone leaves the probabilities true
+
+
+@pytest.mark.slow
+def test_counts_learn_from_people_as_from_cells(lines_of):
+    people, linear, network, _ = lines_of("counts", "--epochs", 12)
+    assert people.startswith("15142 years of people, 2698 kinds")
+    deviances = [re.findall(r"\d\.\d{3}", line) for line in (linear, network)]
+    (by_people, by_cells), ours = ([float(own) for own in pair] for pair in deviances)
+    assert abs(by_people - by_cells) < 0.01
+    assert max(ours) < by_people
+
+
+@pytest.mark.slow
+def test_intervals_cover_what_they_say_once_folds_have_widened_them(lines_of):
+    learned, widened, around, _ = lines_of("intervals", "--folds", 3, "--epochs", 30)
+    shares = [float(re.search(r"covers ([\d.]+)%", line)[1]) for line in (learned, widened, around)]
+    assert shares[0] < shares[1]
+    assert all(86 < share < 96 for share in shares[1:])
 
 
 @pytest.mark.slow

@@ -274,6 +274,47 @@ def test_tables_in_one_line(penguin_masses):
     assert np.abs(median - masses[~train]).mean() < 300  # grams
 
 
+FOLDS = {"n_estimators": 4, "validation_fraction": "folds", "scoring": "calibrated_loss"}
+
+
+@pytest.mark.parametrize(
+    "changes", [FOLDS, {"early_stopping": True, "scoring": "calibrated_loss", "quantiles": 0.9}]
+)
+def test_shifted_by_rows_held_out_they_cover_these(changes, tmp_path):
+    network = regressor(epochs=10, **changes).fit(X, Y)
+    if changes is FOLDS:
+        quantiles, y = network.oof_prediction_, Y
+    else:
+        rows = network.validation_indices_
+        quantiles, y = network.predict_quantiles(X[rows]), Y[rows]
+    assert any(network._fitted.network.output.shifts)
+    below = (y[:, np.newaxis] <= quantiles * (1 + 1e-7)).mean(axis=0)  # the rows themselves count
+    assert_allclose(below, np.atleast_1d(network.quantiles), atol=1 / len(y) + 0.01)
+    expected = np.mean(
+        [
+            mean_pinball_loss(y, own, alpha=level)
+            for own, level in zip(quantiles.T, np.atleast_1d(network.quantiles), strict=True)
+        ]
+    )
+    best = network.history_["val_calibrated_loss"][network.best_epoch_ - 1]
+    assert_allclose(expected / network._fitted.target.scale[0], best, rtol=1e-5)
+    network.save(tmp_path / "network.skdense")
+    twin = skdense.load(tmp_path / "network.skdense")
+    predicted = network.predict_quantiles(X)
+    assert_array_equal(twin.predict_quantiles(X), predicted)
+    assert_allclose(network.to_keras().predict(X, verbose=0), predicted, rtol=1e-4)
+    rows = X.astype(np.float32)
+    session = onnxruntime.InferenceSession(skdense.to_onnx(network, rows).SerializeToString())
+    assert_allclose(session.run(None, {"X": rows})[-1], network.predict_quantiles(rows), rtol=1e-4)
+
+
+def test_training_goes_on_without_the_shifts():
+    settings = FOLDS | {"warm_start": True, "learning_rate_schedule": None, "dtype": "float64"}
+    network = regressor(epochs=3, **settings).fit(X, Y).fit(X, Y)
+    longer = regressor(epochs=6, **settings).fit(X, Y)
+    assert_allclose(network.predict_quantiles(X), longer.predict_quantiles(X), rtol=1e-9)
+
+
 def test_positive_quantiles_by_an_activation():
     network = regressor(output_activation="softplus").fit(X, Y / 1000)
     assert (network.predict_quantiles(X * 10) >= 0).all()

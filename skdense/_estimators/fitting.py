@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 
 from .._backend.descriptions import describe
 from .._backend.loading import require_eager
-from .._problem.calibration import cool, find_temperature, require_calibratable
+from .._problem.calibration import find_calibration, require_calibratable
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
 from .._problem.constraints import check_parameters
 from .._problem.cross_checks import (
@@ -86,17 +86,16 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     draft = _make_draft(problem, before, indices)
     if folds:
         draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
-    calibrates = parameters.get("calibration") is not None
-    if calibrates:
+    if parameters.get("calibration") is not None:
         require_calibratable(problem)
     trained = _train_on(estimator, problem, draft, before, problem.epochs, report=report)
-    temperature = find_temperature(trained.fitted, problem) if calibrates else None
+    calibrate = find_calibration(trained.fitted, problem)
     if parameters["refit_full"] and not trained.was_interrupted:
         rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
         trained = _train_again(estimator, parameters, data, rows, trained.fitted)
     if trained.was_interrupted:
         warn_of_interruption(trained.fitted.n_epochs)
-    fitted = trained.fitted if temperature is None else cool(trained.fitted, temperature)
+    fitted = calibrate(trained.fitted)
     if folds:
         predictions = predict_out_of_fold(fitted, folds, used.X.shape[0])
         fitted = replace(fitted, oof_prediction=predictions)

@@ -112,9 +112,10 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     scoring : str, callable or None, default="calibrated_loss"
         What is watched: "loss"; "calibrated_loss", of several networks the squared error of
         predictions drawn toward their mean as far as that helps, as the mean of networks does:
-        it does not end a training where that still gains; or a scikit-learn scorer or its name,
-        greater being better; None is the `score` of the estimator. Recorded as "val_loss",
-        "val_calibrated_loss" or "val_score".
+        it does not end a training where that still gains, and of `quantiles` their loss once each
+        is shifted to lie above as many of these rows as it says, as it then is when training has
+        ended; or a scikit-learn scorer or its name, greater being better; None is the `score` of
+        the estimator. Recorded as "val_loss", "val_calibrated_loss" or "val_score".
     patience : int or None, default=None
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
         trains all of them, and keeps the best one.

@@ -166,7 +166,8 @@ _FIELDS: dict[type, dict[str, Check]] = {
     SortedQuantiles: {
         "function": _is_activation,
         "n_targets": _whole(1),
-        "n_quantiles": _whole(2),
+        "n_quantiles": _whole(1),
+        "shifts": _all_are(tuple, _number(-np.finfo(float).max, np.finfo(float).max)),
     },
     RegressionTarget: {
         "mean": is_array,

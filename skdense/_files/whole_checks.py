@@ -140,9 +140,9 @@ def _require_numbers(fitted: Fitted) -> None:
     shapes = {array.shape for array in (target.mean, target.scale)}
     output, quantiles = fitted.network.output, target.quantiles
     require(len(shapes) == 1 and target.mean.ndim == 1 and target.n_targets >= 1, "target")
-    if len(quantiles) > 1:
+    if quantiles:
         expected = SortedQuantiles(output.function, target.n_targets, len(quantiles))
-        require(output == expected, "quantiles")
+        require(output == expected and output.is_sound, "quantiles")
     else:
         require(isinstance(output, Activation), "quantiles")
     loss = fitted.parameters.get("loss")

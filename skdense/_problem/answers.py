@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from .._networks.forward import forward
 from .._networks.network import Network
-from .._networks.stages import Activation
+from .._networks.stages import Activation, SortedQuantiles
 from .._training.losses import PinballLoss
 from .fitted import Fitted
 from .targets.classes import ClassTarget
+from .targets.numbers import RegressionTarget
 
 Array = NDArray[Any]
 
@@ -40,6 +41,17 @@ def compute_outputs(fitted: Fitted, X: Any, *, activate: bool = True) -> Array:
     return network.output.forward(mean, {}) if on_logits and activate else mean
 
 
+def _shift_in_own_units(fitted: Fitted) -> Network:
+    """Return a network of quantiles for weights in the target's own units."""
+    network, target = fitted.network, fitted.target
+    if not isinstance(network.output, SortedQuantiles) or not isinstance(target, RegressionTarget):
+        return network
+    _, scale = target.units_of_outputs
+    shifts = zip(network.output.shifts, scale.tolist(), strict=False)  # of which there may be none
+    output = replace(network.output, shifts=tuple(shift * unit for shift, unit in shifts))
+    return replace(network, output=output)
+
+
 def as_keras_answers(fitted: Fitted, loss: Any) -> tuple[Network, Any]:
     """Return the network and the loss of a Keras model whose outputs may be averaged.
 
@@ -48,7 +60,7 @@ def as_keras_answers(fitted: Fitted, loss: Any) -> tuple[Network, Any]:
     """
     network, target = fitted.network, fitted.target
     if isinstance(loss, PinballLoss):
-        return network, None
+        return _shift_in_own_units(fitted), None
     link = getattr(target, "link", None)
     if len(fitted.members) == 1 or link not in ("logits", "binary logits", "log-probabilities"):
         return network, loss

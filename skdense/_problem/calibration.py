@@ -1,4 +1,7 @@
-"""Temperature scaling: probabilities that are as sure as they are right, on rows held out."""
+"""Answers that are as sure as they are right, on rows held out.
+
+Of classes by one temperature, of quantiles by a shift of each.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,10 @@ from scipy.optimize import minimize_scalar
 
 from .._networks.forward import forward
 from .._networks.network import Weights
-from .._networks.stages import Stage
+from .._networks.stages import SortedQuantiles, Stage
 from .fitted import Fitted
 from .problem import Problem
+from .quantile_shifts import find_shifts, lose_shifted, shift_quantiles
 from .targets.classes import ClassTarget
 from .targets.numbers import RegressionTarget
 
@@ -48,6 +52,24 @@ def _require_logits(problem: Problem) -> None:
         )
 
 
+def find_calibration(fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+    """Return what calibrates this fit, or a later one, by the rows held out, where it is to be."""
+    if problem.parameters.get("calibration") is not None:
+        return partial(cool, temperature=find_temperature(fitted, problem))
+    if watches_shifted_quantiles(problem):
+        held, output = _HeldOut.of(problem), problem.network.output
+        quantiles = output.forward(_compute_held_out(fitted, problem), {})
+        shifts = find_shifts(held.y, quantiles, held.weights, np.array(held.target.quantiles))
+        return partial(shift_quantiles, shifts=shifts)
+    return lambda fitted: fitted
+
+
+def watches_shifted_quantiles(problem: Problem) -> bool:
+    """Say whether quantiles are watched as they are once they are shifted."""
+    is_calibrated = problem.is_watched and problem.parameters["scoring"] == "calibrated_loss"
+    return is_calibrated and isinstance(problem.network.output, SortedQuantiles)
+
+
 def find_temperature(fitted: Fitted, problem: Problem) -> float:
     """Return what to divide logits by for the least loss on the rows held out.
 
@@ -55,12 +77,21 @@ def find_temperature(fitted: Fitted, problem: Problem) -> float:
     network answers for its own rows; of rows that all hold out, their mean does. One row more, as
     likely of any class, is counted in, lest few rows that are all told apart make all too sure.
     """
+    logits = _compute_held_out(fitted, problem)
+    return _minimize_loss(_HeldOut.of(problem), logits, _PRECISION)[0]
+
+
+def _compute_held_out(fitted: Fitted, problem: Problem) -> Array:
+    """Return what goes into the output's activation, (n_members, n_rows, n_units), of all rows.
+
+    Of folds each network answers for its own.
+    """
     parts = [(fitted.members, problem.held_out)]
     if problem.folds:
         held = [rows for _, rows in problem.folds]
         parts = [((own,), rows) for own, rows in zip(fitted.members, held, strict=True)]
     logits = [_logits_of(fitted, own, rows.inputs) for own, rows in parts if rows is not None]
-    return _minimize_loss(_HeldOut.of(problem), np.concatenate(logits, axis=1), _PRECISION)[0]
+    return np.concatenate(logits, axis=1)
 
 
 def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]:
@@ -73,15 +104,26 @@ def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]
     early (arXiv 2501.19195).
     """
     held = _HeldOut.of(problem)
+    if watches_shifted_quantiles(problem):
+        return _make_shifted_loss(problem, held)
     if isinstance(problem.target, RegressionTarget):
-        lose = _lose_shifted if problem.target.quantiles else _lose_shrunk
-        return partial(lose, held, problem.network.output)
+        return partial(_lose_shrunk, held, problem.network.output)
     _require_logits(problem)
 
     def loss(logits: Sequence[Array]) -> float:
         together = np.concatenate(logits, axis=1)
         is_finite = np.isfinite(together).all()
         return _minimize_loss(held, together, _ROUGH_PRECISION)[1] if is_finite else nan
+
+    return loss
+
+
+def _make_shifted_loss(problem: Problem, held: _HeldOut) -> Callable[[Sequence[Array]], float]:
+    output, levels = problem.network.output, np.array(held.target.quantiles)
+
+    def loss(outputs: Sequence[Array]) -> float:
+        quantiles = output.forward(np.concatenate(outputs, axis=1), {})
+        return lose_shifted(held.y, quantiles, held.weights, levels)
 
     return loss
 
@@ -140,26 +182,6 @@ def _lose_shrunk(held: _HeldOut, output: Stage, logits: Sequence[Array]) -> floa
         slopes = (weights @ (outputs * y)) / np.maximum(weights @ outputs**2, _TINY)
         errors = np.average((y - np.clip(slopes, 0, 1) * outputs) ** 2, axis=0, weights=weights)
     return float(errors.mean())
-
-
-def _lose_shifted(held: _HeldOut, output: Stage, logits: Sequence[Array]) -> float:
-    """Return the mean pinball loss of quantiles that are shifted to cover what they should."""
-    outputs = output.forward(np.concatenate(logits, axis=1), {}).mean(axis=0)
-    levels = np.array(held.target.quantiles)
-    errors = held.y[:, :, np.newaxis] - outputs.reshape(len(outputs), -1, len(levels))
-    with np.errstate(over="ignore", invalid="ignore"):
-        errors -= _find_quantiles(errors, held.weights, levels)
-        losses = np.maximum(levels * errors, (levels - 1) * errors)
-    return float(np.average(losses.mean(axis=(1, 2)), weights=held.weights))
-
-
-def _find_quantiles(values: Array, weights: Array, levels: Array) -> Array:
-    """Return the quantile at each of the levels, which the last axis is of; of weighted rows."""
-    order = np.argsort(values, axis=0)
-    below = np.cumsum(weights[order], axis=0)
-    place = np.sum(below < levels * below[-1], axis=0, keepdims=True)
-    in_order = np.take_along_axis(values, order, axis=0)
-    return np.take_along_axis(in_order, np.minimum(place, len(values) - 1), axis=0)
 
 
 def cool(fitted: Fitted, temperature: float) -> Fitted:

@@ -38,13 +38,16 @@ def check_agreement(parameters: dict[str, Any], given_val: Given, *, has_groups:
 
 
 def _check_calibrated_loss(parameters: dict[str, Any]) -> None:
-    if parameters["scoring"] != "calibrated_loss" or parameters["n_estimators"] > 1:
+    has_quantiles = parameters.get("quantiles") is not None
+    is_of_several = parameters["n_estimators"] > 1 or has_quantiles
+    if parameters["scoring"] != "calibrated_loss" or is_of_several:
         return
     if parameters.get("calibration") is None:
         or_calibrated = " Or set calibration='temperature'." if "calibration" in parameters else ""
         raise ValueError(
-            "scoring='calibrated_loss' is for what is calibrated, by a temperature or by the mean "
-            f"of several networks. Got n_estimators=1. Set scoring='loss'.{or_calibrated}"
+            "scoring='calibrated_loss' is for what is calibrated, by a temperature, by shifts of "
+            "quantiles or by the mean of several networks. Got n_estimators=1. Set "
+            f"scoring='loss'.{or_calibrated}"
         )
 
 

@@ -183,7 +183,7 @@ def _lay_out_network(
     network = resolve_network(
         width, n_outputs, head.activation, embedded, sizes or None, **of_layers
     )
-    if isinstance(target, RegressionTarget) and len(target.quantiles) > 1:
+    if isinstance(target, RegressionTarget) and target.quantiles:
         output = SortedQuantiles(head.activation, target.n_targets, len(target.quantiles))
         return replace(network, output=output)
     return network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +41,15 @@ class SortedQuantiles(Stage):
         Of each number by itself.
     n_targets, n_quantiles : int
         All quantiles of the first target come first.
+    shifts : tuple of float
+        What is added to each in the end, after which they are sorted once more; may be empty. Of a
+        trained network, and no part of any program.
     """
 
     function: ActivationFunction
     n_targets: int
     n_quantiles: int
+    shifts: tuple[float, ...] = field(default=(), compare=False)
 
     def width_out(self, width_in: int) -> int:
         require_width(self.n_targets * self.n_quantiles, width_in)
@@ -57,7 +61,13 @@ class SortedQuantiles(Stage):
 
     @property
     def is_sound(self) -> bool:
-        return is_size(self.n_targets) and is_size(self.n_quantiles)
+        if not (is_size(self.n_targets) and is_size(self.n_quantiles)):
+            return False
+        return len(self.shifts) in (0, self.n_targets * self.n_quantiles)
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.n_targets, self.n_quantiles
 
     @property
     def _activation(self) -> Activation:
@@ -65,8 +75,11 @@ class SortedQuantiles(Stage):
 
     def forward(self, x: Array, weights: StageWeights) -> Array:
         outputs = self._activation.forward(x, {})
-        by_target = outputs.reshape(-1, self.n_targets, self.n_quantiles)
-        return np.sort(by_target, axis=-1).reshape(outputs.shape)
+        by_target = np.sort(outputs.reshape(-1, *self._shape), axis=-1)
+        if self.shifts:
+            shifts = np.array(self.shifts, x.dtype).reshape(self._shape)
+            by_target = np.sort(by_target + shifts, axis=-1)
+        return by_target.reshape(outputs.shape)
 
     @property
     def tensor_function(self) -> Callable[[Tensor], Tensor]:
@@ -90,15 +103,22 @@ class SortedQuantiles(Stage):
         keras, width = load_keras(), self.n_targets * self.n_quantiles
         inputs = keras.Input((width,), dtype=settings.dtype)
         [activation] = self._activation.keras_layers(settings)
-        shape = (self.n_targets, self.n_quantiles)
-        by_target = keras.layers.Reshape(shape, dtype=settings.dtype)(activation(inputs))
+        by_target = keras.layers.Reshape(self._shape, dtype=settings.dtype)(activation(inputs))
         in_order = keras.ops.sort(by_target, axis=-1)
+        if self.shifts:
+            shifts = np.reshape(self.shifts, self._shape).tolist()
+            shift = keras.layers.Rescaling(1.0, offset=shifts, dtype=settings.dtype)
+            in_order = keras.ops.sort(shift(in_order), axis=-1)
         outputs = keras.layers.Reshape((width,), dtype=settings.dtype)(in_order)
         return [keras.Model(inputs, outputs, name=settings.name)]
 
     def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
         outputs = self._activation.onnx_graph(ops, {}, x)
-        shape = np.array([-1, self.n_targets, self.n_quantiles])
-        number = np.array([self.n_quantiles])
-        in_order = ops.TopK(ops.Reshape(outputs, shape), number, axis=-1, largest=0, sorted=1)
-        return ops.Reshape(in_order[0], np.array([-1, self.n_targets * self.n_quantiles]))
+        in_order = self._sort_by_onnx(ops, ops.Reshape(outputs, np.array([-1, *self._shape])))
+        if self.shifts:
+            shifts = np.array(self.shifts, ops.dtype).reshape(self._shape)
+            in_order = self._sort_by_onnx(ops, ops.Add(in_order, shifts))
+        return ops.Reshape(in_order, np.array([-1, self.n_targets * self.n_quantiles]))
+
+    def _sort_by_onnx(self, ops: Operators, x: Node) -> Node:
+        return ops.TopK(x, np.array([self.n_quantiles]), axis=-1, largest=0, sorted=1)[0]
