@@ -31,8 +31,11 @@ ROWS = "rows.pkl"
 Answer = Callable[[Any], Any]
 
 
-def write_pipelines(folder: str, epochs: int) -> None:
-    """Train on the penguins, and write what each contestant serves."""
+def write_pipelines(folder: str, epochs: int, tabular: dict[str, Any] | None) -> None:
+    """Train on the penguins, and write what each contestant serves.
+
+    `tabular` has parameters of KerasTabularClassifier, or is None where that does not compete.
+    """
     from _data import penguins
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.impute import SimpleImputer
@@ -60,8 +63,9 @@ def write_pipelines(folder: str, epochs: int) -> None:
         MLP: make_pipeline(columns, theirs).fit(X, y),
     }
     _write(Path(folder), pipelines, ours, skdense.to_onnx(pipelines[SKDENSE], X[:1]))
-    tabular = skdense.KerasTabularClassifier(epochs=epochs, random_state=0).fit(X, y)
-    tabular.save(Path(folder) / _FILES[TABULAR])
+    if tabular is not None:
+        own = skdense.KerasTabularClassifier(**{"epochs": epochs, "random_state": 0} | tabular)
+        own.fit(X, y).save(Path(folder) / _FILES[TABULAR])
     (Path(folder) / "columns.pkl").write_bytes(pickle.dumps(pipelines[SKDENSE][0]))
     X.to_pickle(Path(folder) / ROWS)
 

@@ -185,7 +185,7 @@ def compare(
                 continue
             estimator = make(seed)
             if options.quick and hasattr(estimator, "epochs"):
-                estimator.set_params(epochs=2)
+                estimator.set_params(epochs=2, units=8, depth=1)
             is_raw = contestant == TABULAR
             own = judge(estimator, data, is_regression=table.is_regression, is_raw=is_raw)
             judged.setdefault(contestant, []).append(own)

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from _processes import run_fresh
+from _processes import FreshProcess, run_fresh
 from _report import format_table
 from _sections import Figure, Result, Section, Series, command_line, run_sections
 from _serving import (
@@ -49,7 +49,8 @@ BULK_ROWS, MANY_ROWS = 1_000_000, 10_000
 def compare_cold_starts(options: argparse.Namespace) -> Result:
     """Time fresh processes from their start to the answer for one penguin, and to their end."""
     with tempfile.TemporaryDirectory() as folder:
-        run_fresh(write_pipelines, folder=folder, epochs=epochs(options))
+        tabular = {"units": 16, "depth": 1, "n_estimators": 2} if options.quick else {}
+        run_fresh(write_pipelines, folder=folder, epochs=epochs(options), tabular=tabular)
         runs = {peer: partial(cold_start, peer, folder) for peer in (*EVERYBODY, TABULAR)}
         measured = in_turns(runs, options.repeats or (1 if options.quick else 7))
     seconds: Series = {
@@ -80,8 +81,9 @@ def cold_start(peer: str, folder: str) -> dict[str, float]:
 def compare_latency(options: argparse.Namespace) -> Result:
     """Time answers of the whole pipeline, in one process that has answered before."""
     with tempfile.TemporaryDirectory() as folder:
-        run_fresh(write_pipelines, folder=folder, epochs=epochs(options))
-        differences = json.loads(run_fresh(agreement, folder=folder))
+        with FreshProcess() as process:
+            process.call(write_pipelines, folder=folder, epochs=epochs(options), tabular=None)
+            differences = json.loads(process.call(agreement, folder=folder))
         answers = {peer: answerer(peer, folder) for peer in EVERYBODY}
         rows = unpickled(Path(folder) / ROWS)
     many = rows.sample(200 if options.quick else MANY_ROWS, replace=True, random_state=0)

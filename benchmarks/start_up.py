@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from _peers import KERAS, MLP, SKDENSE, SKORCH
-from _processes import CACHE, run_fresh
+from _processes import CACHE, FreshProcess, run_fresh
 from _report import format_table
 from _sections import Figure, Result, Section, command_line, run_sections
 from _skorch_peer import IS_INSTALLED
@@ -100,10 +100,11 @@ def compare_predictions(options: argparse.Namespace) -> Result:
     row = workload.rows()[0][0].tolist()
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
-        for peer in (SKDENSE, *PEERS):
-            file = str(Path(folder) / (f"{peer}.keras" if peer == KERAS else f"{peer}.pkl"))
-            run_fresh(write_fitted, peer=peer, workload=asdict(workload), file=file)
-            runs[peer] = partial(timed_prediction, peer, file, row)
+        with FreshProcess() as process:
+            for peer in (SKDENSE, *PEERS):
+                file = str(Path(folder) / (f"{peer}.keras" if peer == KERAS else f"{peer}.pkl"))
+                process.call(write_fitted, peer=peer, workload=asdict(workload), file=file)
+                runs[peer] = partial(timed_prediction, peer, file, row)
         measured = in_turns(runs, repeats(options))
     process = medians(measured, "process")
     figures = [

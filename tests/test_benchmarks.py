@@ -37,6 +37,22 @@ def quickly(benchmark, tmp_path):
     return run
 
 
+@pytest.fixture
+def in_one_process(benchmark, monkeypatch):
+    """Let what asks for fresh processes share one, which imports TensorFlow once."""
+    processes = benchmark("_processes")
+    with processes.FreshProcess() as process:
+
+        def run(function, environment=None, **arguments):
+            if environment:
+                return processes.run_fresh(function, environment, **arguments)
+            return process.call(function, **arguments)
+
+        for script in ("grid_search", "searches", "tables"):
+            monkeypatch.setattr(benchmark(script), "run_fresh", run)
+        yield
+
+
 def repeats(section):
     """Count the times of each contestant at each task, all of which must be positive."""
     times = section["seconds"].values()
@@ -116,6 +132,7 @@ def test_tables_become_numbers_without_gaps(benchmark, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_one_process")
 def test_searches_compare_programs_and_peers(quickly):
     sections = quickly("searches")
     assert list(sections) == ["widths", "columns", "large", "architectures"]
@@ -126,6 +143,7 @@ def test_searches_compare_programs_and_peers(quickly):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_one_process")
 def test_grid_searches_train_every_network_for_all_epochs(quickly, monkeypatch):
     # Wherever the tests keep their programs, a benchmark has its own directory, or none.
     monkeypatch.setenv("SKDENSE_CACHE_DIR", os.devnull)
@@ -329,6 +347,7 @@ def test_serving_compares_the_same_answers(quickly):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_one_process")
 def test_tables_compare_matrices_of_the_same_columns(quickly, benchmark):
     sections = quickly("tables")
     peers = {"skdense": 1, "OrdinalEncoder": 1}
