@@ -207,6 +207,14 @@ def test_keras_model_agrees_and_loads_without_skdense(of_two_targets, tmp_path):
     assert_allclose(np.load(tmp_path / "found.npy") / size, expected / size, atol=1e-5)
 
 
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+def test_checkpoints_are_in_own_units_and_load(engine, tmp_path):
+    path = tmp_path / "network.keras"
+    network = regressor(epochs=2, engine=engine, callbacks=keras.callbacks.ModelCheckpoint(path))
+    predicted = network.fit(X, Y).predict_quantiles(X)
+    assert_allclose(keras.models.load_model(path).predict(X, verbose=0), predicted, rtol=1e-4)
+
+
 def test_keras_model_is_not_read_back(fitted):
     with pytest.raises(ValueError, match=r"sorted_quantiles|Functional|layers"):
         KerasDenseRegressor.from_keras(fitted.to_keras())

@@ -21,6 +21,7 @@ from .._networks.keras_view import (
     view_in_own_units,
 )
 from .._networks.network import Weights
+from .losses import PinballLoss
 from .metrics import as_keras_metric
 from .optimizers import copy_slots_to_keras
 from .stand_in import ModelStandIn
@@ -95,7 +96,9 @@ def callback_model(task: TrainingTask, model: Any) -> Any:
     """
     view = view_in_own_units(model, task.output_scale)
     metrics = [as_keras_metric(metric) for metric in task.metrics]
-    view.compile(optimizer=model.optimizer, loss=as_keras_loss(task.loss), metrics=metrics)
+    # A file of the model loads without this package, which has a loss that Keras has not.
+    loss = None if isinstance(task.loss, PinballLoss) else as_keras_loss(task.loss)
+    view.compile(optimizer=model.optimizer, loss=loss, metrics=metrics)
     y = task.y[:1].astype(task.dtype)
     outputs = np.zeros((1, task.network.n_outputs), task.dtype)
     view.compute_metrics(x=None, y=y, y_pred=outputs, sample_weight=None)
