@@ -361,6 +361,18 @@ def test_sample_weights_whose_sum_overflows_are_an_error_or_learned_from(kind):
         assert losses == network.fit(X, TARGETS[kind]).loss_curve_
 
 
+def test_an_exposure_of_zero_is_no_row():
+    X = np.linspace(-1, 1, 40).reshape(-1, 1)
+    exposure, events = np.arange(40) % 5, np.arange(40) % 3 * (np.arange(40) % 5)
+    network = KerasDenseRegressor(units=4, epochs=2, loss="poisson", random_state=0)
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="NaN"):
+        network.fit(X, events / exposure, exposure)
+    rates = np.divide(events, exposure, out=np.zeros(40), where=exposure > 0)
+    predicted = network.fit(X, rates, exposure).predict(X)
+    seen = exposure > 0
+    assert_allclose(predicted, network.fit(X[seen], rates[seen], exposure[seen]).predict(X), 1e-6)
+
+
 def test_one_class_left_after_dropping_rows_of_weight_zero():
     match = "at least 2 classes, with positive weight. Got one class: 1"
     weights = CLASSES.astype(float)
