@@ -16,7 +16,7 @@ EXAMPLES = DOCS.parent / "examples"
 PAGES = DOCS / "gallery"
 
 SECTIONS = {
-    "Tables": ["table_as_it_is", "penguins_pipeline", "regression", "imbalanced_classes"],
+    "Tables": ["table_as_it_is", "penguins_pipeline", "regression", "counts", "imbalanced_classes"],
     "Searches": ["penguins_grid_search", "optuna_pruning", "width_and_depth"],
     "Training": [
         "xor",
@@ -25,7 +25,7 @@ SECTIONS = {
         "continue_training",
         "tensorboard_logs",
     ],
-    "Answers": ["mnist_digits", "multilabel"],
+    "Answers": ["intervals", "mnist_digits", "multilabel"],
     "Beyond one process": ["out_of_core", "save_and_serve"],
 }
 
