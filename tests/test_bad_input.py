@@ -370,7 +370,9 @@ def test_an_exposure_of_zero_is_no_row():
     rates = np.divide(events, exposure, out=np.zeros(40), where=exposure > 0)
     predicted = network.fit(X, rates, exposure).predict(X)
     seen = exposure > 0
-    assert_allclose(predicted, network.fit(X[seen], rates[seen], exposure[seen]).predict(X), 1e-6)
+    np.testing.assert_allclose(
+        predicted, network.fit(X[seen], rates[seen], exposure[seen]).predict(X), 1e-6
+    )
 
 
 def test_one_class_left_after_dropping_rows_of_weight_zero():
