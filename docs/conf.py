@@ -25,7 +25,7 @@ extensions = [
     "sphinx_copybutton",
     "gallery_pages",
 ]
-exclude_patterns = ["_build", "README_draft.md"]
+exclude_patterns = ["_build"]
 templates_path = ["templates"]
 default_role = "literal"  # single quotes in docstrings are code
 toc_object_entries_show_parents = "hide"

@@ -18,7 +18,7 @@ PAGES = sorted(
 # What a reader who comes from elsewhere has, and we need not; what a release lacks.
 OPTIONAL = {"scikeras", "skorch", "torch", "pytabkit", "sklearn.callback"}
 # By test_readme.py, by test_libraries.py, and by its like in start.md.
-TESTED_ELSEWHERE = {"README_draft", "libraries", "index"}
+TESTED_ELSEWHERE = {"libraries", "index"}
 KERAS_SAVES = pytest.mark.filterwarnings(
     # Of Keras, when it saves on NumPy 2.
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
@@ -79,13 +79,11 @@ def slug(heading):
 def test_links_lead_somewhere(page):
     code = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
     links = re.findall(r"\]\(([^)\s]+)\)", code.sub("", page.read_text()))
-    # README's copy is read beside README.
-    base = page.parent if page.stem != "README_draft" else DOCS.parent
     for link in links:
         if "://" in link:
             continue
         path, _, place = link.partition("#")
-        target = (base / path).resolve() if path else page
+        target = (page.parent / path).resolve() if path else page
         if target.parent == DOCS / "gallery" and not target.suffix:
             assert target.name in [*EXAMPLES, "index"], link
             continue

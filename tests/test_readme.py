@@ -1,6 +1,5 @@
 """README's examples run, and its commands are the ones that continuous integration runs."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -8,6 +7,7 @@ import sys
 from inspect import signature
 from pathlib import Path
 
+import keras
 import pytest
 from keras.wrappers import SKLearnClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -16,10 +16,21 @@ from skdense import KerasDenseClassifier
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-ALL = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-ON_CLUSTERS = [example for example in ALL if "parallel_config" in example]
-# A table in one line, a search that goes on from its rows, and what goes on from both.
-TABLE, SEARCH, *EXAMPLES = [example for example in ALL if example not in ON_CLUSTERS]
+GUIDE = ROOT / "docs" / "guide"
+
+
+def blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+# A table in one line, and a search that goes on from its rows.
+TABLE, SEARCH = blocks(README)
+# test_docs.py leaves them out: they start workers.
+ON_CLUSTERS = [
+    block
+    for block in blocks((GUIDE / "searches.md").read_text())
+    if "dask.distributed" in block or "import ray" in block
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +52,6 @@ def test_first_examples_are_short_and_learn(names):
     assert len(SEARCH.strip().splitlines()) <= 20
     assert names["of_table"][0] > 0.95
     assert names["of_search"][1] > 0.95
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings(
-    # Of Keras, when it saves on NumPy 2.
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
-)
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_further_examples_go_on_from_the_first(number, names, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # for the files they write
-    if "sklearn.callback" in EXAMPLES[number] and not importlib.util.find_spec("sklearn.callback"):
-        pytest.skip("scikit-learn has its own callbacks from release 1.9 on")
-    run(EXAMPLES[number], dict(names))
 
 
 @pytest.mark.slow
@@ -80,11 +78,11 @@ def test_examples_on_clusters_run_as_scripts(number, tmp_path):
 
 
 @pytest.mark.slow
-def test_keras_callback_of_the_readme_gives_each_fit_its_file(names, tmp_path, monkeypatch):
+def test_keras_callback_of_the_guide_gives_each_fit_its_file(names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    [example] = [example for example in EXAMPLES if "CSVLogger" in example]
-    own = dict(names)
-    run(example, own)
+    [example] = [e for e in blocks((GUIDE / "callbacks.md").read_text()) if "CSVLogger" in e]
+    own = names | {"keras": keras}
+    run(example.partition("\n\n\nKeras")[0], own)
     network = own["KerasDenseClassifier"](epochs=2, callbacks=[own["OwnFile"]("unused.csv")])
     X, y = own["columns"].fit_transform(own["X_train"]), own["y_train"]
     network.fit(X, y).fit(X, y)
@@ -100,13 +98,15 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert f"{command} " in script
 
 
-def test_pictures_and_scripts_that_the_readme_names_exist():
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
-    assert len(pictures) == 4
-    assert all((ROOT / picture).is_file() for picture in pictures)
-    for folder in ("examples", "benchmarks"):
-        for script in (ROOT / folder).glob("[!_]*.py"):
-            assert f"`{script.name}`" in README
+def test_pictures_and_pages_that_the_readme_names_exist():
+    found = re.findall(r"\]\(([^):]+)\)", README)
+    assert "docs/pictures/quality.png" in found
+    assert all((ROOT / path).exists() for path in found)
+
+
+def test_every_benchmark_is_in_the_guide():
+    page = (GUIDE / "speed.md").read_text()
+    assert all(f"`{script.name}`" in page for script in (ROOT / "benchmarks").glob("[!_]*.py"))
 
 
 def test_parameters_to_migrate_exist():
@@ -120,7 +120,8 @@ def test_parameters_to_migrate_exist():
     names["MLP"] |= {"loss_curve_", "validation_scores_", "coefs_", "intercepts_"}
     names["MLP"] |= {"loss"}  # of a regressor, from scikit-learn 1.7 on
     names["wrappers"] |= {"history_", "model_"}
-    table = README.partition("| skdense | `MLPClassifier`")[2].partition("\n\n")[0]
+    page = (ROOT / "docs" / "coming_from.md").read_text()
+    table = page.partition("| skdense | `MLPClassifier`")[2].partition("\n\n")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
     assert len(rows) > 12
     seen = set()
