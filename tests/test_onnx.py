@@ -1,5 +1,6 @@
 """Estimators and whole pipelines in ONNX: the same labels, probabilities and numbers."""
 
+import pickle
 import subprocess
 import sys
 
@@ -315,11 +316,12 @@ def as_inputs(session, X):
     return {given.name: column(given)[:, np.newaxis] for given in session.get_inputs()}
 
 
-def run_table(model, X):
-    converted = skdense.to_onnx(model, X)
+def run_tables(model, *tables):
+    """Return each table, with what a model in ONNX says of it."""
+    converted = skdense.to_onnx(model, tables[0])
     session = onnxruntime.InferenceSession(converted.SerializeToString())
-    assert [given.name for given in session.get_inputs()] == list(X.columns)
-    return session.run(None, as_inputs(session, X))
+    assert [given.name for given in session.get_inputs()] == list(tables[0].columns)
+    return [(X, session.run(None, as_inputs(session, X))) for X in tables]
 
 
 UNSEEN = RAW.assign(
@@ -329,17 +331,16 @@ UNSEEN = RAW.assign(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [3, 16], ids=["vectors", "indicators"])
-@pytest.mark.parametrize("X", [RAW, UNSEEN], ids=["as in training", "unseen values"])
-def test_tables_go_in_as_they_are(monkeypatch, most, X):
+def test_tables_go_in_as_they_are(monkeypatch, most):
     monkeypatch.setattr("skdense._problem.input_stages.MOST_INDICATORS", most)
     y = np.where(RAW["color"] == "red", "yes", "no")
     classifier = KerasTabularClassifier(**OF_TABLES).fit(RAW, y)
-    labels, probabilities = run_table(classifier, X)
-    assert_allclose(probabilities, classifier.predict_proba(X), atol=1e-6)
-    assert_array_equal(labels, classifier.predict(X))
+    for X, (labels, probabilities) in run_tables(classifier, RAW, UNSEEN):
+        assert_allclose(probabilities, classifier.predict_proba(X), atol=1e-6)
+        assert_array_equal(labels, classifier.predict(X))
     regressor = KerasTabularRegressor(**OF_TABLES).fit(RAW, RAW["weight"])
-    [numbers] = run_table(regressor, X)
-    assert_allclose(numbers[:, 0], regressor.predict(X), rtol=1e-4, atol=1e-5)
+    for X, [numbers] in run_tables(regressor, RAW, UNSEEN):
+        assert_allclose(numbers[:, 0], regressor.predict(X), rtol=1e-4, atol=1e-5)
 
 
 def test_columns_in_another_order_are_those_of_their_names():
@@ -406,21 +407,22 @@ def test_a_table_of_other_columns_is_an_error():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", ["skdense", "skl2onnx"])
-def test_the_entry_point_of_skl2onnx_knows_the_estimators(first):
+def test_the_entry_point_of_skl2onnx_knows_the_estimators(first, tmp_path):
+    network = KerasDenseClassifier(units=4, epochs=2)
+    pipeline = make_pipeline(StandardScaler(), network).fit(X, X[:, 0] > 0)
+    (tmp_path / "pipeline.pkl").write_bytes(pickle.dumps(pipeline))
     code = f"""
 import {first}
+import pickle, sys
 import skdense, skl2onnx
 import numpy as np
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-X = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
-network = skdense.KerasDenseClassifier(units=4, epochs=2)
-pipeline = make_pipeline(StandardScaler(), network).fit(X, X[:, 0] > 0)
+X = np.zeros((3, 4), np.float32)
+pipeline = pickle.load(open(sys.argv[1] + "/pipeline.pkl", "rb"))
 for options in (None, {{id(pipeline): {{"zipmap": False}}}}):
     converted = skl2onnx.to_onnx(pipeline, X, options=options)
     print([output.name for output in converted.graph.output])
 """
-    command = [sys.executable, "-W", "ignore", "-c", code]
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2

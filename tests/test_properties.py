@@ -187,7 +187,7 @@ def draw_parameters(draw, kind, y):
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_left():
-    """Let go of the networks while TensorFlow is still there."""
+    """Let go of the networks."""
     yield
     FITTED.clear()
 
