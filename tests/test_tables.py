@@ -339,7 +339,11 @@ def test_categories_that_cannot_be(given, match):
         (other(city=["a", 1] * 30), TypeError, "of one kind in column 'city'.*texts, such as 'a'"),
         (other(size=1j), (TypeError, ValueError), "(?i)complex"),
         (other(size=np.inf), ValueError, "infinity"),
-        (other(size=[10**400] * ROWS), ValueError, "numbers that float64 holds in column 'size'"),
+        (
+            other(size=pd.Series([10**400] * ROWS, dtype=object)),
+            ValueError,
+            "numbers that float64 holds in column 'size'",
+        ),
         (other(size=pd.Timestamp(0)), TypeError, "Turn dates into numbers first"),
         (other(city=datetime.date(2000, 1, 1)), TypeError, "of type date, in column 'city'"),
         (pl.from_pandas(TABLE).with_columns(city=pl.lit([1])), TypeError, r"List.*'city'"),
