@@ -135,19 +135,6 @@ def within(seconds, function):
     return future.result(timeout=seconds)
 
 
-def test_search_gives_the_bits_of_a_sequential_one(cluster, pipeline, penguins):
-    grid = {"network__learning_rate": [0.01, 0.03]}
-    alone = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=FOLDS).fit(*penguins)
-    with parallel_config(**cluster.config):
-        spread = clone(alone).fit(*penguins)
-    assert spread.best_params_ == alone.best_params_
-    for fold in range(3):
-        name = f"split{fold}_test_score"
-        assert_array_equal(spread.cv_results_[name], alone.cv_results_[name])
-    X = penguins[0]
-    assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
-
-
 def test_cross_validation_gives_the_bits_of_a_sequential_one(cluster, pipeline, penguins):
     run = partial(cross_validate, pipeline, *penguins, cv=FOLDS, return_estimator=True)
     alone = run()
@@ -176,23 +163,33 @@ def mortal(pipeline):
     return pipeline.set_params(preprocessing__n_jobs=1)
 
 
-def test_killed_worker_ends_a_search_with_an_error_and_the_next_one_runs(cluster, mortal, penguins):
+def test_killed_worker_ends_a_search_with_an_error_and_the_next_one_gives_the_bits_of_one_alone(
+    cluster, mortal, penguins
+):
     caller = os.getpid()
 
     def lethal(*_):
         assert os.getpid() != caller
         os.kill(os.getpid(), signal.SIGKILL)
 
+    grid = {"network__learning_rate": [0.01, 0.03]}
+    search = GridSearchCV(mortal, grid, scoring="neg_log_loss", cv=FOLDS)
+
     def run(scoring):
         with parallel_config(**cluster.config):
-            return cross_val_score(mortal, *penguins, scoring=scoring, cv=FOLDS)
+            return clone(search).set_params(scoring=scoring).fit(*penguins)
 
     with pytest.raises(cluster.errors):
         within(TIMEOUT, lambda: run(lethal))
     cluster.recover()
-    scores = within(TIMEOUT, lambda: run("neg_log_loss"))
-    alone = cross_val_score(mortal, *penguins, scoring="neg_log_loss", cv=FOLDS)
-    assert_array_equal(scores, alone)
+    spread = within(TIMEOUT, lambda: run("neg_log_loss"))
+    alone = search.fit(*penguins)
+    assert spread.best_params_ == alone.best_params_
+    for fold in range(3):
+        name = f"split{fold}_test_score"
+        assert_array_equal(spread.cv_results_[name], alone.cv_results_[name])
+    X = penguins[0]
+    assert_array_equal(spread.predict_proba(X), alone.predict_proba(X))
 
 
 def test_killed_worker_is_made_up_for_where_work_may_be_repeated(
