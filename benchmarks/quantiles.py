@@ -50,9 +50,14 @@ def _by_plain(data: Split, seed: int, **changes: Any) -> Any:
     return _predict_by_network(estimator, data, is_raw=False)
 
 
-def _by_forests(data: Split, seed: int, **changes: Any) -> Any:
+def _by_forests(data: Split, seed: int, epochs: int | None = None) -> Any:
     forests = [
-        HistGradientBoostingRegressor(loss="quantile", quantile=level, random_state=seed)
+        HistGradientBoostingRegressor(
+            loss="quantile",
+            quantile=level,
+            max_iter=100 if epochs is None else epochs,
+            random_state=seed,
+        )
         for level in LEVELS
     ]
     predicted = [own.fit(data.X_train, data.y_train).predict(data.X_test) for own in forests]

@@ -111,6 +111,18 @@ def test_every_part_of_the_recipe_can_be_left_out(quickly, benchmark):
     assert list(section["score"]) == ["skdense, recipe", *parts]
 
 
+@pytest.mark.slow
+def test_quantiles_are_compared_with_a_forest_for_each(quickly, capsys):
+    section = quickly("quantiles", "--only", "penguins")["penguins"]
+    names = ["KerasTabular", "KerasDense", "HistGradientBoosting"]
+    assert repeats(section) == {"fit": dict.fromkeys(names, 1)}
+    assert all(0 < own <= 1 for own in section["score"].values())  # share of rows covered
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.split()[:1] and line.split()[0] in names]
+    crossing = {row[0]: float(row[-2]) for row in rows}
+    assert crossing["KerasTabular"] == crossing["KerasDense"] == 0 <= crossing[names[-1]]
+
+
 def test_quality_needs_the_folder_of_its_tables(benchmark, capsys):
     with pytest.raises(SystemExit):
         benchmark("quality").main(["--only", "adult"])
