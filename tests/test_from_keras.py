@@ -309,7 +309,11 @@ def test_rescaling_anywhere_else_is_refused():
 @pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
 def test_quantized_layers_are_refused_by_name(mode):
     model = untrained(layers.Dense(8, "relu", name="small"), layers.Dense(1))
-    model.quantize(mode)
+    try:
+        model.quantize(mode)
+    except ValueError as error:
+        assert "Invalid quantization mode" in str(error)
+        pytest.skip(f"Keras {keras.__version__} has no such mode")
     with pytest.raises(ValueError, match=f"not quantized. Got the layer 'small' under <.*{mode}"):
         KerasDenseRegressor.from_keras(model)
 

@@ -15,6 +15,8 @@ from skdense import KerasDenseClassifier
 from skdense._training.program import trace_count
 
 pytestmark = [
+    # Of scikit-learn 1.6, of tags that OptunaSearchCV has in the old way.
+    pytest.mark.filterwarnings("ignore:The OptunaSearchCV or classes:FutureWarning"),
     pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental"),
     # Optuna's own search still reports to a module that it gives up.
     pytest.mark.filterwarnings("ignore:`optuna.terminator`:FutureWarning"),

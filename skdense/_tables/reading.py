@@ -56,7 +56,10 @@ class Column:
             values = self.source.to_list()
             return np.array([np.nan if is_missing(v) else float(v) for v in values], dtype)
         kind = nw.Float32 if self.is_single else nw.Float64
-        return np.asarray(self.source.cast(kind).to_numpy(), dtype)
+        values = np.asarray(self.source.cast(kind).to_numpy())
+        if values.dtype == object:  # Arrow's numbers with gaps, in pandas 2.0
+            values = np.array([np.nan if is_missing(v) else v for v in values.tolist()])
+        return values.astype(dtype, copy=False)
 
     def objects(self) -> list[Any]:
         """Return the values as Python's own objects."""
