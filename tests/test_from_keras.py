@@ -312,7 +312,8 @@ def test_quantized_layers_are_refused_by_name(mode):
     try:
         model.quantize(mode)
     except ValueError as error:
-        assert "Invalid quantization mode" in str(error)
+        if "Invalid quantization mode" not in str(error):
+            raise
         pytest.skip(f"Keras {keras.__version__} has no such mode")
     with pytest.raises(ValueError, match=f"not quantized. Got the layer 'small' under <.*{mode}"):
         KerasDenseRegressor.from_keras(model)
