@@ -3,7 +3,12 @@
 import ctypes
 import gc
 import gzip
+import os
 import sys
+
+# Read when scikit-learn is imported: with more processes than processors, threads of OpenMP, as
+# forests have, would spend most of their time waiting actively for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pandas as pd
