@@ -317,7 +317,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
         outputs = ops.Cast(outputs, to=proto_type(dtype))
     mean, scale = (array.astype(dtype) for array in target.units_of_outputs)
     own = ops.Add(ops.Mul(outputs, scale), mean)
-    answers = choose_quantiles(ops, target, own) if len(target.quantiles) > 1 else [own]
+    answers = choose_quantiles(ops, target, own, dtype) if len(target.quantiles) > 1 else [own]
     # Within another model there is room for the first one only.
     for node, variable in zip(answers, operator.outputs, strict=False):
         ops.Identity(node, output_names=[variable]).add_to(scope, container)

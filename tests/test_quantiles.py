@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import onnxruntime
 import pytest
+import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -16,6 +17,7 @@ from sklearn.model_selection import cross_val_score
 
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor, KerasTabularRegressor
+from skdense._networks.stages import SortedQuantiles
 from skdense._training.losses import PinballLoss
 from skdense._training.program import trace_count
 
@@ -220,6 +222,16 @@ def test_keras_model_is_not_read_back(fitted):
         KerasDenseRegressor.from_keras(fitted.to_keras())
 
 
+def test_onnx_agrees_where_float32_cannot_hold_them():
+    rows, y = X.astype(np.float32), X[:, 0] + 1e9
+    for levels in (LEVELS, (0.2, 0.8)):
+        network = regressor(quantiles=levels).fit(rows, y)
+        session = onnxruntime.InferenceSession(skdense.to_onnx(network, rows).SerializeToString())
+        predicted, quantiles = session.run(None, {"X": rows})
+        assert_allclose(predicted[:, 0] - 1e9, network.predict(rows) - 1e9, atol=1e-4)
+        assert_allclose(quantiles - 1e9, network.predict_quantiles(rows) - 1e9, atol=1e-4)
+
+
 def test_onnx_agrees(fitted, of_two_targets):
     rows = X.astype(np.float32)
     for network in (fitted, of_two_targets):
@@ -251,6 +263,8 @@ def test_training_goes_on():
         network.set_params(quantiles=(0.2, 0.5, 0.9)).fit(X, Y)
     with pytest.raises(ValueError, match="contradict: "):
         network.set_params(quantiles=(0.1, 0.9)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"contradict: .*quantiles"):
+        network.set_params(quantiles=None).fit(X, Y)
     assert network.predict_quantiles(X).shape == (240, 3)
 
 
@@ -314,6 +328,41 @@ def test_shifted_by_rows_held_out_they_cover_these(changes, tmp_path):
     rows = X.astype(np.float32)
     session = onnxruntime.InferenceSession(skdense.to_onnx(network, rows).SerializeToString())
     assert_allclose(session.run(None, {"X": rows})[-1], network.predict_quantiles(rows), rtol=1e-4)
+
+
+def test_shifts_keep_their_units_in_a_network_that_is_trained_again():
+    settings = {"early_stopping": True, "scoring": "calibrated_loss"}
+    shifts = []
+    for refit in (False, True):
+        network = regressor(refit_full=refit, **settings)
+        network.fit(X, Y, X_val=X[:60], y_val=5000 + 10 * (Y[:60] - 5000))
+        scale = network._fitted.target.scale[0]
+        shifts.append(np.array(network._fitted.network.output.shifts) * scale)
+    assert_allclose(*shifts, rtol=1e-6)
+
+
+def test_quantiles_are_not_shifted_out_of_the_range_of_an_activation():
+    settings = {"early_stopping": True, "scoring": "calibrated_loss"}
+    with pytest.raises(ValueError, match=r"a linear output allows\. Got output_activation='softp"):
+        regressor(output_activation="softplus", **settings).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_quantiles", [1, 3, 40])
+def test_tensors_are_sorted_as_arrays_are(n_quantiles):
+    stage = SortedQuantiles("linear", 2, n_quantiles)
+    x = np.random.default_rng(0).integers(-3, 3, (50, 2 * n_quantiles)).astype(np.float32)
+    assert_array_equal(stage.tensor_function(tf.constant(x)), stage.forward(x, {}))
+    with tf.GradientTape() as tape:
+        tensor = tf.constant(x)
+        tape.watch(tensor)
+        weighted = stage.tensor_function(tensor) * np.arange(2.0 * n_quantiles, dtype=np.float32)
+    gradient = np.asarray(tape.gradient(weighted, tensor)).reshape(50, 2, -1)
+    order = np.argsort(x.reshape(50, 2, -1), axis=2, kind="stable")
+    expected = np.arange(2.0 * n_quantiles).reshape(2, -1)
+    in_order = np.take_along_axis(gradient, order, axis=2)
+    ties = n_quantiles > 32  # tf.sort may order equal numbers otherwise
+    assert ties or (in_order == expected).all()
+    assert_array_equal(np.sort(gradient, axis=2), np.broadcast_to(expected, gradient.shape))
 
 
 def test_training_goes_on_without_the_shifts():

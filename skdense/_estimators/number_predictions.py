@@ -15,12 +15,10 @@ Array = NDArray[Any]
 
 def _has_quantiles(regressor: Any) -> bool:
     """Raise AttributeError, as scikit-learn's do, for a regressor of something else."""
-    is_fitted = regressor.__sklearn_is_fitted__()
-    if (
-        regressor._target.quantiles
-        if is_fitted
-        else getattr(regressor, "quantiles", None) is not None
-    ):
+    levels = getattr(regressor, "quantiles", None)
+    if regressor.__sklearn_is_fitted__():  # what it has learned counts
+        levels = regressor._target.quantiles or None
+    if levels is not None:
         return True
     raise AttributeError(
         "predict_quantiles needs a regressor that learned some. Got quantiles=None at fit. Set "
@@ -46,7 +44,7 @@ class NumberPredictions(KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
             Like the y of `fit`, in the dtype of X, or in float64 where float32 cannot hold y:
             where it rounds by more than a thousandth of y's standard deviation, or overflows.
             With `quantiles` the one nearest to the median, of two as near their mean.
@@ -64,7 +62,7 @@ class NumberPredictions(KerasDenseBase):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+        ndarray of shape (n_samples, n_quantiles) or (n_samples, n_targets, n_quantiles)
             In the order of `quantiles`, and in units and dtype as `predict`.
 
         Examples

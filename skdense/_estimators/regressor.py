@@ -108,9 +108,10 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         What is watched: "loss"; "calibrated_loss", of several networks the squared error of
         predictions drawn toward their mean as far as that helps, as the mean of networks does:
         it does not end a training where that still gains, and of `quantiles` their loss once each
-        is shifted to lie above as many of these rows as it says, as it then is when training has
-        ended; or a scikit-learn scorer or its name, greater being better; None is the `score` of
-        the estimator. Recorded as "val_loss", "val_calibrated_loss" or "val_score".
+        is shifted to lie above as many of these rows as it says, as it is when training has ended,
+        until `partial_fit` goes on; or a scikit-learn scorer or its name, greater being better;
+        None is the `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" or
+        "val_score".
     patience : int or None, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
         trains all of them, and keeps the best one.
@@ -173,7 +174,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Rows of X that were held out by `validation_fraction`.
     validation_folds_ : ndarray of shape (n_samples,)
         With folds, which network held each row of X out; -1 for none.
-    oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_outputs) or with n_quantiles last
+    oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_targets) or with n_quantiles last
         With folds, what the network that held a row out predicts of it, of several `quantiles`
         all; NaN where none did.
     history_ : dict of str to list of float

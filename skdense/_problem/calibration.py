@@ -60,7 +60,8 @@ def find_calibration(fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fit
         held, output = _HeldOut.of(problem), problem.network.output
         quantiles = output.forward(_compute_held_out(fitted, problem), {})
         shifts = find_shifts(held.y, quantiles, held.weights, np.array(held.target.quantiles))
-        return partial(shift_quantiles, shifts=shifts)
+        _, scale = held.target.units_of_outputs
+        return partial(shift_quantiles, shifts=shifts.ravel() * scale)
     return lambda fitted: fitted
 
 
@@ -120,6 +121,11 @@ def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]
 
 def _make_shifted_loss(problem: Problem, held: _HeldOut) -> Callable[[Sequence[Array]], float]:
     output, levels = problem.network.output, np.array(held.target.quantiles)
+    if output.function != "linear":
+        raise ValueError(
+            "scoring='calibrated_loss' shifts quantiles, which a linear output allows. Got "
+            f"output_activation={problem.head.activation!r}. Set scoring='loss'."
+        )
 
     def loss(outputs: Sequence[Array]) -> float:
         quantiles = output.forward(np.concatenate(outputs, axis=1), {})

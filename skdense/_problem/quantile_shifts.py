@@ -1,6 +1,7 @@
 """Quantiles shifted to lie above as many of the rows held out as they say.
 
-As in conformalized quantile regression (Romano et al. 2019, arXiv 1905.03222), each by itself.
+Like conformalized quantile regression (Romano et al. 2019, arXiv 1905.03222), but each quantile by
+itself, and without what makes it a guarantee for few rows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from .._networks.stages import SortedQuantiles
 from .fitted import Fitted
+from .targets.numbers import RegressionTarget
 
 Array = NDArray[Any]
 
@@ -48,8 +50,10 @@ def lose_shifted(y: Array, quantiles: Array, weights: Array, levels: Array) -> f
 
 
 def shift_quantiles(fitted: Fitted, shifts: Array) -> Fitted:
-    """Return a fit whose quantiles are shifted, as a part of its network."""
-    output = fitted.network.output
+    """Return a fit whose quantiles are shifted, in the target's own units, by its network."""
+    output, target = fitted.network.output, fitted.target
     assert isinstance(output, SortedQuantiles)
-    output = replace(output, shifts=tuple(shifts.ravel().tolist()))
+    assert isinstance(target, RegressionTarget)
+    _, scale = target.units_of_outputs
+    output = replace(output, shifts=tuple((shifts / scale).tolist()))
     return replace(fitted, network=replace(fitted.network, output=output))

@@ -21,8 +21,7 @@ def resolve_quantiles(quantiles: Any) -> tuple[float, ...]:
     ValueError
         If they are not between 0 and 1, increasing.
     """
-    given = [quantiles] if np.ndim(quantiles) == 0 else list(quantiles)
-    levels = tuple(map(as_float, given))
+    levels = tuple(map(as_float, np.ravel(quantiles).tolist()))
     are_inside = bool(levels) and all(0 < level < 1 for level in levels)
     if not are_inside or any(np.diff(levels) <= 0):
         raise ValueError(

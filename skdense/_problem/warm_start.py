@@ -91,8 +91,9 @@ def _changed(before: Fitted, problem: Problem) -> list[str]:
         names.append("output_activation")
     losses = problem.head.loss, settle_head_again(before).loss
     if not _is_same_loss(*losses):
-        are_of_quantiles = all(isinstance(loss, PinballLoss) for loss in losses)
-        names.append("quantiles" if are_of_quantiles else "loss")
+        are_of_quantiles = any(isinstance(loss, PinballLoss) for loss in losses)
+        is_same_name = old["loss"] == describe(new["loss"])
+        names.append("quantiles" if are_of_quantiles and is_same_name else "loss")
     if old.get("standardize_target") != new.get("standardize_target"):
         names.append("standardize_target")
     differing = [n for n in names if n not in old or repr(old[n]) != repr(describe(new.get(n)))]

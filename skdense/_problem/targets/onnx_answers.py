@@ -44,13 +44,15 @@ def average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
     return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
 
 
-def choose_quantiles(ops: Operators, target: Any, outputs: Node) -> list[Node]:
-    """Return what `predict` and `predict_quantiles` give."""
+def choose_quantiles(ops: Operators, target: Any, outputs: Node, dtype: Any) -> list[Node]:
+    """Return what `predict` and `predict_quantiles` give, of outputs in a dtype."""
     shape = target.n_targets, len(target.quantiles)
     by_target = ops.Reshape(outputs, np.array([-1, *shape]))
-    middle = [ops.Gather(by_target, np.array(number), axis=2) for number in target.middle]
+    first, *others = (ops.Gather(by_target, np.array(n), axis=2) for n in target.middle)
+    for other in others:  # of which there is one at most; onnxruntime has no Mean in float64
+        first = ops.Mul(ops.Add(first, other), np.array([0.5], dtype))
     quantiles = ops.Reshape(outputs, np.array([-1, *shape_of_quantiles(target)]))
-    return [ops.Mean(*middle), quantiles]
+    return [first, quantiles]
 
 
 def shape_of_quantiles(target: Any) -> tuple[int, ...]:
