@@ -151,6 +151,7 @@ def test_one_quantile_does_what_gradient_boosting_does():
     assert abs((y[500:] <= network.predict(rows[500:])).mean() - 0.9) < 0.06
 
 
+@pytest.mark.slow
 def test_median_is_what_the_absolute_error_finds():
     # Half of it, without penalties and by an optimizer that knows no scale.
     changes = {"l2": 0.0, "optimizer": keras.optimizers.Adam(0.01, epsilon=1e-12)}
@@ -175,6 +176,7 @@ def test_both_engines_agree(dtype, changes):
     assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_of_rows_count():
     of_upper = np.median(Y) < Y
     heavy = regressor(epochs=30).fit(X, Y, 1 + 9 * of_upper)
@@ -190,6 +192,7 @@ def test_weights_all_on_one_row_learn_that_row():
     assert_allclose(network.predict_quantiles(X[3:4]), Y[3], rtol=0.01)
 
 
+@pytest.mark.slow
 def test_keras_model_agrees_and_loads_without_skdense(of_two_targets, tmp_path):
     expected = of_two_targets.predict_quantiles(X).reshape(len(X), -1)
     model = of_two_targets.to_keras()
@@ -209,6 +212,7 @@ def test_keras_model_agrees_and_loads_without_skdense(of_two_targets, tmp_path):
     assert_allclose(np.load(tmp_path / "found.npy") / size, expected / size, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["compiled", "keras"])
 def test_checkpoints_are_in_own_units_and_load(engine, tmp_path):
     path = tmp_path / "network.keras"
@@ -222,6 +226,7 @@ def test_keras_model_is_not_read_back(fitted):
         KerasDenseRegressor.from_keras(fitted.to_keras())
 
 
+@pytest.mark.slow
 def test_onnx_agrees_where_float32_cannot_hold_them():
     rows, y = X.astype(np.float32), X[:, 0] + 1e9
     for levels in (LEVELS, (0.2, 0.8)):
@@ -299,6 +304,7 @@ def test_tables_in_one_line(penguin_masses):
 FOLDS = {"n_estimators": 4, "validation_fraction": "folds", "scoring": "calibrated_loss"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [FOLDS, {"early_stopping": True, "scoring": "calibrated_loss", "quantiles": 0.9}]
 )
@@ -330,6 +336,7 @@ def test_shifted_by_rows_held_out_they_cover_these(changes, tmp_path):
     assert_allclose(session.run(None, {"X": rows})[-1], network.predict_quantiles(rows), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_shifts_keep_their_units_in_a_network_that_is_trained_again():
     settings = {"early_stopping": True, "scoring": "calibrated_loss"}
     shifts = []
@@ -365,6 +372,7 @@ def test_tensors_are_sorted_as_arrays_are(n_quantiles):
     assert_array_equal(np.sort(gradient, axis=2), np.broadcast_to(expected, gradient.shape))
 
 
+@pytest.mark.slow
 def test_training_goes_on_without_the_shifts():
     settings = FOLDS | {"warm_start": True, "learning_rate_schedule": None, "dtype": "float64"}
     network = regressor(epochs=3, **settings).fit(X, Y).fit(X, Y)
