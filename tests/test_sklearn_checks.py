@@ -13,15 +13,21 @@ from skdense import (
 # The checks use data of any scale, and say nothing of preprocessing.
 pytestmark = pytest.mark.filterwarnings("ignore::skdense.FeatureScaleWarning")
 
-SMALL = {"units": 16, "depth": 1}  # for which XLA takes less time
 LINEAR = {"depth": 0, "learning_rate": 0.1, "epochs": 200}
 # One check is of class weights on unscaled data: small steps take long to train on them.
-KERAS = {"engine": "keras", "activation": "tanh", "l2": 1e-4, "learning_rate": 0.2, **SMALL}
-KERAS |= {"learning_rate_schedule": None, "epochs": 15}
+KERAS = {
+    "engine": "keras",
+    "units": (32, 16),
+    "activation": "tanh",
+    "l2": 1e-4,
+    "learning_rate": 0.03,
+    "learning_rate_schedule": None,
+    "epochs": 30,
+}
 SEVERAL = {"input_scaling": "robust", "numeric_embedding": "piecewise_linear", "n_bins": 8}
-SEVERAL |= {"learned_scale": True, "n_estimators": 2, "learning_rate": 0.01, **SMALL}
-OF_TABLES = {"n_estimators": 2, "epochs": 20, "learning_rate": 0.02, **SMALL}
-NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01, **SMALL}
+SEVERAL |= {"learned_scale": True, "n_estimators": 2, "units": 16, "learning_rate": 0.01}
+OF_TABLES = {"n_estimators": 2, "units": 16, "depth": 1, "epochs": 20, "learning_rate": 0.02}
+NOISY = {"dropout": 0.1, "batch_normalization": True, "learning_rate": 0.01}
 
 EQUIVALENCE = "masks of dropout, moments of a batch and folds belong to rows, whatever their weight"
 
@@ -42,27 +48,26 @@ def test_default(estimator, check):
     check(estimator)
 
 
-# One kind each: engines, layers, stages and noise do not know what the outputs are for.
 @pytest.mark.slow
-@parametrize_with_checks([KerasDenseRegressor(**LINEAR)])
+@parametrize_with_checks(both(LINEAR))
 def test_linear(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KerasDenseClassifier(**KERAS)])
+@parametrize_with_checks(both(KERAS))
 def test_keras_engine(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KerasDenseRegressor(**SEVERAL)])
+@parametrize_with_checks(both(SEVERAL))
 def test_several_networks_with_embedded_columns(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KerasDenseClassifier(**NOISY)], expected_failed_checks=not_equivalent)
+@parametrize_with_checks(both(NOISY), expected_failed_checks=not_equivalent)
 def test_dropout_and_batch_normalization(estimator, check):
     check(estimator)
 
