@@ -3,7 +3,6 @@
 Nothing is fetched, and no example is run: their pictures are made by ``draw_gallery.py``.
 """
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = "skdense"
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}  # dark where the reader's system is
@@ -74,14 +74,6 @@ def link_to_sklearn(_app: Any, _env: Any, node: Any, content: nodes.Node) -> nod
     return nodes.reference("", "", content, refuri=address, internal=False)
 
 
-def keep_underscores(
-    _app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]
-) -> None:
-    """Keep names such as ``(n_features_in_,)`` and ``"val_"`` from being links."""
-    lines[:] = [re.sub(r"""(?<=[("])(\w+)_(?=[",])""", r"\1\\_", line) for line in lines]
-
-
 def setup(app: Any) -> None:
-    """Have Sphinx call what is defined here, docstrings before numpydoc reads them."""
+    """Have Sphinx call what is defined here."""
     app.connect("missing-reference", link_to_sklearn)
-    app.connect("autodoc-process-docstring", keep_underscores, priority=400)

@@ -10,7 +10,7 @@ from sklearn.base import is_classifier
 
 from .._backend.descriptions import describe
 from .._backend.loading import require_eager
-from .._problem.calibration import find_calibration, require_calibratable
+from .._problem.calibration.choice import find_calibration, require_calibratable
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
 from .._problem.constraints import check_parameters
 from .._problem.cross_checks import (

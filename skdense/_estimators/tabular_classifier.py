@@ -165,7 +165,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         The class labels, sorted; with several labels the numbers of their columns.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had names that are all strings.
     n_outputs_ : int
         Number of units in the output layer.
@@ -186,7 +186,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         With `calibration`, what logits were divided by.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
-        the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
+        the `metrics`, the same of the validation rows with `val_` in front, "val_score" where
         `scoring` is a scorer, "val_calibrated_loss" where it is that, and what callbacks add,
         such as "learning_rate".
     loss_curve_ : list of float

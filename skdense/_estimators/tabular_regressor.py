@@ -165,7 +165,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     ----------
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had names that are all strings.
     n_outputs_ : int
         Number of units in the output layer.
@@ -184,7 +184,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         all; NaN where none did.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
-        the `metrics`, the same of the validation rows with "val_" in front, "val_score" where
+        the `metrics`, the same of the validation rows with `val_` in front, "val_score" where
         `scoring` is a scorer, "val_calibrated_loss" where it is that, and what callbacks add,
         such as "learning_rate". Losses and metrics are in standardised units where the target
         is standardised.

@@ -13,7 +13,7 @@ from .._training.early_stopping import EarlyStopping
 from .._training.optimizers import OptimizerSettings
 from .._training.task import EpochListener, Members, TrainingState, TrainingTask, ValidationData
 from . import parameters as meanings
-from .calibration import make_calibrated_loss
+from .calibration.choice import make_calibrated_loss
 from .caller import is_one_of_many_fits
 from .data_checks import cast
 from .problem import Problem

@@ -6,17 +6,54 @@ itself, and without what makes it a guarantee for few rows.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._networks.stages import SortedQuantiles
-from .fitted import Fitted
-from .targets.numbers import RegressionTarget
+from ..._networks.stages import SortedQuantiles
+from ..fitted import Fitted
+from ..problem import Problem
+from ..targets.numbers import RegressionTarget
+from .held_out import HeldOut, compute_held_out
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """What to add to each quantile for it to cover as much of the rows held out as it says."""
+
+    held: HeldOut
+    output: SortedQuantiles
+
+    @classmethod
+    def of(cls, problem: Problem, held: HeldOut) -> Shifts:
+        output = problem.network.output
+        assert isinstance(output, SortedQuantiles)
+        if output.function != "linear":
+            raise ValueError(
+                "scoring='calibrated_loss' shifts quantiles, which a linear output allows. Got "
+                f"output_activation={problem.head.activation!r}. Set scoring='loss'."
+            )
+        return cls(held, output)
+
+    def lose(self, outputs: Array) -> float:
+        quantiles = self.output.forward(outputs, {})
+        return lose_shifted(self.held.y, quantiles, self.held.weights, self._levels)
+
+    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+        quantiles = self.output.forward(compute_held_out(fitted, problem), {})
+        shifts = find_shifts(self.held.y, quantiles, self.held.weights, self._levels)
+        _, scale = self.held.target.units_of_outputs
+        return partial(shift_quantiles, shifts=shifts.ravel() * scale)
+
+    @property
+    def _levels(self) -> Array:
+        return np.array(self.held.target.quantiles)
 
 
 def find_shifts(y: Array, quantiles: Array, weights: Array, levels: Array) -> Array:

@@ -1,0 +1,39 @@
+"""Numbers drawn toward their mean: only to be watched, since their mean needs it no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._networks.stages import Stage
+from ..fitted import Fitted
+from ..problem import Problem
+from .held_out import HeldOut
+
+Array = NDArray[Any]
+
+_TINY = np.finfo(np.float64).tiny
+
+
+@dataclass(frozen=True)
+class Shrinkage:
+    """The slope of each output toward its mean, at most 1, with the least squared error."""
+
+    held: HeldOut
+    output: Stage
+
+    def lose(self, outputs: Array) -> float:
+        means, weights = self.output.forward(outputs, {}).mean(axis=0), self.held.weights
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            center = np.average(means, axis=0, weights=weights)
+            means, y = means - center, self.held.y - center
+            slopes = (weights @ (means * y)) / np.maximum(weights @ means**2, _TINY)
+            errors = np.average((y - np.clip(slopes, 0, 1) * means) ** 2, axis=0, weights=weights)
+        return float(errors.mean())
+
+    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+        return lambda fitted: fitted
