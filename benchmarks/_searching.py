@@ -23,7 +23,7 @@ from skdense._training.program import trace_count
 
 FUSED, PLAIN = "skdense, fused", "skdense"
 RATES = loguniform(1e-3, 1e-1)
-# With 16 widths and 6 depths 1,056 architectures.
+# With 16 widths and 6 depths, 1,056 architectures.
 ACTIVATIONS = "celu", "elu", "gelu", "hard_tanh", "leaky_relu", "mish", "relu", "relu6", "selu"
 ACTIVATIONS += "silu", "tanh"
 
@@ -74,13 +74,13 @@ def time_large(peer: str, n_rows: int, n_columns: int, units: int, epochs: int) 
     return {"seconds": seconds, "score": float(search.best_score_)}
 
 
-def count_architectures(n_architectures: int) -> dict[str, Any]:
+def count_architectures(n_architectures: int, deepest: int) -> dict[str, Any]:
     """Time each hundred of many fits of different architectures, and what they leave."""
     X, y = make_classification(250, 10, random_state=0)
     network = KerasDenseClassifier(epochs=2, random_state=0, engine="compiled")
     network.fit(X, y)
     before, seconds, grown = resident_megabytes(), [], []
-    architectures = list(product(range(16, 257, 16), range(1, 7), ACTIVATIONS))
+    architectures = list(product(range(16, 257, 16), range(1, deepest + 1), ACTIVATIONS))
     # Lest the wide ones, which compile longer, come last.
     order = np.random.default_rng(0).permutation(len(architectures))
     for start in range(0, n_architectures, max(1, n_architectures // 10)):

@@ -402,6 +402,15 @@ NUMERIC = {
     *("batch_size", "epochs", "validation_fraction", "patience", "min_delta", "verbose"),
     "random_state",
 }
+
+
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, x):
+        return x
+
+
 BAD_PARAMETERS = [
     # units and depth
     ({"units": -1}, domain("units", -1)),
@@ -468,6 +477,7 @@ BAD_PARAMETERS = [
         {"loss": keras.losses.MeanSquaredError(reduction="none"), "engine": "keras"},
         "loss.*reduction.* Got .*none",
     ),
+    ({"activation": Unhashable()}, "activation must be hashable.* Use a function, or a dataclass"),
     # optimizer
     ({"optimizer": "adamm"}, "optimizer must be a name.* Got 'adamm'. Did you mean 'adam'"),
     ({"optimizer": 3}, r"optimizer must be a Keras name or a keras\.optimizers.* Got 3"),
@@ -688,6 +698,14 @@ def test_a_misspelt_class_weight_is_refused_though_another_is_named():
 def test_labels_that_do_not_compare_are_named(labels, match):
     y = np.array(labels, object)[CLASSES % 2]
     assert_fit_fails(small(KerasDenseClassifier), X, y, match=match)
+
+
+@ignore_overflow
+def test_weights_whose_product_overflows():
+    network = small(KerasDenseClassifier, class_weight={0: 1e300})
+    match = r"sample_weight times class_weight .* float64 holds. Got sample weights up to 1e\+300"
+    with pytest.raises(ValueError, match=match):
+        network.fit(X, CLASSES, sample_weight=np.full(ROWS, 1e300))
 
 
 def test_class_weights_by_name_are_not_for_indicator_matrices():

@@ -335,6 +335,22 @@ def test_the_model_predicts_as_the_estimator_of_each_epoch(network, engine):
         assert_allclose(predictions, truth(X), rtol=1e-5, atol=1e-5)
 
 
+class Copier(Shared):
+    def on_epoch_end(self, epoch, logs=None):
+        self.outputs = np.squeeze(self.model(X))
+        self.pickled = pickle.dumps(self.model)
+
+
+@engines
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
+def test_the_model_can_be_called_and_pickled(engine):
+    copier = Copier()
+    network = fitted(NUMBER_NETWORK, engine, callbacks=copier, epochs=2)
+    assert_allclose(copier.outputs, network.predict(X), rtol=1e-5, atol=1e-5)
+    copied = pickle.loads(copier.pickled)  # noqa: S301
+    assert_allclose(np.squeeze(copied(X)), copier.outputs, rtol=1e-6)
+
+
 def keras_model(network):
     """Return a model as a Keras user writes it, of the same size as the estimator's."""
     is_regressor = network is NUMBER_NETWORK

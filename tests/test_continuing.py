@@ -687,6 +687,12 @@ def test_labels_need_no_classes():
     assert_unchanged(network, "indicator matrix", "partial_fit", X, CLASSES)
 
 
+def test_classes_of_labels_are_numbers_of_columns():
+    match = r"None or the numbers of the 3 columns of an indicator matrix. Got \['a', 'b', 'c'\]"
+    with pytest.raises(ValueError, match=match):
+        clone(CLASSIFIER).partial_fit(X, LABELS, classes=["a", "b", "c"])
+
+
 # --- partial_fit: what the first call settles ----------------------------------------------
 
 

@@ -17,8 +17,8 @@ PAGES = sorted(
 )
 # What a reader who comes from elsewhere has, and we need not; what a release lacks.
 OPTIONAL = {"scikeras", "skorch", "torch", "pytabkit", "sklearn.callback"}
-# By test_readme.py, by test_libraries.py, and by its like in start.md.
-TESTED_ELSEWHERE = {"libraries", "index"}
+# By test_libraries.py, by test_readme.py, and by its like in start.md.
+TESTED_ELSEWHERE = {"libraries", "start", "index"}
 KERAS_SAVES = pytest.mark.filterwarnings(
     # Of Keras, when it saves on NumPy 2.
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"

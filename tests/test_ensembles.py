@@ -33,6 +33,7 @@ TARGETS = {
     "columns": (KerasDenseRegressor, np.c_[NUMBERS, 100 * X[:, 1] + 5]),
 }
 LOGITS, SIGMOIDS = {"output_activation": "linear"}, {"output_activation": "sigmoid"}
+LOG_SOFTMAX = {"output_activation": "log_softmax", "loss": "mse"}
 HEADS = [
     *((name, {}) for name in TARGETS),
     ("two", LOGITS),
@@ -42,6 +43,7 @@ HEADS = [
     ("three", SIGMOIDS | {"loss": "binary_crossentropy"}),
     ("three", {"loss": "categorical_hinge"}),
     ("three", {"output_activation": "relu", "loss": "mse"}),
+    ("three", LOG_SOFTMAX),
     ("labels", LOGITS),
     ("labels", {"loss": "hinge"}),
 ]
@@ -145,7 +147,8 @@ def test_a_single_network_is_what_it_was():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "watched"), [("three", {}), *((name, STOPPING) for name in TARGETS)]
+    ("name", "watched"),
+    [("three", {}), ("three", STOPPING | LOG_SOFTMAX), *((name, STOPPING) for name in TARGETS)],
 )
 def test_both_engines_agree(name, watched):
     # Keras begins anew for each epoch of each member, which takes a while.

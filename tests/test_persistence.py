@@ -624,6 +624,8 @@ IMPOSSIBLE = [
     ((*TARGET, "is_sparse"), False),
     ((*TARGET, "n_units"), 1),
     ((*FITTED, "history"), {"dict": [["val_loss", [1.0, 1.0, 1.0]]]}),
+    ((*FITTED, "history"), {"dict": [["loss", [1.0, 1.0, 1.0]], ["loss", [1.0, 1.0, 1.0]]]}),
+    ((*FITTED, "mean_weight"), {"number": 0}),
     ((*FITTED, "best_epoch"), 99),
     ((*FITTED, "engine"), "other"),
     ((*FITTED, "validation_indices"), {"tuple": []}),

@@ -8,6 +8,7 @@ from inspect import signature
 from pathlib import Path
 
 import keras
+import matplotlib.pyplot as plt
 import pytest
 from keras.wrappers import SKLearnClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -16,7 +17,8 @@ from skdense import KerasDenseClassifier
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-GUIDE = ROOT / "docs" / "guide"
+DOCS = ROOT / "docs"
+GUIDE = DOCS / "guide"
 
 
 def blocks(text):
@@ -25,6 +27,8 @@ def blocks(text):
 
 # A table in one line, and a search that goes on from its rows.
 TABLE, SEARCH = blocks(README)
+# The site's first page, which has both, and goes on from them.
+START = blocks((DOCS / "start.md").read_text())
 # test_docs.py leaves them out: they start workers.
 ON_CLUSTERS = [
     block
@@ -35,15 +39,21 @@ ON_CLUSTERS = [
 
 @pytest.fixture(scope="module")
 def names():
-    """What the first two examples define, and what they print."""
-    found = {}
-    run(TABLE.replace("print(", "of_table = ("), found)
-    run(SEARCH.replace("print(", "of_search = ("), found)
+    """What the blocks of the first page define, and what README's two print."""
+    plt.switch_backend("Agg")
+    found, printed = {}, {TABLE: "of_table", SEARCH: "of_search"}
+    for block in START:
+        run(block.replace("print(", f"{printed.get(block, 'of_others')} = ("), found)
+    plt.close("all")
     return found
 
 
 def run(example, names):
-    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own text
+    exec(compile(example, "an example", "exec"), names)  # noqa: S102 - our own text
+
+
+def test_first_page_goes_on_from_the_readme():
+    assert [block for block in START if block in (TABLE, SEARCH)] == [TABLE, SEARCH]
 
 
 @pytest.mark.slow
@@ -52,6 +62,7 @@ def test_first_examples_are_short_and_learn(names):
     assert len(SEARCH.strip().splitlines()) <= 20
     assert names["of_table"][0] > 0.95
     assert names["of_search"][1] > 0.95
+    assert 0 < names["of_others"][0] <= names["of_others"][2]  # epochs: the best one of all
 
 
 @pytest.mark.slow

@@ -208,6 +208,13 @@ def test_booleans_come_as_zeros_and_ones_too():
 
 
 @pytest.mark.slow
+def test_rows_may_be_lists_of_texts_and_numbers():
+    rows = TABLE[["city", "weight"]].head(24).values.tolist()
+    listed = KerasTabularRegressor(**SMALL).fit(rows, NUMBERS[:24])
+    framed = KerasTabularRegressor(**SMALL).fit(pd.DataFrame(rows), NUMBERS[:24])
+    assert_array_equal(listed.predict(rows), framed.predict(pd.DataFrame(rows)))
+
+
 def test_columns_named_by_numbers_are_not_those_of_texts():
     X = TABLE[["city", "weight"]].set_axis(["0", "1"], axis=1)
     model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)
@@ -352,6 +359,7 @@ def test_categories_that_cannot_be(given, match):
         (TABLE[[]], ValueError, "0 feature"),
         (TABLE["size"], ValueError, "2-dimensional|2D array"),
         (csr_array(np.eye(ROWS)), (TypeError, ValueError), "dense|sparse"),
+        (np.full((ROWS, 2), np.datetime64("2020-01-01")), TypeError, "Got datetime64.*Turn dates"),
         (
             pl.from_pandas(TABLE).lazy(),
             (TypeError, ValueError),
@@ -377,6 +385,11 @@ def test_bad_tables_name_what_is_wrong(X, error, match):
 def test_columns_of_another_kind_at_prediction(classifier, columns, error, match):
     with pytest.raises(error, match=match):
         classifier.predict(other(**columns))
+
+
+def test_sparse_rows_at_prediction(classifier):
+    with pytest.raises(TypeError, match=r"X must be dense. Got a sparse one. Pass X\.toarray"):
+        classifier.predict(csr_array(np.eye(len(TABLE.columns))))
 
 
 def test_embedded_columns_that_do_not_fit_are_told_before(monkeypatch):
@@ -528,6 +541,13 @@ def test_summary_and_html_tell_what_becomes_of_columns(classifier, capsys):
         assert "and whether it is missing" in text
         assert "a category of 3 texts, missing, rare ones" in text
         assert "-1 or 1, of 2 booleans" in text
+
+
+def test_html_shows_as_many_columns_as_one_reads(classifier, monkeypatch):
+    monkeypatch.setattr("skdense._tables.descriptions._MOST_SHOWN", 3)
+    html = classifier._repr_html_()
+    assert f"and {len(TABLE.columns) - 3} more" in html
+    assert "-1 or 1, of 2 booleans" not in html
 
 
 def test_other_values_of_the_same_kinds_compile_nothing(classifier):

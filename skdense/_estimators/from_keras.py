@@ -154,7 +154,10 @@ def _read_training(model: Any) -> dict[str, Any]:
     if not model.compiled:
         return {}
     if not (isinstance(model.loss, str) or callable(model.loss)):
-        raise ValueError(f"model must have one loss, or not be compiled. Got loss={model.loss!r}.")
+        raise ValueError(
+            f"model must have one loss, or not be compiled. Got loss={model.loss!r}. Compile it "
+            "with one, such as loss='mse'."
+        )
     # A fresh one, since Keras cannot copy an optimizer that has trained.
     return {"loss": model.loss, "optimizer": KerasObject.of(model.optimizer).build()}
 
@@ -240,7 +243,7 @@ def _reorder(found: Adopted, weights: Weights, order: Any) -> dict[str, Any]:
     if found.network.output.function not in ("sigmoid", "tanh", "linear"):
         raise ValueError(
             "classes of a model with a single output must be sorted, unless its activation is "
-            "sigmoid, tanh or linear. Got an output of "
-            f"{found.network.output.function!r}."
+            f"sigmoid, tanh or linear. Got an output of {found.network.output.function!r}. Sort "
+            "them, if the output speaks for the last one."
         )
     return {"kernel": -kernel, "bias": -bias}  # speaks for the other class

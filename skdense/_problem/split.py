@@ -63,11 +63,6 @@ def _hold_out_classes(
             f"validation_fraction must leave every one of {n_present} classes a row to train on. "
             f"Got {len(y) - n_held} row(s) to train on. Lower it, or pass X_val and y_val."
         )
-    if counts.max() == 1:
-        raise ValueError(
-            "validation_fraction needs a class of at least 2 rows, one of them to train on. Got "
-            f"{n_present} classes of one row each."
-        )
     common = np.flatnonzero(counts[y] > 1)
     held, message = _stratified(y[common], n_held, generator), ""
     if held is None:
