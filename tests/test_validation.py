@@ -182,6 +182,17 @@ def test_held_out_rows_do_not_touch_the_training(kind, batch_size):
 
 
 @both
+def test_held_out_rows_only_change_what_is_recorded_of_them(kind):
+    network = small(kind, validation_fraction=0.3, epochs=5).fit(X, TARGETS[kind])
+    others = X.copy()
+    others[network.validation_indices_] *= -1
+    again = clone(network).fit(others, TARGETS[kind])
+    assert_same_weights(network, again)
+    assert network.loss_curve_ == again.loss_curve_
+    assert network.history_["val_loss"] != again.history_["val_loss"]
+
+
+@both
 def test_fraction_alone_records_histories_without_stopping(kind):
     network = small(kind, epochs=30, learning_rate=0.1, patience=1, validation_fraction=0.2)
     network.fit(X, TARGETS[kind])
