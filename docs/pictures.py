@@ -1,7 +1,7 @@
 """Draw the site's charts from the figures in ``figures/``: ``python docs/pictures.py``.
 
 ``quality.json`` is what ``benchmarks/quality.py --json`` wrote, its losses and times alone;
-``searches.json`` is a row of README's table. Each says where it is from.
+``searches.json`` is of a run of ``benchmarks/grid_search.py``. Each says where it is from.
 """
 
 from __future__ import annotations

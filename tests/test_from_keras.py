@@ -239,15 +239,16 @@ def test_models_of_other_shapes_are_refused(model, message):
 def test_a_compiled_model_has_one_loss(loss):
     model = untrained(layers.Dense(1, name="only"))
     model.compile("adam", loss)
-    with pytest.raises(ValueError, match=r"must have one loss, or not be compiled. Got loss="):
+    with pytest.raises(ValueError, match=r"one loss, or not be compiled. Got .* with one"):
         KerasDenseRegressor.from_keras(model)
 
 
 def test_a_single_output_of_another_range_speaks_for_the_last_class():
     model = untrained(layers.Dense(1, "hard_sigmoid"))
     model.compile("adam", "mse")
-    KerasDenseClassifier.from_keras(model, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"must be sorted.* output of 'hard_sigmoid'. Sort"):
+    network = KerasDenseClassifier.from_keras(model, classes=[0, 1])
+    assert_array_equal(network.predict(X), np.ravel(model(X) > 0.5))
+    with pytest.raises(ValueError, match=r"must be sorted.* output of 'hard_sigmoid'. Give it"):
         KerasDenseClassifier.from_keras(model, classes=[1, 0])
 
 

@@ -215,6 +215,7 @@ def test_rows_may_be_lists_of_texts_and_numbers():
     assert_array_equal(listed.predict(rows), framed.predict(pd.DataFrame(rows)))
 
 
+@pytest.mark.slow
 def test_columns_named_by_numbers_are_not_those_of_texts():
     X = TABLE[["city", "weight"]].set_axis(["0", "1"], axis=1)
     model = KerasTabularRegressor(**SMALL).fit(X, NUMBERS)

@@ -243,7 +243,7 @@ def _reorder(found: Adopted, weights: Weights, order: Any) -> dict[str, Any]:
     if found.network.output.function not in ("sigmoid", "tanh", "linear"):
         raise ValueError(
             "classes of a model with a single output must be sorted, unless its activation is "
-            f"sigmoid, tanh or linear. Got an output of {found.network.output.function!r}. Sort "
-            "them, if the output speaks for the last one."
+            f"sigmoid, tanh or linear. Got an output of {found.network.output.function!r}. Give "
+            "it one of these, or an output for each class."
         )
     return {"kernel": -kernel, "bias": -bias}  # speaks for the other class

@@ -52,13 +52,13 @@ def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]
 
 def find_calibration(fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
     """Return what calibrates this fit, or a later one, by the rows held out, where it is to be."""
-    if not is_calibrated(problem):
+    if not _ends_calibrated(problem):
         return lambda fitted: fitted
     return _choose_calibration(problem).find(fitted, problem)
 
 
-def is_calibrated(problem: Problem) -> bool:
-    """Say whether a fit ends with a calibration: a classifier's parameter, else what is watched."""
+def _ends_calibrated(problem: Problem) -> bool:
+    """Say whether a fit ends calibrated: by a classifier's parameter, else by what is watched."""
     if "calibration" in problem.parameters:
         return problem.parameters["calibration"] is not None
     return problem.is_watched and problem.parameters["scoring"] == "calibrated_loss"

@@ -23,7 +23,7 @@ from .held_out import HeldOut, compute_held_out
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shifts:
     """What to add to each quantile for it to cover as much of the rows held out as it says."""
 
@@ -43,20 +43,20 @@ class Shifts:
 
     def lose(self, outputs: Array) -> float:
         quantiles = self.output.forward(outputs, {})
-        return lose_shifted(self.held.y, quantiles, self.held.weights, self._levels)
+        return _lose_shifted(self.held.y, quantiles, self.held.weights, self._levels)
 
     def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
         quantiles = self.output.forward(compute_held_out(fitted, problem), {})
-        shifts = find_shifts(self.held.y, quantiles, self.held.weights, self._levels)
+        shifts = _find_shifts(self.held.y, quantiles, self.held.weights, self._levels)
         _, scale = self.held.target.units_of_outputs
-        return partial(shift_quantiles, shifts=shifts.ravel() * scale)
+        return partial(_shift_quantiles, shifts=shifts.ravel() * scale)
 
     @property
     def _levels(self) -> Array:
         return np.array(self.held.target.quantiles)
 
 
-def find_shifts(y: Array, quantiles: Array, weights: Array, levels: Array) -> Array:
+def _find_shifts(y: Array, quantiles: Array, weights: Array, levels: Array) -> Array:
     """Return what to add to each quantile, (n_targets, n_quantiles).
 
     Parameters
@@ -75,10 +75,10 @@ def find_shifts(y: Array, quantiles: Array, weights: Array, levels: Array) -> Ar
     return np.take_along_axis(in_order, np.minimum(places, len(y) - 1), axis=0)[0]
 
 
-def lose_shifted(y: Array, quantiles: Array, weights: Array, levels: Array) -> float:
-    """Return the mean pinball loss of quantiles, see `find_shifts`, once they are shifted."""
+def _lose_shifted(y: Array, quantiles: Array, weights: Array, levels: Array) -> float:
+    """Return the mean pinball loss of quantiles, see `_find_shifts`, once they are shifted."""
     with np.errstate(over="ignore", invalid="ignore"):
-        shifts = find_shifts(y, quantiles, weights, levels)
+        shifts = _find_shifts(y, quantiles, weights, levels)
         by_member = quantiles.reshape(len(quantiles), *y.shape, len(levels))
         shifted = np.sort(by_member + shifts, axis=3).mean(axis=0)
         errors = y[:, :, np.newaxis] - shifted
@@ -86,7 +86,7 @@ def lose_shifted(y: Array, quantiles: Array, weights: Array, levels: Array) -> f
     return float(np.average(losses.mean(axis=(1, 2)), weights=weights))
 
 
-def shift_quantiles(fitted: Fitted, shifts: Array) -> Fitted:
+def _shift_quantiles(fitted: Fitted, shifts: Array) -> Fitted:
     """Return a fit whose quantiles are shifted, in the target's own units, by its network."""
     output, target = fitted.network.output, fitted.target
     assert isinstance(output, SortedQuantiles)

@@ -1,4 +1,7 @@
-"""Numbers drawn toward their mean: only to be watched, since their mean needs it no more."""
+"""Numbers drawn toward the mean of all rows: to be watched only.
+
+Single networks err further out than the mean of several, which needs it no more.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ Array = NDArray[Any]
 _TINY = np.finfo(np.float64).tiny
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shrinkage:
     """The slope of each output toward its mean, at most 1, with the least squared error."""
 

@@ -26,7 +26,7 @@ _COLDEST, _HOTTEST = -4.0, 50.0
 _PRECISION, _ROUGH_PRECISION = 1e-5, 1e-2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Temperature:
     """What to divide logits by for the least log-loss on the rows held out.
 
@@ -47,7 +47,7 @@ class Temperature:
 
     def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
         temperature, _ = self._minimize(compute_held_out(fitted, problem), _PRECISION)
-        return partial(cool, temperature=temperature)
+        return partial(_cool, temperature=temperature)
 
     def _minimize(self, logits: Array, precision: float) -> tuple[float, float]:
         """Return the best temperature for (members, rows, outputs), and the mean loss by it."""
@@ -84,7 +84,7 @@ def require_logits(problem: Problem) -> None:
         )
 
 
-def cool(fitted: Fitted, temperature: float) -> Fitted:
+def _cool(fitted: Fitted, temperature: float) -> Fitted:
     """Return a fit whose logits are divided by a temperature, in its last dense layer."""
     members = tuple(_divide(own, temperature) for own in fitted.members)
     return replace(fitted, members=members, temperature=temperature)
