@@ -24,11 +24,7 @@ NETWORK = KerasDenseClassifier(
 )
 NETWORK.set_params(learning_rate_schedule=None, l2=0.0)  # every step as the one before
 LOGITS = {"output_activation": "linear"}
-ALONE, SHARED, FOLDS = VIEWS = [
-    {},
-    {"n_estimators": 2},
-    {"n_estimators": 3, "validation_fraction": "folds"},
-]
+VIEWS = [{}, {"n_estimators": 2}, {"n_estimators": 3, "validation_fraction": "folds"}]
 views = pytest.mark.parametrize("view", VIEWS, ids=["alone", "shared", "folds"])
 
 
@@ -46,17 +42,8 @@ def scaled(network, factor):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("view", "y", "head"),
-    [
-        (ALONE, TWO, {}),
-        (ALONE, THREE, LOGITS),
-        (SHARED, TWO, LOGITS),
-        (SHARED, THREE, {}),
-        (FOLDS, TWO, {}),
-        (FOLDS, THREE, LOGITS),
-    ],
-)
+@views
+@pytest.mark.parametrize(("y", "head"), [(TWO, {}), (THREE, {}), (TWO, LOGITS), (THREE, LOGITS)])
 def test_no_other_temperature_is_better_on_the_rows_held_out(view, y, head):
     network = fitted(y, **view, **head)
     assert network.temperature_ > 1.2  # a network that has overfitted

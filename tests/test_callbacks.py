@@ -347,7 +347,7 @@ def test_the_model_can_be_called_and_pickled(engine):
     copier = Copier()
     network = fitted(NUMBER_NETWORK, engine, callbacks=copier, epochs=2)
     assert_allclose(copier.outputs, network.predict(X), rtol=1e-5, atol=1e-5)
-    copied = pickle.loads(copier.pickled)  # noqa: S301
+    copied = pickle.loads(copier.pickled)  # noqa: S301 - its own
     assert_allclose(np.squeeze(copied(X)), copier.outputs, rtol=1e-6)
 
 

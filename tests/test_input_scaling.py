@@ -59,13 +59,9 @@ def test_no_scale_is_warned_of():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("changes", "dtype"),
-    [
-        ({}, "float32"),
-        ({"early_stopping": True}, "float64"),
-        ({"n_estimators": 2, "validation_fraction": "folds"}, "float64"),
-    ],
+    "changes", [{}, {"early_stopping": True}, {"n_estimators": 3, "validation_fraction": "folds"}]
 )
 def test_both_engines_agree(dtype, changes):
     compiled = regressor(dtype=dtype, **changes).fit(X, Y)
@@ -75,7 +71,8 @@ def test_both_engines_agree(dtype, changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "members"), [(KerasDenseRegressor, 1), (KerasDenseClassifier, 2)])
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("kind", [KerasDenseRegressor, KerasDenseClassifier])
 def test_every_view_has_it(kind, members, tmp_path):
     y = Y if kind is KerasDenseRegressor else CLASSES
     network, rows = kind(**SETTINGS, n_estimators=members).fit(X, y), X.astype(np.float32)

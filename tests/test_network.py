@@ -34,27 +34,20 @@ def test_numpy_activation_survives_huge_inputs(name):
     assert not np.isnan(NUMPY_ACTIVATIONS[name](x)).any()
 
 
-NETWORKS = [
-    {},
-    {"depth": 0},
-    {"units": (9, 5, 3), "activation": ("tanh", "gelu", "softmax")},
-    {"batch_normalization": True, "dropout": 0.2, "l2": 0.01},
-    {"dtype": "float64"},
-    {"activation": keras.layers.LeakyReLU(negative_slope=0.1)},
-]
-OF_NUMBERS = [{}, {"depth": 0}, {"dtype": "float64", "batch_normalization": True}]
-
-
 @pytest.mark.parametrize(
-    ("kind", "parameters"),
+    "parameters",
     [
-        *((KerasDenseClassifier, own) for own in NETWORKS),
-        *(
-            pytest.param(KerasDenseRegressor, own, marks=pytest.mark.slow)
-            for own in OF_NUMBERS  # whose outputs alone are others
-        ),
+        {},
+        {"depth": 0},
+        {"units": (9, 5, 3), "activation": ("tanh", "gelu", "softmax")},
+        {"batch_normalization": True, "dropout": 0.2, "l2": 0.01},
+        {"dtype": "float64"},
+        {"activation": keras.layers.LeakyReLU(negative_slope=0.1)},
     ],
     ids=str,
+)
+@pytest.mark.parametrize(
+    "kind", [KerasDenseClassifier, pytest.param(KerasDenseRegressor, marks=pytest.mark.slow)]
 )
 def test_prediction_equals_keras_model(kind, parameters):
     y = CLASSES if kind is KerasDenseClassifier else 1e4 + 1e3 * Y

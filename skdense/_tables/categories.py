@@ -156,6 +156,11 @@ def find_kind(values: Iterable[Any], name: Any, argument: str = "X") -> str:
     return kind
 
 
+def floats_with_gaps(values: Iterable[Any], dtype: Any) -> Array:
+    """Return numbers that are objects as floats, NaN where one is missing."""
+    return np.array([np.nan if is_missing(v) else float(v) for v in values], dtype)
+
+
 def is_missing(value: Any) -> bool:
     """Say whether a cell holds nothing: None, NaN, what pandas has for it, or an empty text.
 

@@ -15,7 +15,7 @@ from .categories import (
     Category,
     find_distinct,
     find_kind,
-    is_missing,
+    floats_with_gaps,
     learn_category,
 )
 from .reading import Column, Table
@@ -203,7 +203,7 @@ def as_numbers(column: Column, argument: str = "X") -> Array:
             f"has it. Got texts, such as {example!r}."
         )
     try:
-        return np.array([np.nan if is_missing(v) else float(v) for v in values], np.float64)
+        return floats_with_gaps(values, np.float64)
     except OverflowError as error:
         raise ValueError(
             f"{argument} must have numbers that float64 holds in column {column.name!r}. Got "

@@ -10,7 +10,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 from numpy.typing import NDArray
 
-from .categories import is_missing
+from .categories import floats_with_gaps
 
 Array = NDArray[Any]
 
@@ -53,12 +53,11 @@ class Column:
         if self.source.dtype.is_integer() and not self.source.null_count():
             return np.asarray(self.source.to_numpy()).astype(dtype)
         if self.source.dtype.is_integer():  # which Arrow casts only where no digit is lost
-            values = self.source.to_list()
-            return np.array([np.nan if is_missing(v) else float(v) for v in values], dtype)
+            return floats_with_gaps(self.source.to_list(), dtype)
         kind = nw.Float32 if self.is_single else nw.Float64
         values = np.asarray(self.source.cast(kind).to_numpy())
         if values.dtype == object:  # Arrow's numbers with gaps, in pandas 2.0
-            values = np.array([np.nan if is_missing(v) else v for v in values.tolist()])
+            return floats_with_gaps(values.tolist(), dtype)
         return values.astype(dtype, copy=False)
 
     def objects(self) -> list[Any]:

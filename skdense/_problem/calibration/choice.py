@@ -12,7 +12,6 @@ from ..._networks.stages import SortedQuantiles
 from ..fitted import Fitted
 from ..problem import Problem
 from ..targets.numbers import RegressionTarget
-from .held_out import HeldOut
 from .shifts import Shifts
 from .shrinkage import Shrinkage
 from .temperature import Temperature, require_logits
@@ -26,7 +25,7 @@ class Calibration(Protocol):
     def lose(self, outputs: Array) -> float:
         """Return the mean loss of (n_members, n_rows, n_units) once they are calibrated."""
 
-    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
         """Return what calibrates this fit, or one like it."""
 
 
@@ -54,7 +53,7 @@ def find_calibration(fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fit
     """Return what calibrates this fit, or a later one, by the rows held out, where it is to be."""
     if not _ends_calibrated(problem):
         return lambda fitted: fitted
-    return _choose_calibration(problem).find(fitted, problem)
+    return _choose_calibration(problem).find(fitted)
 
 
 def _ends_calibrated(problem: Problem) -> bool:
@@ -65,9 +64,8 @@ def _ends_calibrated(problem: Problem) -> bool:
 
 
 def _choose_calibration(problem: Problem) -> Calibration:
-    held, output = HeldOut.of(problem), problem.network.output
-    if isinstance(output, SortedQuantiles):
-        return Shifts.of(problem, held)
+    if isinstance(problem.network.output, SortedQuantiles):
+        return Shifts(problem)
     if isinstance(problem.target, RegressionTarget):
-        return Shrinkage(held, output)
-    return Temperature.of(problem, held)
+        return Shrinkage(problem)
+    return Temperature(problem)

@@ -19,7 +19,6 @@ Array = NDArray[Any]
 class HeldOut(NamedTuple):
     """Targets and weights of the rows that are held out, of one fold after the other."""
 
-    target: Any
     y: Array
     weights: Array
 
@@ -33,7 +32,7 @@ class HeldOut(NamedTuple):
         y = np.concatenate([rows.targets for rows in parts])
         if isinstance(problem.target, RegressionTarget):
             y = problem.target.encode(y, "y_val")
-        return cls(problem.target, y, np.concatenate(each))
+        return cls(y, np.concatenate(each))
 
 
 def compute_held_out(fitted: Fitted, problem: Problem) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -27,33 +27,40 @@ Array = NDArray[Any]
 class Shifts:
     """What to add to each quantile for it to cover as much of the rows held out as it says."""
 
-    held: HeldOut
-    output: SortedQuantiles
+    problem: Problem
 
-    @classmethod
-    def of(cls, problem: Problem, held: HeldOut) -> Shifts:
-        output = problem.network.output
+    def __post_init__(self) -> None:
+        output = self.problem.network.output
         assert isinstance(output, SortedQuantiles)
         if output.function != "linear":
             raise ValueError(
                 "scoring='calibrated_loss' shifts quantiles, which a linear output allows. Got "
-                f"output_activation={problem.head.activation!r}. Set scoring='loss'."
+                f"output_activation={self.problem.head.activation!r}. Set scoring='loss'."
             )
-        return cls(held, output)
 
     def lose(self, outputs: Array) -> float:
-        quantiles = self.output.forward(outputs, {})
-        return _lose_shifted(self.held.y, quantiles, self.held.weights, self._levels)
+        quantiles = self.problem.network.output.forward(outputs, {})
+        return _lose_shifted(self._held.y, quantiles, self._held.weights, self._levels)
 
-    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
-        quantiles = self.output.forward(compute_held_out(fitted, problem), {})
-        shifts = _find_shifts(self.held.y, quantiles, self.held.weights, self._levels)
-        _, scale = self.held.target.units_of_outputs
+    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
+        outputs = compute_held_out(fitted, self.problem)
+        quantiles = self.problem.network.output.forward(outputs, {})
+        shifts = _find_shifts(self._held.y, quantiles, self._held.weights, self._levels)
+        _, scale = self._target.units_of_outputs
         return partial(_shift_quantiles, shifts=shifts.ravel() * scale)
 
     @property
+    def _target(self) -> RegressionTarget:
+        assert isinstance(self.problem.target, RegressionTarget)
+        return self.problem.target
+
+    @property
     def _levels(self) -> Array:
-        return np.array(self.held.target.quantiles)
+        return np.array(self._target.quantiles)
+
+    @cached_property
+    def _held(self) -> HeldOut:
+        return HeldOut.of(self.problem)
 
 
 def _find_shifts(y: Array, quantiles: Array, weights: Array, levels: Array) -> Array:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..._networks.stages import Stage
 from ..fitted import Fitted
 from ..problem import Problem
 from .held_out import HeldOut
@@ -26,17 +26,21 @@ _TINY = np.finfo(np.float64).tiny
 class Shrinkage:
     """The slope of each output toward its mean, at most 1, with the least squared error."""
 
-    held: HeldOut
-    output: Stage
+    problem: Problem
 
     def lose(self, outputs: Array) -> float:
-        means, weights = self.output.forward(outputs, {}).mean(axis=0), self.held.weights
+        means = self.problem.network.output.forward(outputs, {}).mean(axis=0)
+        weights = self._held.weights
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             center = np.average(means, axis=0, weights=weights)
-            means, y = means - center, self.held.y - center
+            means, y = means - center, self._held.y - center
             slopes = (weights @ (means * y)) / np.maximum(weights @ means**2, _TINY)
             errors = np.average((y - np.clip(slopes, 0, 1) * means) ** 2, axis=0, weights=weights)
         return float(errors.mean())
 
-    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
         return lambda fitted: fitted
+
+    @cached_property
+    def _held(self) -> HeldOut:
+        return HeldOut.of(self.problem)

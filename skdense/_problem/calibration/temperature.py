@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from math import nan
 from typing import Any
 
@@ -35,23 +35,25 @@ class Temperature:
     likely of any class, is counted in, lest few rows that are all told apart make all too sure.
     """
 
-    held: HeldOut
+    problem: Problem
 
-    @classmethod
-    def of(cls, problem: Problem, held: HeldOut) -> Temperature:
-        require_logits(problem)
-        return cls(held)
+    def __post_init__(self) -> None:
+        require_logits(self.problem)
 
     def lose(self, logits: Array) -> float:
         return self._minimize(logits, _ROUGH_PRECISION)[1] if np.isfinite(logits).all() else nan
 
-    def find(self, fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
-        temperature, _ = self._minimize(compute_held_out(fitted, problem), _PRECISION)
+    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
+        temperature, _ = self._minimize(compute_held_out(fitted, self.problem), _PRECISION)
         return partial(_cool, temperature=temperature)
+
+    @cached_property
+    def _held(self) -> HeldOut:
+        return HeldOut.of(self.problem)
 
     def _minimize(self, logits: Array, precision: float) -> tuple[float, float]:
         """Return the best temperature for (members, rows, outputs), and the mean loss by it."""
-        weights = self.held.weights
+        weights = self._held.weights
 
         def loss(logarithm: float) -> float:
             losses, of_any_class = self._lose_rows(logits / np.exp(logarithm))
@@ -65,7 +67,8 @@ class Temperature:
 
     def _lose_rows(self, logits: Array) -> tuple[Array, Array]:
         """Return the loss of each row, and the one if all classes were as likely."""
-        target, y = self.held.target, self.held.y
+        target: Any = self.problem.target
+        y = self._held.y
         mean = logits[0] if len(logits) == 1 else target.average(logits)
         if isinstance(target, ClassTarget):
             of_classes = target.log_probabilities(mean)
