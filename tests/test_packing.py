@@ -8,7 +8,9 @@ from skdense import KerasDenseRegressor
 from skdense._networks.network import Network
 from skdense._networks.stages import Activation, Dense, Normalization
 from skdense._networks.stages.stage import Kind
-from skdense._training.packing import Packing, flat, unflatten
+from skdense._training.packing import Packing
+from skdense._training.program_spec import State
+from skdense._training.snapshots import read_snapshot, take_snapshot
 
 N_MEMBERS = 2
 LINEAR = Activation("linear")
@@ -46,12 +48,16 @@ networks = pytest.mark.parametrize(
 )
 
 
-def drawn(network):
+# Arrays of NumPy outside of programs, and tensors inside.
+kinds = pytest.mark.parametrize("kind", [np.asarray, tf.constant], ids=["arrays", "tensors"])
+
+
+def drawn(network, kind=np.asarray):
     """Return weights for each member, no two numbers alike."""
     rng = np.random.default_rng(0)
     return [
         {
-            name: tf.constant(rng.random((N_MEMBERS, *spec.shape)))
+            name: kind(rng.random((N_MEMBERS, *spec.shape)))
             for name, spec in stage.weight_specs.items()
         }
         for stage in network.stages
@@ -63,65 +69,94 @@ def assert_equal(ours, theirs):
         np.testing.assert_array_equal(one, other)
 
 
+def assert_weights_equal(ours, theirs):
+    for own, other in zip(ours, theirs, strict=True):
+        assert list(own) == list(other)
+        assert_equal(own.values(), other.values())
+
+
 @networks
-def test_small_weights_lie_together_and_large_ones_alone(network, groups):
-    weights = drawn(network)
-    packing = Packing.of(network, weights)
-    packed = packing.pack(network.trained(weights))
+@kinds
+def test_small_weights_lie_together_and_large_ones_alone(kind, network, groups):
+    weights = network.trained(drawn(network, kind))
+    packing = Packing.of(network)
+    packed = packing.pack(weights)
     assert packing.groups == groups
-    assert sum(int(tf.size(tensor)) for tensor in packed) == sum(
-        int(tf.size(w)) for w in network.trained(weights)
-    )
-    assert_equal(packing.unpack(packed), network.trained(weights))
+    assert sum(np.size(array) for array in packed) == sum(np.size(w) for w in weights)
+    assert_equal(packing.unpack(packed), weights)
 
 
 @networks
-def test_weights_come_back_with_their_names_and_statistics(network, groups):
-    weights = drawn(network)
-    packing = Packing.of(network, weights)
+@kinds
+def test_weights_come_back_with_their_names_and_statistics(kind, network, groups):
+    weights = drawn(network, kind)
+    packing = Packing.of(network)
     packed = packing.pack(network.trained(weights))
-    unpacked = packing.unpack_weights(packed, network.of_kind(weights, Kind.MOVING))
-    assert [list(stage) for stage in unpacked] == [
-        list(stage.weight_specs) for stage in network.stages
-    ]
-    for ours, theirs in zip(unpacked, weights, strict=True):
-        assert_equal(ours.values(), theirs.values())
+    moving, fitted = (network.of_kind(weights, each) for each in (Kind.MOVING, Kind.FITTED))
+    assert_weights_equal(packing.unpack_weights(packed, moving, fitted), weights)
+
+
+@networks
+@kinds
+def test_penalties_are_on_kernels_alone(kind, network, groups):
+    weights = drawn(network, kind)
+    packing = Packing.of(network)
+    penalised = packing.penalised(packing.pack(network.trained(weights)))
+    found = sum(np.sum(np.square(array)) for array in penalised)
+    kernels = [own["kernel"] for own in weights if "kernel" in own]
+    np.testing.assert_allclose(found, sum(np.sum(np.square(kernel)) for kernel in kernels))
 
 
 @networks
 def test_one_number_per_member_stands_for_its_group(network, groups):
-    weights = drawn(network)
-    packing = Packing.of(network, weights)
+    packing = Packing.of(network)
+    like = [(np.zeros((N_MEMBERS, 1)),) for _ in groups]
     per_member = np.array([0.25, 0.5])
     numbers = [
-        tf.constant(per_member.reshape(-1, *[1] * (len(w.shape) - 1)))
-        for w in network.trained(weights)
+        (per_member.reshape(-1, *[1] * (w.ndim - 1)),) for w in network.trained(drawn(network))
     ]
-    packed = packing.pack(numbers)
-    for tensor in packed:
-        np.testing.assert_array_equal(np.reshape(tensor, (N_MEMBERS, -1))[:, 0], per_member)
-    assert_equal(packing.unpack(packed), numbers)
+    packed = packing.pack_slots(numbers, like)
+    assert_equal(packed, [(per_member[:, np.newaxis],)] * len(groups))
+    for ours, theirs in zip(packing.unpack_slots(packed), numbers, strict=True):
+        np.testing.assert_array_equal(np.ravel(ours), np.ravel(theirs))
 
 
 @networks
 @pytest.mark.parametrize("n_slots", [0, 1, 3])
 def test_slots_are_packed_like_their_weights(n_slots, network, groups):
     weights = network.trained(drawn(network))
-    packing = Packing.of(network, drawn(network))
+    packing = Packing.of(network)
+    like = [(array,) * n_slots for array in packing.pack(weights)]
     slots = [tuple(w + number for number in range(n_slots)) for w in weights]
-    packed = packing.pack_slots(slots)
-    assert [len(own) for own in packed] == [n_slots] * len(groups)
+    packed = packing.pack_slots(slots, like)
+    assert [[slot.shape for slot in own] for own in packed] == [
+        [slot.shape for slot in own] for own in like
+    ]
     for ours, theirs in zip(packing.unpack_slots(packed), slots, strict=True):
         assert_equal(ours, theirs)
 
 
 @networks
-def test_a_members_vector_becomes_its_weights(network, groups):
-    weights = drawn(network)
-    vectors = flat(tf.nest.flatten(weights)).numpy()
-    for member, vector in enumerate(vectors):
-        for ours, theirs in zip(unflatten(vector, weights), weights, strict=True):
-            assert_equal(ours.values(), [w[member] for w in theirs.values()])
+@kinds
+def test_snapshots_of_some_members_become_their_weights(kind, network, groups):
+    packing = Packing.of(network)
+
+    def state_of(weights):
+        packed = packing.pack(network.trained(weights))
+        return State(packed, [()] * len(packed), network.of_kind(weights, Kind.MOVING), 3)
+
+    state = state_of(drawn(network, kind))
+    vectors = np.asarray(take_snapshot(state))
+    assert vectors.shape[0] == N_MEMBERS
+    for member in range(N_MEMBERS):
+        read = read_snapshot(vectors[member : member + 1], state)
+        assert_equal(read.packed, [array[member : member + 1] for array in state.packed])
+        theirs = [
+            {name: array[member : member + 1] for name, array in own.items()}
+            for own in state.moving
+        ]
+        assert_weights_equal(read.moving, theirs)
+        assert read.step == 3
 
 
 @pytest.mark.slow

@@ -65,3 +65,21 @@ for rate in (0.1, 0.2):
     skdense.KerasDenseRegressor(units=2, epochs=1, engine="keras").fit(X, X[:, 0])
 """
     assert run(code) == ("", "")
+
+
+@pytest.mark.slow
+def test_programs_are_freed_before_python_takes_tensorflow_apart():
+    code = """
+import atexit, gc
+
+@atexit.register  # first, and so called last
+def count():
+    from tensorflow.compat.v1 import Session
+    print(sum(isinstance(found, Session) for found in gc.get_objects()))
+
+from skdense import KerasDenseRegressor
+
+KerasDenseRegressor(depth=0, epochs=1).fit([[0.0], [1.0]], [0.0, 1.0])
+count()
+"""
+    assert run(code) == ("1\n0\n", "")

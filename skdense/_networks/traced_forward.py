@@ -46,9 +46,11 @@ def trace_forward(
         of_stage = None
         if batch is not None:
             n_random += stage.is_random
-            last = n_numbers + len(stage.numbers)
             seed = tf.add(batch.seed, [0, n_random]) if stage.is_random else batch.seed
-            of_stage = StageBatch(batch.is_row, seed, batch.numbers[:, n_numbers:last])
+            last = n_numbers + len(stage.numbers)
+            # Slices take a while to trace: none where there is nothing to take.
+            numbers = batch.numbers[:, n_numbers:last] if stage.numbers else None
+            of_stage = StageBatch(batch.is_row, seed, numbers)
             n_numbers = last
         x, moved = stage.trace(x, own, of_stage)
         after.append(own | moved)

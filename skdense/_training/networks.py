@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._backend.keras_objects import KerasObject
 from .._networks.network import Network, Weights
+from .._networks.stages.stage import Kind, StageTensors
 from .._networks.widening import crop, crop_weights, pad, pad_weights, trained_shapes
 from .batches import (
     Chunk,
@@ -23,14 +24,15 @@ from .batches import (
     steps_per_chunk,
 )
 from .initializers import draw_or_resume_weights
-from .packing import unflatten
+from .optimizers import Slots
+from .packing import Packing
 from .prefetching import one_ahead
 from .program import get_program
-from .program_spec import NUMBERS, ChunkTensors, Numbers, ProgramSpec, State
+from .program_spec import NUMBERS, Batches, ChunkTensors, Numbers, ProgramSpec, State
 from .schedules import learning_rates
+from .snapshots import read_snapshot
 from .task import Members, OptimizerState, TrainingTask
 from .together import end_if_told
-from .training_steps import start_slots
 
 ENGINE = "compiled"
 
@@ -99,7 +101,8 @@ class Networks:
     def __init__(self, tasks: list[TrainingTask]) -> None:
         self.tasks = tasks
         self.spec = specify_program(tasks[0], len(tasks))
-        self.state = _start_state(self.spec, tasks)
+        self._packing = Packing.of(self.spec.network)
+        self.state = self._start()
         self.rate: float | KerasObject | None = None
         self._numbers = _read_numbers(tasks)
         self._first_step = self._n_steps = int(self.state.step)
@@ -108,6 +111,24 @@ class Networks:
         self._rate_of_run: float | KerasObject | None = None
         self._snapshots: Any = None
         self._memory: deque[Chunk] = deque()
+
+    def _start(self) -> State:
+        packed, moving = self._pack([draw_or_resume_weights(task) for task in self.tasks])
+        slots = [self.spec.rule.init(array) for array in packed]
+        owner = optimizer_owner(self.tasks[0])
+        states = [s for task in self.tasks if (s := task.resumed_optimizer(owner))]
+        if states:
+            slots = _resume_slots(self._packing, states, like=slots)
+        # Counted in int64: int32 ends after 9 hours of short steps.
+        step = np.array(states[0].n_steps if states else 0, np.int64)
+        return State(packed, slots, moving, step)
+
+    def _pack(self, members: list[Weights]) -> tuple[list[Array], list[StageTensors]]:
+        """Keep members' weights that no step changes; returns the others as a state has them."""
+        network = self.spec.network
+        weights = _stack(members, network)
+        self._fitted = network.of_kind(weights, Kind.FITTED)
+        return self._packing.pack(network.trained(weights)), network.of_kind(weights, Kind.MOVING)
 
     def run(self, epochs: range) -> list[Logs]:
         """Run some epochs; returns loss and metrics of each epoch, for each member.
@@ -149,7 +170,7 @@ class Networks:
         for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
             end_if_told()
             data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
-            state, own, self._snapshots = program(state, data, self._numbers)
+            state, own, self._snapshots = program(state, self._fitted, data, self._numbers)
             n_steps += chunk.n_steps
             values.append(own[: chunk.n_steps])
             if piece.ends_block:
@@ -197,24 +218,27 @@ class Networks:
             return [per_epoch * (number + 1) for number in range(n_epochs)]
         return [n_steps]
 
-    # Of snapshots copies are returned, lest one that is kept as the best hold the
-    # memory of all epochs of its block.
     def epoch_weights(self, number: int, members: Sequence[int] = (0,)) -> Members:
         """Return members' weights after one of the epochs last run, counted from 0."""
         if not self.spec.n_snapshots:
             return self.weights(members)
-        snapshots, like = self._snapshots[number], self.state.weights
-        return tuple(self._of_own_width(unflatten(snapshots[m], like), m) for m in members)
-
-    def _of_own_width(self, weights: Sequence[dict[str, Array]], member: int) -> Weights:
-        return tuple(crop_weights(weights, self.tasks[member].network))
+        snapshots = self._snapshots[number]
+        return tuple(
+            self._unpacked(m, read_snapshot(snapshots[m : m + 1], self.state)) for m in members
+        )
 
     def weights(self, members: Sequence[int] = (0,)) -> Members:
-        stages = self.state.weights
-        return tuple(
-            self._of_own_width([{n: w[member] for n, w in own.items()} for own in stages], member)
-            for member in members
-        )
+        return tuple(self._unpacked(m, _state_of(self.state, m)) for m in members)
+
+    def _unpacked(self, member: int, state: State) -> Weights:
+        """Return the weights of a member, of a state that holds it alone.
+
+        Copies, lest those that are kept as the best hold the memory of all epochs of a block.
+        """
+        fitted = _weights_of(self._fitted, member)
+        stages = self._packing.unpack_weights(state.packed, state.moving, fitted)
+        own = [{name: array[0] for name, array in stage.items()} for stage in stages]
+        return tuple(crop_weights(own, self.tasks[member].network))
 
     def rate_in(self, epoch: int, member: int = 0) -> float:
         """Return the learning rate of the last step of an epoch that was run."""
@@ -226,14 +250,15 @@ class Networks:
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""
-        self.state = self.state._replace(weights=_stack([weights], self.spec.network))
+        packed, moving = self._pack([weights])
+        self.state = self.state._replace(packed=packed, moving=moving)
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:
         task = self.tasks[member]
         shapes = trained_shapes(task.network)
         slots = [
             tuple([crop(slot[member], shape) for slot in own])
-            for own, shape in zip(self.state.slots, shapes, strict=True)
+            for own, shape in zip(self._packing.unpack_slots(self.state.slots), shapes, strict=True)
         ]
         return OptimizerState(optimizer_owner(task), int(self.state.step), slots)
 
@@ -243,37 +268,37 @@ class Networks:
             rate = task.learning_rate_from(self._first_step) if self.rate is None else self.rate
             rates[: chunk.n_steps, member] = learning_rates(rate, first_step, chunk.n_steps)
         return ChunkTensors(
-            X=chunk.X,
-            y=chunk.y,
-            share=chunk.share,
-            seed=chunk.seed,
-            learning_rate=rates,
+            Batches(chunk.X, chunk.y, chunk.share, chunk.seed, rates),
             ends=np.array(ends + [0] * (max(1, self.spec.n_snapshots) - len(ends)), np.int32),
             n_ends=np.int32(len(ends)),
         )
 
 
-def _start_state(spec: ProgramSpec, tasks: list[TrainingTask]) -> State:
-    weights = _stack([draw_or_resume_weights(task) for task in tasks], spec.network)
-    states = [s for task in tasks if (s := task.resumed_optimizer(optimizer_owner(task)))]
-    slots = start_slots(spec, weights)
-    if not states:
-        return State(weights, slots, _count_steps_from(0))
+def _state_of(state: State, member: int) -> State:
+    """Return the weights of one member; slots stay those of all."""
+    packed = [array[member : member + 1] for array in state.packed]
+    return state._replace(packed=packed, moving=_weights_of(state.moving, member))
+
+
+def _weights_of(stages: list[StageTensors], member: int) -> list[StageTensors]:
+    return [{name: w[member : member + 1] for name, w in own.items()} for own in stages]
+
+
+def _resume_slots(
+    packing: Packing, states: Sequence[OptimizerState], like: list[Slots]
+) -> list[Slots]:
+    """Return members' slots as a program has them, like those of a start."""
     members = zip(*(state.slots for state in states), strict=True)
-    slots = [
+    stacked = [
         tuple(_stack_padded(*each) for each in zip(zip(*own, strict=True), new, strict=True))
-        for own, new in zip(members, slots, strict=True)
+        for own, new in zip(members, packing.unpack_slots(like), strict=True)
     ]
-    return State(weights, slots, _count_steps_from(states[0].n_steps))
+    return packing.pack_slots(stacked, like)
 
 
 def _stack_padded(members: Sequence[Array], like: Array) -> Array:
     """Return an optimizer's slot of each member as those of the program are."""
     return np.stack([pad(own, like.shape[1:]) for own in members]).astype(like.dtype)
-
-
-def _count_steps_from(number: int) -> NDArray[np.int64]:
-    return np.array(number, np.int64)  # int32 ends after 9 hours of short steps
 
 
 def _stack(members: list[Weights], wide: Network) -> list[dict[str, Array]]:

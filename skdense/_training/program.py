@@ -6,6 +6,7 @@ differ between two fits of one architecture, data and numbers alike, comes in as
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 from functools import lru_cache, partial
@@ -15,6 +16,7 @@ from typing import Any
 from .._backend.compiled_function import CompiledFunction
 from .._backend.disk_cache import compile_anyway
 from .._backend.loading import load_tensorflow
+from .._networks.stages.stage import StageTensors
 from .program_spec import ChunkTensors, Numbers, ProgramSpec, State
 from .training_steps import run_steps
 
@@ -46,9 +48,17 @@ class Program:
         return self._compiled is not None
 
     def __call__(
-        self, state: State, data: ChunkTensors, numbers: Numbers
+        self, state: State, fitted: list[StageTensors], data: ChunkTensors, numbers: Numbers
     ) -> tuple[State, Any, Any]:
         """Run the steps of `data`; arguments and results are arrays.
+
+        Parameters
+        ----------
+        state : State
+        fitted : list of dict
+            Each stage's weights that no step changes, with a leading member axis.
+        data : ChunkTensors
+        numbers : Numbers
 
         Returns
         -------
@@ -56,10 +66,10 @@ class Program:
         values : ndarray of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
         snapshots : ndarray of shape (snapshots, members, weights)
-            The weights at each of ``data.ends``, one after the other, flattened; empty for a
-            spec without snapshots.
+            Those at each of ``data.ends`` that steps change, one after the other, flattened; empty
+            for a spec without snapshots.
         """
-        arguments = state, data, numbers
+        arguments = state, fitted, data, numbers
         with self._lock:
             if self._compiled is None:
                 return self._run_first(arguments)
@@ -112,3 +122,7 @@ def clear_programs() -> None:
     """Free all programs; the next fit of each architecture compiles again."""
     with _lock:
         _cached_program.cache_clear()
+
+
+# Before Python takes TensorFlow apart: sessions freed after that complain on stderr.
+atexit.register(clear_programs)

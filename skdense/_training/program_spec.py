@@ -39,19 +39,30 @@ class ProgramSpec:
 class State(NamedTuple):
     """What a step changes; every tensor but `step` has a leading member axis."""
 
-    weights: list[StageTensors]
-    slots: list[Slots]
+    packed: list[Tensor]  # the weights that follow the gradient, see Packing
+    slots: list[Slots]  # of the optimizer, for each of these
+    moving: list[StageTensors]  # the weights of each stage that every step replaces
     step: Tensor
 
 
-class ChunkTensors(NamedTuple):
-    """A chunk of batches as tensors."""
+class Batches(NamedTuple):
+    """What each step is given."""
 
     X: Tensor  # s k b f
     y: Tensor  # s k b o
     share: Tensor  # s k b
     seed: Tensor  # s k 2, of random stages
     learning_rate: Tensor  # s k
+
+    def at(self, i: Tensor) -> Batches:
+        """Return what step `i` is given, without the step axis."""
+        return Batches(*(tensor[i] for tensor in self))
+
+
+class ChunkTensors(NamedTuple):
+    """A chunk of batches, and where in it to look."""
+
+    batches: Batches
     ends: Tensor  # after how many steps to take each snapshot, in order; the last one ends
     n_ends: Tensor
 

@@ -6,94 +6,51 @@ Shapes, in einsum letters: k members, s steps, b rows of a batch, f inputs, o ou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._backend.loading import load_tensorflow
-from .._networks.network import Network
 from .._networks.stages.stage import Kind, StageTensors, Tensor
 from .._networks.traced_forward import TracedBatch, trace_forward
 from .losses import per_row_function
 from .optimizers import Slots, square_root
-from .packing import Packing, flat
+from .packing import Packing
 from .program_spec import ChunkTensors, Numbers, ProgramSpec, State
-
-
-def start_slots(spec: ProgramSpec, weights: list[StageTensors]) -> list[Slots]:
-    """Return the optimizer's slots of every trained weight."""
-    return [spec.rule.init(weight) for weight in spec.network.trained(weights)]
-
-
-class _Carried(NamedTuple):
-    """What the loop over steps carries on: the state, packed, without what no step changes."""
-
-    packed: list[Tensor]
-    slots: list[Slots]
-    moving: list[StageTensors]
-    step: Tensor
-
-
-class _Layout:
-    """How a state becomes what the loop carries, and back.
-
-    Attributes
-    ----------
-    network : Network
-    packing : Packing
-    """
-
-    def __init__(self, network: Network, state: State) -> None:
-        self.network, self.packing = network, Packing.of(network, state.weights)
-        # Captured by the loop, which would copy what it carries on at every step.
-        self._fitted = network.of_kind(state.weights, Kind.FITTED)
-
-    def carried(self, state: State) -> _Carried:
-        return _Carried(
-            self.packing.pack(self.network.trained(state.weights)),
-            self.packing.pack_slots(state.slots),
-            self.network.of_kind(state.weights, Kind.MOVING),
-            state.step,
-        )
-
-    def weights(self, carried: _Carried) -> list[StageTensors]:
-        pairs = zip(carried.moving, self._fitted, strict=True)
-        others = [moving | fitted for moving, fitted in pairs]
-        return self.packing.unpack_weights(carried.packed, others)
-
-    def state(self, carried: _Carried) -> State:
-        slots = self.packing.unpack_slots(carried.slots)
-        return State(self.weights(carried), slots, carried.step)
+from .snapshots import take_snapshot
 
 
 def run_steps(
-    spec: ProgramSpec, state: State, data: ChunkTensors, numbers: Numbers
+    spec: ProgramSpec,
+    state: State,
+    fitted: list[StageTensors],
+    data: ChunkTensors,
+    numbers: Numbers,
 ) -> tuple[State, Tensor, Tensor]:
     """Take the steps of a chunk, and snapshots between them; this is what is traced."""
     tf = load_tensorflow()
-    layout = _Layout(spec.network, state)
     # A loop, not steps written out one after the other: compiling takes as long for one step as
     # for a thousand, and the number of steps may be data.
     values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
-    def step(i: Tensor, carried: _Carried, values: Tensor) -> tuple[Tensor, _Carried, Tensor]:
-        carried, own = _take_step(spec, layout, carried, data, numbers, i)
-        return i + 1, carried, _with_row(values, i, own)
+    def step(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
+        # Fitted weights are captured by the loop, which would copy what it carries on at every
+        # step.
+        state, own = _take_step(spec, state, fitted, data, numbers, i)
+        return i + 1, state, _with_row(values, i, own)
 
-    start = tf.constant(0), layout.carried(state), values
+    start = tf.constant(0), state, values
     if spec.n_snapshots:
-        carried, values, snapshots = _run_to_snapshots(spec, layout, data, step, start)
-    else:
-        end, snapshots = data.ends[0], tf.zeros([0], spec.dtype)
-        _, carried, values = tf.while_loop(lambda i, *_: i < end, step, start)
-    return layout.state(carried), values, snapshots
+        return _run_to_snapshots(spec, data, step, start)
+    end = data.ends[0]
+    _, state, values = tf.while_loop(lambda i, *_: i < end, step, start)
+    return state, values, tf.zeros([0], spec.dtype)
 
 
 def _run_to_snapshots(
     spec: ProgramSpec,
-    layout: _Layout,
     data: ChunkTensors,
     step: Callable[..., Any],
-    start: tuple[Tensor, _Carried, Tensor],
-) -> tuple[_Carried, Tensor, Tensor]:
+    start: tuple[Tensor, State, Tensor],
+) -> tuple[State, Tensor, Tensor]:
     """Take the steps up to each snapshot in a loop of its own.
 
     Taken inside of the one loop over all steps, snapshots would slow every step down; two loops
@@ -102,73 +59,75 @@ def _run_to_snapshots(
     """
     tf = load_tensorflow()
 
-    def flat_weights(carried: _Carried) -> Tensor:
-        return flat(tf.nest.flatten(layout.weights(carried)))
-
     def steps_to_snapshot(
-        number: Tensor, i: Tensor, carried: _Carried, values: Tensor, snapshots: Tensor
-    ) -> tuple[Tensor, Tensor, _Carried, Tensor, Tensor]:
+        number: Tensor, i: Tensor, state: State, values: Tensor, snapshots: Tensor
+    ) -> tuple[Tensor, Tensor, State, Tensor, Tensor]:
         end = data.ends[number]
-        i, carried, values = tf.while_loop(lambda i, *_: i < end, step, (i, carried, values))
-        return number + 1, i, carried, values, _with_row(snapshots, number, flat_weights(carried))
+        i, state, values = tf.while_loop(lambda i, *_: i < end, step, (i, state, values))
+        return number + 1, i, state, values, _with_row(snapshots, number, take_snapshot(state))
 
-    snapshots = tf.zeros([spec.n_snapshots, *flat_weights(start[1]).shape], spec.dtype)
-    _, _, carried, values, snapshots = tf.while_loop(
+    snapshots = tf.zeros([spec.n_snapshots, *take_snapshot(start[1]).shape], spec.dtype)
+    _, _, state, values, snapshots = tf.while_loop(
         lambda number, *_: number < data.n_ends, steps_to_snapshot, (0, *start, snapshots)
     )
-    return carried, values, snapshots
+    return state, values, snapshots
 
 
 def _with_row(array: Tensor, i: Tensor, row: Tensor) -> Tensor:
     # Of a tensor that nobody else holds, so that XLA writes the row in place.
     tf = load_tensorflow()
-    return tf.tensor_scatter_nd_update(array, [[i]], row[tf.newaxis])
+    return tf.tensor_scatter_nd_update(array, [[i]], tf.expand_dims(row, 0))
 
 
 def _take_step(
     spec: ProgramSpec,
-    layout: _Layout,
-    carried: _Carried,
+    state: State,
+    fitted: list[StageTensors],
     data: ChunkTensors,
     numbers: Numbers,
     i: Tensor,
-) -> tuple[_Carried, Tensor]:
-    """Take one step of every member; returns what it carries on, and its values, (k, 1 + m)."""
+) -> tuple[State, Tensor]:
+    """Take one step of every member; returns the state after it, and its values, (k, 1 + m)."""
     tf = load_tensorflow()
-    weights = layout.weights(carried)
+    packing = Packing.of(spec.network)
+    own = data.batches.at(i)
     # Rows of weight 0 never come here, so that a share of 0 is padding, which batch normalization
     # and metrics leave out too.
-    is_row = tf.cast(data.share[i] > 0, spec.dtype)
-    batch = TracedBatch(is_row, data.seed[i], numbers["of_stages"])
-    outputs, after = trace_forward(spec.network, weights, data.X[i], batch)
-    losses = _trace_batch_loss(spec, outputs, data.y[i], data.share[i])
-    losses += _trace_penalties(spec, weights, numbers)
+    is_row = tf.cast(own.share > 0, spec.dtype)
+    batch = TracedBatch(is_row, own.seed, numbers["of_stages"])
+    weights = packing.unpack_weights(state.packed, state.moving, fitted)
+    outputs, after = trace_forward(spec.network, weights, own.X, batch)
+    losses = _trace_batch_loss(spec, outputs, own.y, own.share)
+    losses += _trace_penalties(spec, packing, state.packed, numbers)
     # Members do not touch each other's weights, so the gradient of the sum is each one's own.
-    gradients = tf.gradients(losses, spec.network.trained(weights))
-    gradients = layout.packing.pack(_clip(spec.clipping, gradients, numbers["clip_bound"]))
-    rates = tf.cast(data.learning_rate[i], spec.dtype)
+    gradients = tf.gradients(losses, state.packed)
+    if spec.clipping:
+        of_weights = packing.unpack(gradients)
+        gradients = packing.pack(_clip(spec.clipping, of_weights, numbers["clip_bound"]))
+    rates = tf.cast(own.learning_rate, spec.dtype)
     decay = numbers["weight_decay"] if spec.decays_weights else None
-    packed, slots = _update(spec, layout.packing, carried, gradients, rates, decay)
-    values = [losses, *_trace_batch_metrics(spec, outputs, data.y[i], is_row)]
+    n_steps = state.step + 1
+    packed, slots = _update(spec, packing, state, gradients, rates, decay, n_steps)
+    values = [losses, *_trace_batch_metrics(spec, outputs, own.y, is_row)]
     # Moving weights come from the forward pass of this step, as in Keras; fitted ones stay.
     moving = spec.network.of_kind(after, Kind.MOVING)
-    carried = _Carried(packed, slots, moving, carried.step + 1)
-    return carried, tf.stack(values, axis=1)
+    return State(packed, slots, moving, n_steps), tf.stack(values, axis=1)
 
 
 def _update(
     spec: ProgramSpec,
     packing: Packing,
-    carried: _Carried,
+    state: State,
     gradients: list[Tensor],
     rates: Tensor,
     weight_decay: Tensor | None,
+    n_steps: Tensor,
 ) -> tuple[list[Tensor], list[Slots]]:
     """Return packed weights and slots after the optimizer's step; rates and decay are (k,)."""
     tf = load_tensorflow()
-    step = tf.cast(carried.step + 1, spec.dtype)
+    step = tf.cast(n_steps, spec.dtype)
     updated, slots = [], []
-    parts = zip(carried.packed, gradients, carried.slots, packing.decayed, strict=True)
+    parts = zip(state.packed, gradients, state.slots, packing.decayed, strict=True)
     for weight, gradient, own, is_decayed in parts:
         rate = _like(rates, weight)
         # Before the step, as Keras' optimizers do, and biases too.
@@ -206,12 +165,14 @@ def _trace_batch_metrics(
     return means
 
 
-def _trace_penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Numbers) -> Tensor:
+def _trace_penalties(
+    spec: ProgramSpec, packing: Packing, packed: list[Tensor], numbers: Numbers
+) -> Tensor:
     """Return the penalties on kernels as Keras' L1L2 defines them, (k,)."""
     tf = load_tensorflow()
     has_l1, has_l2 = spec.penalties
     total = tf.zeros([spec.n_members], spec.dtype)
-    for weight in spec.network.penalised(weights):
+    for weight in packing.penalised(packed) if has_l1 or has_l2 else []:
         axes = list(range(1, len(weight.shape)))
         if has_l1:
             total += numbers["l1"] * tf.reduce_sum(tf.abs(weight), axis=axes)
@@ -220,11 +181,9 @@ def _trace_penalties(spec: ProgramSpec, weights: list[StageTensors], numbers: Nu
     return total
 
 
-def _clip(clipping: str | None, gradients: list[Tensor], bound: Tensor) -> list[Tensor]:
+def _clip(clipping: str, gradients: list[Tensor], bound: Tensor) -> list[Tensor]:
     """Clip the gradients of each member as ``keras.optimizers`` do."""
     tf = load_tensorflow()
-    if clipping is None:
-        return gradients
     if clipping == "clipvalue":
         return [tf.clip_by_value(g, -_like(bound, g), _like(bound, g)) for g in gradients]
     squares = [tf.reduce_sum(tf.square(g), axis=list(range(1, len(g.shape)))) for g in gradients]

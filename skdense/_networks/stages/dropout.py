@@ -54,9 +54,12 @@ class Dropout(Stage):
         def draw(seed: Tensor) -> Tensor:
             return tf.random.stateless_uniform(x.shape[1:], seed, dtype=x.dtype, alg="threefry")
 
-        rate = batch.numbers[:, 0, tf.newaxis, tf.newaxis]
-        kept = tf.map_fn(draw, batch.seed, fn_output_signature=x.dtype) >= rate
-        return tf.where(kept, x / (1 - rate), tf.zeros_like(x)), {}
+        if x.shape[0] == 1:  # a loop takes long to compile
+            drawn = tf.expand_dims(draw(tf.squeeze(batch.seed, 0)), 0)
+        else:
+            drawn = tf.map_fn(draw, batch.seed, fn_output_signature=x.dtype)
+        rate = tf.reshape(batch.numbers, [-1, 1, 1])
+        return tf.where(drawn >= rate, x / (1 - rate), tf.zeros_like(x)), {}
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         layers = load_keras().layers

@@ -56,7 +56,7 @@ class StageBatch(NamedTuple):
 
     is_row: Tensor  # k b, 1 for rows and 0 for padding
     seed: Tensor  # k 2, of a stage that is random
-    numbers: Tensor  # k, one for each of the stage's `numbers`
+    numbers: Tensor  # k, one for each of the stage's `numbers`; None for a stage without
 
 
 class StageDraws(Protocol):
