@@ -1,11 +1,12 @@
 """Garbage collection while programs are traced, and afterwards."""
 
 import gc
+import weakref
 
 import pytest
 
 from skdense import KerasDenseRegressor
-from skdense._backend.garbage import collected_later
+from skdense._backend.garbage import collected_later, kept_for_good
 from skdense._training import program
 
 
@@ -29,6 +30,47 @@ def test_what_the_user_switched_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def oldest():
+    """Say whether an object is among those that are collected last."""
+    return lambda sought: any(found is sought for found in gc.get_objects(generation=2))
+
+
+def test_what_is_kept_for_good_is_old_at_once(oldest):
+    with kept_for_good():
+        made = [[]]
+        assert not oldest(made)
+    assert oldest(made)
+    assert not gc.get_freeze_count()
+    assert gc.isenabled()
+
+
+def test_garbage_made_before_is_still_collected():
+    class Ring:
+        pass
+
+    ring = Ring()
+    ring.itself = ring
+    freed = weakref.ref(ring)
+    del ring
+    with kept_for_good():
+        pass
+    gc.collect()
+    assert freed() is None
+
+
+def test_what_the_user_froze_stays_frozen(oldest):
+    gc.freeze()
+    try:
+        n_frozen = gc.get_freeze_count()
+        with kept_for_good():
+            made = [[]]
+        assert gc.get_freeze_count() == n_frozen
+        assert not oldest(made)
+    finally:
+        gc.unfreeze()
 
 
 def test_programs_are_traced_without_collection(monkeypatch):
