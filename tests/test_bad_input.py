@@ -1234,6 +1234,18 @@ def test_fit_in_a_child_forked_after_a_fit_is_an_error_and_predict_works():
 
 @pytest.mark.slow
 @forks
+def test_a_child_forked_after_a_fit_predicts_and_ends():
+    code = FORK.format(
+        before_fork="expected = network.fit(X, y).predict_proba(X)",
+        # By way of what runs at exit.
+        in_child="print((network.predict_proba(X) == expected).all()); raise SystemExit",
+    )
+    done = run_python(code)
+    assert done.stdout == "True\nstatus 0\n", done.stderr
+
+
+@pytest.mark.slow
+@forks
 def test_fit_in_a_child_forked_after_other_use_of_tensorflow_is_an_error():
     code = FORK.format(
         before_fork="import keras; keras.ops.matmul(X, X.T) + 1",

@@ -6,8 +6,16 @@ import tensorflow as tf
 
 from skdense import KerasDenseRegressor
 from skdense._networks.network import Network
-from skdense._networks.stages import Activation, Dense, Normalization
+from skdense._networks.stages import (
+    Activation,
+    Dense,
+    LearnedScale,
+    Normalization,
+    PiecewiseLinear,
+    RobustScaling,
+)
 from skdense._networks.stages.stage import Kind
+from skdense._training.optimizers import Nadam
 from skdense._training.packing import Packing
 from skdense._training.program_spec import State
 from skdense._training.snapshots import read_snapshot, take_snapshot
@@ -33,6 +41,9 @@ SMALL = network_of(Dense(3, 4), LINEAR, Dense(4, 2))
 LARGE = network_of(Dense(40, 40), LINEAR, Dense(40, 1))
 NORMALIZED = network_of(Dense(3, 4), Normalization(4), Dense(40, 40))
 SIZE_ONE = network_of(Dense(1, 1))
+# Fitted weights, and two groups: without weight decay on what lies before dense layers.
+EMBEDDING = RobustScaling(3), PiecewiseLinear(3, (0, 1), 2, 4), LearnedScale(5)
+EMBEDDED = Network(3, (*EMBEDDING, Dense(5, 2)), LINEAR)
 ALONE = network_of(Matrix(40, 40), Matrix(40, 30), Matrix(50, 40))
 
 networks = pytest.mark.parametrize(
@@ -42,9 +53,10 @@ networks = pytest.mark.parametrize(
         (LARGE, ((0,), (1, 2, 3))),
         (NORMALIZED, ((4,), (0, 1, 2, 3, 5))),
         (SIZE_ONE, ((0, 1),)),
+        (EMBEDDED, ((3, 4), (0, 1, 2))),
         (ALONE, ((0,), (1,), (2,))),
     ],
-    ids=["small", "large", "normalized", "size_one", "alone"],
+    ids=["small", "large", "normalized", "size_one", "embedded", "alone"],
 )
 
 
@@ -98,27 +110,33 @@ def test_weights_come_back_with_their_names_and_statistics(kind, network, groups
 
 @networks
 @kinds
-def test_penalties_are_on_kernels_alone(kind, network, groups):
-    weights = drawn(network, kind)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_penalties_are_on_dense_kernels_alone(dtype, kind, network, groups):
+    weights = drawn(network, lambda array: kind(array.astype(dtype)))
     packing = Packing.of(network)
     penalised = packing.penalised(packing.pack(network.trained(weights)))
-    found = sum(np.sum(np.square(array)) for array in penalised)
-    kernels = [own["kernel"] for own in weights if "kernel" in own]
-    np.testing.assert_allclose(found, sum(np.sum(np.square(kernel)) for kernel in kernels))
+    assert {np.asarray(array).dtype for array in penalised} == {np.dtype(dtype)}
+    kernels = [
+        own["kernel"]
+        for stage, own in zip(network.stages, weights, strict=True)
+        if isinstance(stage, Dense)
+    ]
+    found, expected = (sum(np.sum(np.square(a)) for a in each) for each in (penalised, kernels))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @networks
 def test_one_number_per_member_stands_for_its_group(network, groups):
     packing = Packing.of(network)
-    like = [(np.zeros((N_MEMBERS, 1)),) for _ in groups]
+    weights = network.trained(drawn(network))
+    like = [Nadam().init(array)[2:] for array in packing.pack(weights)]
     per_member = np.array([0.25, 0.5])
-    numbers = [
-        (per_member.reshape(-1, *[1] * (w.ndim - 1)),) for w in network.trained(drawn(network))
-    ]
+    numbers = [(per_member.reshape(-1, *[1] * (w.ndim - 1)),) for w in weights]
     packed = packing.pack_slots(numbers, like)
-    assert_equal(packed, [(per_member[:, np.newaxis],)] * len(groups))
+    for (slot,), (start,) in zip(packed, like, strict=True):
+        np.testing.assert_array_equal(slot, per_member.reshape(start.shape))
     for ours, theirs in zip(packing.unpack_slots(packed), numbers, strict=True):
-        np.testing.assert_array_equal(np.ravel(ours), np.ravel(theirs))
+        assert_equal(ours, theirs)
 
 
 @networks

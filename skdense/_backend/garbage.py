@@ -23,7 +23,7 @@ def collected_later() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def kept_for_good() -> Iterator[None]:
+def counted_as_old() -> Iterator[None]:
     """Suspend garbage collection while modules are imported, and count all there is as old.
 
     Or else the first collections would walk twice through the 600,000 objects of TensorFlow's

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import disk_cache
-from .garbage import kept_for_good
+from .garbage import counted_as_old
 from .held_interrupts import held_interrupts
 from .warnings import warn_caller
 
@@ -95,7 +95,7 @@ def _load_first() -> str | None:
 def _start(is_imported: bool) -> str | None:
     """Import them, and run the first operation; returns what to warn of."""
     try:
-        with kept_for_good():
+        with contextlib.nullcontext() if is_imported else counted_as_old():
             import keras  # noqa: F401 - found in sys.modules from here on
     except ImportError as error:
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")

@@ -105,37 +105,41 @@ class Networks:
         self.state = self._start()
         self.rate: float | KerasObject | None = None
         self._numbers = _read_numbers(tasks)
-        self._first_step = self._n_steps = int(self.state.step)
-        self._before = self.state, self._n_steps
+        self._first_step = int(self.state.step)
+        self._before = self.state
         self._ran = range(0)
         self._rate_of_run: float | KerasObject | None = None
         self._snapshots: Any = None
         self._memory: deque[Chunk] = deque()
 
     def _start(self) -> State:
-        packed, moving = self._pack([draw_or_resume_weights(task) for task in self.tasks])
+        weights = [draw_or_resume_weights(task) for task in self.tasks]
+        packed, moving, self._fitted = self._pack(weights)
         slots = [self.spec.rule.init(array) for array in packed]
         owner = optimizer_owner(self.tasks[0])
         states = [s for task in self.tasks if (s := task.resumed_optimizer(owner))]
         if states:
             slots = _resume_slots(self._packing, states, like=slots)
         # Counted in int64: int32 ends after 9 hours of short steps.
-        step = np.array(states[0].n_steps if states else 0, np.int64)
+        step = np.int64(states[0].n_steps if states else 0)
         return State(packed, slots, moving, step)
 
-    def _pack(self, members: list[Weights]) -> tuple[list[Array], list[StageTensors]]:
-        """Keep members' weights that no step changes; returns the others as a state has them."""
+    def _pack(
+        self, members: list[Weights]
+    ) -> tuple[list[Array], list[StageTensors], list[StageTensors]]:
+        """Return members' weights as the program has them: packed ones, moving, fitted ones."""
         network = self.spec.network
         weights = _stack(members, network)
-        self._fitted = network.of_kind(weights, Kind.FITTED)
-        return self._packing.pack(network.trained(weights)), network.of_kind(weights, Kind.MOVING)
+        packed = self._packing.pack(network.trained(weights))
+        moving, fitted = (network.of_kind(weights, kind) for kind in (Kind.MOVING, Kind.FITTED))
+        return packed, moving, fitted
 
     def run(self, epochs: range) -> list[Logs]:
         """Run some epochs; returns loss and metrics of each epoch, for each member.
 
         Epochs that are followed one by one have to fit in a chunk; see `epoch_weights`.
         """
-        self._before = self.state, self._n_steps  # tensors, which no step changes in place
+        self._before = self.state  # of arrays, which no step changes in place
         [(_, logs)] = self._stream([epochs])
         self._ran = epochs
         return logs
@@ -144,7 +148,7 @@ class Networks:
         """Undo the last ones of the epochs that `run` ran, by running the first ones again."""
         if len(epochs) == len(self._ran):
             return
-        self.state, self._n_steps = self._before
+        self.state = self._before
         if epochs:
             self.run(epochs)
         self._ran = epochs
@@ -165,16 +169,16 @@ class Networks:
 
     def _stream(self, blocks: Iterable[range]) -> Iterator[tuple[range, list[Logs]]]:
         self._rate_of_run = self.rate
-        program, values = get_program(self.spec), []
-        state, n_steps = self.state, self._n_steps
+        program, state, values = get_program(self.spec), self.state, []
         for piece, chunk in one_ahead(self._gathered, self._pieces(blocks)):
             end_if_told()
-            data = self._tensors(chunk, n_steps, self._ends(chunk.n_steps, len(piece.epochs)))
+            ends = self._ends(chunk.n_steps, len(piece.epochs))
+            data = self._tensors(chunk, int(state.step), ends)
             state, own, self._snapshots = program(state, self._fitted, data, self._numbers)
-            n_steps += chunk.n_steps
+            state = state._replace(step=state.step + chunk.n_steps)
             values.append(own[: chunk.n_steps])
             if piece.ends_block:
-                self.state, self._n_steps = state, n_steps
+                self.state = state
                 by_member = np.concatenate(values).swapaxes(0, 1)
                 means = [_average_epochs(*each) for each in zip(self.tasks, by_member, strict=True)]
                 yield piece.epochs, means
@@ -250,7 +254,7 @@ class Networks:
 
     def replace_weights(self, weights: Weights) -> None:
         """Put other weights in place, of a single member."""
-        packed, moving = self._pack([weights])
+        packed, moving, self._fitted = self._pack([weights])
         self.state = self.state._replace(packed=packed, moving=moving)
 
     def optimizer_state(self, member: int = 0) -> OptimizerState:

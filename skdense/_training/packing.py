@@ -43,7 +43,7 @@ class Packing:
         The trainable weights, by number, in each array.
     decayed : tuple of bool
         Whether `weight_decay` acts on those in each array.
-    penalties : tuple of bool
+    has_penalty : tuple of bool
         Whether `l1` and `l2` are on each trainable weight.
     """
 
@@ -51,7 +51,7 @@ class Packing:
     shapes: tuple[tuple[int, ...], ...]
     groups: tuple[tuple[int, ...], ...]
     decayed: tuple[bool, ...]
-    penalties: tuple[bool, ...]
+    has_penalty: tuple[bool, ...]
 
     @classmethod
     def of(cls, network: Network) -> Packing:
@@ -63,9 +63,9 @@ class Packing:
         joined = set(chain(*together))
         groups = *((n,) for n in range(len(shapes)) if n not in joined), *together
         decayed = tuple(network.decayed[numbers[0]] for numbers in groups)
-        penalties = tuple(spec.is_penalised for spec in network.trained(network.weight_specs))
+        has_penalty = tuple(spec.is_penalised for spec in network.trained(network.weight_specs))
         names = tuple(map(tuple, network.weight_specs))
-        return cls(names, shapes, groups, decayed, penalties)
+        return cls(names, shapes, groups, decayed, has_penalty)
 
     def pack(self, arrays: Sequence[Tensor]) -> list[Tensor]:
         """Put arrays, one for each trainable weight and of its shape, together."""
@@ -109,12 +109,12 @@ class Packing:
         """
         found = []
         for array, numbers in zip(packed, self.groups, strict=True):
-            penalties = [self.penalties[n] for n in numbers]
+            has_penalty = [self.has_penalty[n] for n in numbers]
             sizes = [math.prod(self.shapes[n]) for n in numbers]
-            if all(penalties):
+            if all(has_penalty):
                 found.append(array)
-            elif any(penalties):
-                found.append(array * np.repeat(penalties, sizes).astype(array.dtype.name))
+            elif any(has_penalty):
+                found.append(array * np.repeat(has_penalty, sizes).astype(array.dtype.name))
         return found
 
     def pack_slots(self, slots: Sequence[Slots], like: Sequence[Slots]) -> list[Slots]:

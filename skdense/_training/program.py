@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import threading
 from functools import lru_cache, partial
 from pathlib import Path
@@ -66,8 +67,8 @@ class Program:
         values : ndarray of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
         snapshots : ndarray of shape (snapshots, members, weights)
-            Those at each of ``data.ends`` that steps change, one after the other, flattened; empty
-            for a spec without snapshots.
+            The weights that steps change, after each of ``data.ends``, flattened; empty for a spec
+            without snapshots.
         """
         arguments = state, fitted, data, numbers
         with self._lock:
@@ -124,5 +125,15 @@ def clear_programs() -> None:
         _cached_program.cache_clear()
 
 
-# Before Python takes TensorFlow apart: sessions freed after that complain on stderr.
-atexit.register(clear_programs)
+_process = os.getpid()
+
+
+@atexit.register
+def _clear_at_end() -> None:
+    """Free programs before Python takes TensorFlow apart, after which they complain on stderr.
+
+    A forked child, which only predicts, leaves them alone: it has none of the threads that they
+    would wait for.
+    """
+    if os.getpid() == _process:
+        clear_programs()

@@ -42,7 +42,7 @@ class State(NamedTuple):
     packed: list[Tensor]  # the weights that follow the gradient, see Packing
     slots: list[Slots]  # of the optimizer, for each of these
     moving: list[StageTensors]  # the weights of each stage that every step replaces
-    step: Tensor
+    step: Tensor  # how many were taken before a chunk
 
 
 class Batches(NamedTuple):

@@ -90,28 +90,37 @@ def _take_step(
     """Take one step of every member; returns the state after it, and its values, (k, 1 + m)."""
     tf = load_tensorflow()
     packing = Packing.of(spec.network)
-    own = data.batches.at(i)
+    given = data.batches.at(i)
     # Rows of weight 0 never come here, so that a share of 0 is padding, which batch normalization
     # and metrics leave out too.
-    is_row = tf.cast(own.share > 0, spec.dtype)
-    batch = TracedBatch(is_row, own.seed, numbers["of_stages"])
+    is_row = tf.cast(given.share > 0, spec.dtype)
+    batch = TracedBatch(is_row, given.seed, numbers["of_stages"])
     weights = packing.unpack_weights(state.packed, state.moving, fitted)
-    outputs, after = trace_forward(spec.network, weights, own.X, batch)
-    losses = _trace_batch_loss(spec, outputs, own.y, own.share)
+    outputs, after = trace_forward(spec.network, weights, given.X, batch)
+    losses = _trace_batch_loss(spec, outputs, given.y, given.share)
     losses += _trace_penalties(spec, packing, state.packed, numbers)
-    # Members do not touch each other's weights, so the gradient of the sum is each one's own.
-    gradients = tf.gradients(losses, state.packed)
-    if spec.clipping:
-        of_weights = packing.unpack(gradients)
-        gradients = packing.pack(_clip(spec.clipping, of_weights, numbers["clip_bound"]))
-    rates = tf.cast(own.learning_rate, spec.dtype)
+    gradients = _gradients(spec, packing, losses, state.packed, numbers)
+    rates = tf.cast(given.learning_rate, spec.dtype)
     decay = numbers["weight_decay"] if spec.decays_weights else None
-    n_steps = state.step + 1
+    n_steps = state.step + tf.cast(i + 1, tf.int64)
     packed, slots = _update(spec, packing, state, gradients, rates, decay, n_steps)
-    values = [losses, *_trace_batch_metrics(spec, outputs, own.y, is_row)]
+    values = [losses, *_trace_batch_metrics(spec, outputs, given.y, is_row)]
     # Moving weights come from the forward pass of this step, as in Keras; fitted ones stay.
     moving = spec.network.of_kind(after, Kind.MOVING)
-    return State(packed, slots, moving, n_steps), tf.stack(values, axis=1)
+    return State(packed, slots, moving, state.step), tf.stack(values, axis=1)
+
+
+def _gradients(
+    spec: ProgramSpec, packing: Packing, losses: Tensor, packed: list[Tensor], numbers: Numbers
+) -> list[Tensor]:
+    """Return the gradients of the members' losses, clipped, like the packed weights."""
+    tf = load_tensorflow()
+    # Members do not touch each other's weights, so the gradient of the sum is each one's own.
+    gradients: list[Tensor] = tf.gradients(losses, packed)
+    if spec.clipping is None:
+        return gradients
+    of_weights = packing.unpack(gradients)
+    return packing.pack(_clip(spec.clipping, of_weights, numbers["clip_bound"]))
 
 
 def _update(
