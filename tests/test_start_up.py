@@ -1,5 +1,6 @@
 """What fresh processes load and print."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -65,6 +66,20 @@ for rate in (0.1, 0.2):
     skdense.KerasDenseRegressor(units=2, epochs=1, engine="keras").fit(X, X[:, 0])
 """
     assert run(code) == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_what_a_process_does_at_its_end_its_forked_children_do_not():
+    code = """
+import os, sys
+from skdense._backend.at_exit import at_exit
+
+at_exit(lambda: print("at the end", flush=True))
+if not os.fork():
+    sys.exit()
+os.wait()
+"""
+    assert run(code) == ("at the end\n", "")
 
 
 @pytest.mark.slow

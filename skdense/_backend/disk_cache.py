@@ -7,7 +7,6 @@ which can be turned to another directory. Nothing in the user's directory is eve
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import hashlib
 import os
@@ -19,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .at_exit import at_exit
 from .warnings import warn_caller
 
 VARIABLE = "SKDENSE_CACHE_DIR"
@@ -161,7 +161,7 @@ def compile_anyway(run: Callable[[], Result], tensorflow: Any) -> Result:
             with _turning, contextlib.ExitStack() as back:
                 back.enter_context(_turned_away(told))
                 result = run()
-                atexit.register(back.pop_all().close)
+                at_exit(back.pop_all().close)
         except OSError:  # so there is nowhere to turn to
             raise error from None
     warn_caller(

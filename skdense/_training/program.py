@@ -6,14 +6,13 @@ differ between two fits of one architecture, data and numbers alike, comes in as
 
 from __future__ import annotations
 
-import atexit
 import gc
-import os
 import threading
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from .._backend.at_exit import at_exit
 from .._backend.compiled_function import CompiledFunction
 from .._backend.disk_cache import compile_anyway
 from .._backend.loading import load_tensorflow
@@ -64,6 +63,7 @@ class Program:
         Returns
         -------
         state : State
+            With `step` as it came.
         values : ndarray of shape (steps, members, 1 + metrics)
             Loss and metrics of each step.
         snapshots : ndarray of shape (snapshots, members, weights)
@@ -85,6 +85,7 @@ class Program:
             compiled = CompiledFunction(partial(run_steps, self._spec), arguments)
             return compiled, compiled(arguments)  # which compiles
 
+        _clear_at_end()
         self._compiled, result = compile_anyway(run, load_tensorflow())
         return result
 
@@ -125,15 +126,7 @@ def clear_programs() -> None:
         _cached_program.cache_clear()
 
 
-_process = os.getpid()
-
-
-@atexit.register
+@cache
 def _clear_at_end() -> None:
-    """Free programs before Python takes TensorFlow apart, after which they complain on stderr.
-
-    A forked child, which only predicts, leaves them alone: it has none of the threads that they
-    would wait for.
-    """
-    if os.getpid() == _process:
-        clear_programs()
+    """Have programs freed before Python takes TensorFlow apart, or they complain on stderr."""
+    at_exit(clear_programs)
