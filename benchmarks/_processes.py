@@ -6,6 +6,7 @@ function does.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -85,6 +86,7 @@ def serve() -> None:
         module, function, arguments = json.loads(request)
         result = getattr(importlib.import_module(module), function)(**arguments)
         print(json.dumps(result), file=replies, flush=True)
+    gc.freeze()  # or else Python takes a second to look through TensorFlow's modules at the end
 
 
 if __name__ == "__main__":

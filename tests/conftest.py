@@ -30,6 +30,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem != "test_sklearn_checks")
 
 
+def pytest_collection_finish():
+    """Have no collection of garbage look through all that has been imported."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def memory_given_back():
     """Give back what compiling left, a quarter of what hundreds of programs take, after a file."""

@@ -32,7 +32,7 @@ OWN_FLAG, OTHER_FLAG = "--tf_xla_persistent_cache_directory", "--tf_xla_auto_jit
 
 # What each fresh process begins with; it says what it saw as JSON, by the last line.
 START = """
-import json, os, shutil, sys, warnings
+import atexit, gc, json, os, shutil, sys, warnings
 from pathlib import Path
 import numpy as np
 import skdense
@@ -42,6 +42,7 @@ cache = Path(sys.argv[1]) / "cache"
 X = np.random.default_rng(0).standard_normal((60, 4))
 y = (X[:, 0] > 0).astype(int)
 seen = {}
+atexit.register(gc.freeze)  # or else Python takes a second to look through TensorFlow's modules
 
 def fit(name):
     network = KerasDenseClassifier(units=5, depth=1, epochs=3, batch_size=16, random_state=0)

@@ -10,6 +10,14 @@ from skdense._backend.garbage import collected_later, counted_as_old
 from skdense._training import program
 
 
+@pytest.fixture(autouse=True)
+def nothing_frozen():
+    """Thaw for the test what the tests keep frozen."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
 def test_garbage_is_collected_later():
     with collected_later():
         assert not gc.isenabled()

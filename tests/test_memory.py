@@ -169,3 +169,4 @@ def resident_bytes():
 
 if __name__ == "__main__":
     print(json.dumps(measure(CASES[sys.argv[1]])))
+    gc.freeze()  # or else Python takes a second to look through TensorFlow's modules at the end

