@@ -52,7 +52,7 @@ def dask_cluster(folder):
         LocalCluster(n_workers=2, threads_per_worker=1, **options) as cluster,
         Client(cluster) as client,
     ):
-        # Every two seconds it would drop copies of the data, down to one, which dies with its worker.
+        # It would drop copies of the data, down to one, which dies with its worker.
         client.amm.stop()
         yield Cluster(
             config={"backend": "dask"},
