@@ -30,6 +30,9 @@ _COLUMNS_NAMED = 3
 _SINGLE = re.compile(r"float(16|32)|float\[")
 _TIME = re.compile("date|time|duration|period")
 
+# How NumPy's message about a text begins.
+_NO_NUMBER = "could not convert string to"
+
 
 class FeatureScaleWarning(UserWarning):
     """Input columns have a scale that networks learn badly from."""
@@ -106,6 +109,13 @@ def _readable(required: str) -> Iterator[None]:
         raise ValueError(f"{required} Got one beyond float64: {error}") from error
     except TypeError as error:
         raise TypeError(f"{required} {error}") from error
+    except ValueError as error:
+        if not str(error).startswith(_NO_NUMBER):
+            raise
+        raise ValueError(
+            f"{required} Got text: {error}. Encode it, by OneHotEncoder in a ColumnTransformer, "
+            "or use KerasTabularClassifier or KerasTabularRegressor, which take tables as they are."
+        ) from error
 
 
 def require_collected(data: Any, name: str) -> None:
