@@ -69,12 +69,15 @@ def test_garbage_made_before_is_still_collected():
     assert freed() is None
 
 
-def test_what_the_user_froze_stays_frozen():
+def test_what_the_user_froze_stays_frozen_and_no_more():
+    frozen = [[]]
     gc.freeze()
     try:
         with counted_as_old():
-            pass
-        assert gc.get_freeze_count()
+            made = [[]]
+        collected = gc.get_objects()
+        assert not any(found is frozen for found in collected)
+        assert any(found is made for found in collected)
     finally:
         gc.unfreeze()
 
