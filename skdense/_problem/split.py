@@ -61,7 +61,8 @@ def _hold_out_classes(
     if len(y) - n_held < n_present:
         raise ValueError(
             f"validation_fraction must leave every one of {n_present} classes a row to train on. "
-            f"Got {len(y) - n_held} row(s) to train on. Lower it, or pass X_val and y_val."
+            f"Got {len(y) - n_held} row(s) to train on. Lower it, add rows, or pass X_val and "
+            "y_val."
         )
     common = np.flatnonzero(counts[y] > 1)
     held, message = _stratified(y[common], n_held, generator), ""

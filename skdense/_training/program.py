@@ -12,6 +12,8 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .._backend.at_exit import at_exit
 from .._backend.compiled_function import CompiledFunction
 from .._backend.disk_cache import compile_anyway
@@ -42,6 +44,8 @@ class Program:
         self._spec = spec
         self._lock = threading.Lock()  # or else two threads trace the same program
         self._compiled: CompiledFunction | None = None
+        # An argument, since XLA would compile for longer to make zeros of its own.
+        self._values = np.zeros(spec.shape_of_values, spec.dtype)
 
     @property
     def is_compiled(self) -> bool:
@@ -70,7 +74,7 @@ class Program:
             The weights that steps change, after each of ``data.ends``, flattened; empty for a spec
             without snapshots.
         """
-        arguments = state, fitted, data, numbers
+        arguments = state, fitted, data, numbers, self._values
         with self._lock:
             if self._compiled is None:
                 return self._run_first(arguments)

@@ -35,6 +35,11 @@ class ProgramSpec:
     n_target_columns: int
     dtype: str
 
+    @property
+    def shape_of_values(self) -> tuple[int, int, int]:
+        """Of the loss, and the metrics, of each step: s k, numbers."""
+        return self.n_steps, self.n_members, 1 + len(self.metrics)
+
 
 class State(NamedTuple):
     """What a step changes; every tensor but `step` has a leading member axis."""

@@ -24,12 +24,13 @@ def run_steps(
     fitted: list[StageTensors],
     data: ChunkTensors,
     numbers: Numbers,
+    values: Tensor,
 ) -> tuple[State, Tensor, Tensor]:
-    """Take the steps of a chunk, and snapshots between them; this is what is traced."""
+    """Take the steps of a chunk, and snapshots between them; this is what is traced.
+
+    `values` is what the values of each step are written into, of `ProgramSpec.shape_of_values`.
+    """
     tf = load_tensorflow()
-    # A loop, not steps written out one after the other: compiling takes as long for one step as
-    # for a thousand, and the number of steps may be data.
-    values = tf.zeros([spec.n_steps, spec.n_members, 1 + len(spec.metrics)], spec.dtype)
 
     def step(i: Tensor, state: State, values: Tensor) -> tuple[Tensor, State, Tensor]:
         # Fitted weights are captured by the loop, which would copy what it carries on at every
@@ -37,6 +38,8 @@ def run_steps(
         state, own = _take_step(spec, state, fitted, data, numbers, i)
         return i + 1, state, _with_row(values, i, own)
 
+    # A loop, not steps written out one after the other: compiling takes as long for one step as
+    # for a thousand, and the number of steps may be data.
     start = tf.constant(0), state, values
     if spec.n_snapshots:
         return _run_to_snapshots(spec, data, step, start)
