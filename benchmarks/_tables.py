@@ -83,12 +83,25 @@ TABLES = {
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to train on and rows to judge by, as numbers and as they are; classes are numbered."""
+    """Rows to train on and rows to judge by; classes are numbered.
+
+    Attributes
+    ----------
+    X_train, X_test : ndarray
+        All columns as numbers.
+    raw_train, raw_test : DataFrame
+        The columns as they are.
+    typed_train, typed_test : DataFrame
+        The same, but whatever is no number as pandas' categories, of which a gap is one.
+    y_train, y_test : ndarray
+    """
 
     X_train: Array
     X_test: Array
     raw_train: pd.DataFrame
     raw_test: pd.DataFrame
+    typed_train: pd.DataFrame
+    typed_test: pd.DataFrame
     y_train: Array
     y_test: Array
 
@@ -107,7 +120,15 @@ def split(table: Table, folder: Path | None, seed: int, most_rows: int) -> Split
     transform = _make_numbers()
     raw_train, raw_test = frame.iloc[rows], frame.iloc[tests]
     X_train, X_test = transform.fit_transform(raw_train), transform.transform(raw_test)
-    return Split(X_train, X_test, raw_train, raw_test, y[rows], y[tests])
+    typed = _type_categories(frame)
+    views = (X_train, X_test, raw_train, raw_test, typed.iloc[rows], typed.iloc[tests])
+    return Split(*views, y[rows], y[tests])
+
+
+def _type_categories(frame: pd.DataFrame) -> pd.DataFrame:
+    others = frame.select_dtypes(exclude="number")
+    named = others.astype(object).where(others.notna(), "missing").astype(str).astype("category")
+    return frame.assign(**dict(named.items()))
 
 
 def _make_numbers() -> Any:

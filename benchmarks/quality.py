@@ -2,9 +2,10 @@
 
 Run ``python benchmarks/quality.py --data DIR``; ``--help`` tells the rest. Every contestant gets
 the same matrix of the same split, and its own defaults; "skdense, tabular" gets the columns as
-they are, and "skdense, recipe" is the same estimator on the matrix. CatBoost and RealMLP (pytabkit)
-compete where they are installed. Lower is better: log-loss, or the root of the mean squared error
-by the standard deviation of the target.
+they are, and "skdense, recipe" is the same estimator on the matrix. Peers that know categories take
+part twice: "typed" ones get the columns, too, texts as pandas' categories, which they are told of
+where they have to be. CatBoost and RealMLP (pytabkit) compete where they are installed. Lower is
+better: log-loss, or the root of the mean squared error by the standard deviation of the target.
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ from _report import format_table
 from _sections import Figure, Result, Section, command_line, run_sections
 from _tables import MOST_TRAINING_ROWS, TABLES, Split, split
 from scipy.stats import rankdata
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import (
+    TransformedTargetRegressor,
+    make_column_selector,
+    make_column_transformer,
+)
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdense import (
@@ -41,6 +48,7 @@ from skdense import (
 )
 
 PLAIN, RECIPE, TABULAR = "skdense", "skdense, recipe", "skdense, tabular"
+TYPED = ", typed"  # ends the names of those that get columns with categories
 
 Make = Callable[[int], Any]  # from a seed to an estimator
 Seeds = dict[str, list[float]]  # of each contestant, a number for each seed
@@ -103,16 +111,30 @@ def _catboost(is_regression: bool) -> Make | None:
     import catboost
 
     kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
-    return lambda seed: kind(random_seed=seed, verbose=0, allow_writing_files=False)
+
+    class CatBoost(kind):  # type: ignore[misc, valid-type]
+        def fit(self, X: Any, y: Any) -> Any:
+            categories = list(X.select_dtypes("category")) if hasattr(X, "columns") else None
+            return super().fit(X, y, cat_features=categories)
+
+    return lambda seed: CatBoost(random_seed=seed, verbose=0, allow_writing_files=False)
 
 
-def _realmlp(is_regression: bool) -> Make | None:
+def _realmlp(is_regression: bool, *, is_typed: bool = False) -> Make | None:
     if not find_spec("pytabkit"):
         return None
     import pytabkit
 
     kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
-    return lambda seed: kind(random_state=seed, device="cpu")
+    if not is_typed:
+        return lambda seed: kind(random_state=seed, device="cpu")
+    numbers = SimpleImputer(strategy="median", add_indicator=True)  # it refuses gaps
+    columns = make_column_transformer(
+        (numbers, make_column_selector(dtype_include="number")),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    return lambda seed: make_pipeline(columns, kind(random_state=seed, device="cpu"))
 
 
 CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
@@ -124,6 +146,9 @@ CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
     "HistGradientBoosting": _forest,
     "CatBoost": _catboost,
     "RealMLP": _realmlp,
+    f"HistGradientBoosting{TYPED}": _forest,
+    f"CatBoost{TYPED}": _catboost,
+    f"RealMLP{TYPED}": partial(_realmlp, is_typed=True),
 }
 ABLATIONS: dict[str, Callable[[bool], Make | None]] = {
     f"recipe without {part}": partial(_recipe, **changes) for part, changes in PARTS.items()
@@ -139,11 +164,18 @@ class Judged:
     seconds: float
 
 
-def judge(estimator: Any, data: Split, *, is_regression: bool, is_raw: bool = False) -> Judged:
+def view(data: Split, contestant: str) -> tuple[Any, Any]:
+    """Return the columns as a contestant takes them, to train on and to judge by."""
+    if contestant == TABULAR:
+        return data.raw_train, data.raw_test
+    if contestant.endswith(TYPED):
+        return data.typed_train, data.typed_test
+    return data.X_train, data.X_test
+
+
+def judge(estimator: Any, data: Split, contestant: str, *, is_regression: bool) -> Judged:
     """Fit, and judge by the rows held out."""
-    X_train, X_test = data.X_train, data.X_test
-    if is_raw:
-        X_train, X_test = data.raw_train, data.raw_test
+    X_train, X_test = view(data, contestant)
     start = time.perf_counter()
     with _quiet():
         estimator.fit(X_train, data.y_train)
@@ -186,8 +218,7 @@ def compare(
             estimator = make(seed)
             if options.quick and hasattr(estimator, "epochs"):
                 estimator.set_params(epochs=2, units=8, depth=1)
-            is_raw = contestant == TABULAR
-            own = judge(estimator, data, is_regression=table.is_regression, is_raw=is_raw)
+            own = judge(estimator, data, contestant, is_regression=table.is_regression)
             judged.setdefault(contestant, []).append(own)
             done = f"{own.loss:.4f} in {own.seconds:.1f} s"
             print(f"{name}, seed {seed}, {contestant}: {done}", flush=True)
