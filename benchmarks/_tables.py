@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,6 @@ class Split:
         All columns as numbers.
     raw_train, raw_test : DataFrame
         The columns as they are.
-    typed_train, typed_test : DataFrame
-        The same, but whatever is no number as pandas' categories, of which a gap is one.
     y_train, y_test : ndarray
     """
 
@@ -100,10 +99,18 @@ class Split:
     X_test: Array
     raw_train: pd.DataFrame
     raw_test: pd.DataFrame
-    typed_train: pd.DataFrame
-    typed_test: pd.DataFrame
     y_train: Array
     y_test: Array
+
+    @cached_property
+    def typed(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The raw columns, but whatever is no number as pandas' categories, a gap being one."""
+        frame = pd.concat([self.raw_train, self.raw_test])
+        others = frame.select_dtypes(exclude="number")
+        named = others.astype(object).where(others.notna(), "missing").astype(str)
+        frame = frame.assign(**dict(named.astype("category").items()))
+        n_train = len(self.raw_train)
+        return frame.iloc[:n_train], frame.iloc[n_train:]
 
 
 def split(table: Table, folder: Path | None, seed: int, most_rows: int) -> Split:
@@ -120,21 +127,27 @@ def split(table: Table, folder: Path | None, seed: int, most_rows: int) -> Split
     transform = _make_numbers()
     raw_train, raw_test = frame.iloc[rows], frame.iloc[tests]
     X_train, X_test = transform.fit_transform(raw_train), transform.transform(raw_test)
-    typed = _type_categories(frame)
-    views = (X_train, X_test, raw_train, raw_test, typed.iloc[rows], typed.iloc[tests])
-    return Split(*views, y[rows], y[tests])
+    return Split(X_train, X_test, raw_train, raw_test, y[rows], y[tests])
 
 
-def _type_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    others = frame.select_dtypes(exclude="number")
-    named = others.astype(object).where(others.notna(), "missing").astype(str).astype("category")
-    return frame.assign(**dict(named.items()))
+def impute_numbers() -> Any:
+    """Return what fills the gaps of a frame's numbers, and leaves its categories as they are."""
+    columns = make_column_transformer(
+        (_imputer(), make_column_selector(dtype_include="number")),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    )
+    return columns.set_output(transform="pandas")
+
+
+def _imputer() -> SimpleImputer:
+    return SimpleImputer(strategy="median", add_indicator=True)
 
 
 def _make_numbers() -> Any:
     selected: Callable[..., Any] = make_column_selector(dtype_include="number")
     others = make_column_selector(dtype_exclude="number")
-    numbers = make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler())
+    numbers = make_pipeline(_imputer(), StandardScaler())
     indicators = OneHotEncoder(
         min_frequency=_FEWEST_OF_A_CATEGORY,
         handle_unknown="infrequent_if_exist",

@@ -26,15 +26,10 @@ from typing import Any
 import numpy as np
 from _report import format_table
 from _sections import Figure, Result, Section, command_line, run_sections
-from _tables import MOST_TRAINING_ROWS, TABLES, Split, split
+from _tables import MOST_TRAINING_ROWS, TABLES, Split, impute_numbers, split
 from scipy.stats import rankdata
-from sklearn.compose import (
-    TransformedTargetRegressor,
-    make_column_selector,
-    make_column_transformer,
-)
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, log_loss, r2_score, root_mean_squared_error
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
@@ -111,13 +106,7 @@ def _catboost(is_regression: bool) -> Make | None:
     import catboost
 
     kind = catboost.CatBoostRegressor if is_regression else catboost.CatBoostClassifier
-
-    class CatBoost(kind):  # type: ignore[misc, valid-type]
-        def fit(self, X: Any, y: Any) -> Any:
-            categories = list(X.select_dtypes("category")) if hasattr(X, "columns") else None
-            return super().fit(X, y, cat_features=categories)
-
-    return lambda seed: CatBoost(random_seed=seed, verbose=0, allow_writing_files=False)
+    return lambda seed: kind(random_seed=seed, verbose=0, allow_writing_files=False)
 
 
 def _realmlp(is_regression: bool, *, is_typed: bool = False) -> Make | None:
@@ -128,13 +117,8 @@ def _realmlp(is_regression: bool, *, is_typed: bool = False) -> Make | None:
     kind = pytabkit.RealMLP_TD_Regressor if is_regression else pytabkit.RealMLP_TD_Classifier
     if not is_typed:
         return lambda seed: kind(random_state=seed, device="cpu")
-    numbers = SimpleImputer(strategy="median", add_indicator=True)  # it refuses gaps
-    columns = make_column_transformer(
-        (numbers, make_column_selector(dtype_include="number")),
-        remainder="passthrough",
-        verbose_feature_names_out=False,
-    ).set_output(transform="pandas")
-    return lambda seed: make_pipeline(columns, kind(random_state=seed, device="cpu"))
+    # It refuses gaps.
+    return lambda seed: make_pipeline(impute_numbers(), kind(random_state=seed, device="cpu"))
 
 
 CONTESTANTS: dict[str, Callable[[bool], Make | None]] = {
@@ -168,17 +152,22 @@ def view(data: Split, contestant: str) -> tuple[Any, Any]:
     """Return the columns as a contestant takes them, to train on and to judge by."""
     if contestant == TABULAR:
         return data.raw_train, data.raw_test
-    if contestant.endswith(TYPED):
-        return data.typed_train, data.typed_test
-    return data.X_train, data.X_test
+    return data.typed if contestant.endswith(TYPED) else (data.X_train, data.X_test)
+
+
+def fit_options(contestant: str, X: Any) -> dict[str, Any]:
+    """Return what `fit` has to be told of the columns; only CatBoost does not see it by itself."""
+    is_told = contestant == f"CatBoost{TYPED}"
+    return {"cat_features": list(X.select_dtypes("category"))} if is_told else {}
 
 
 def judge(estimator: Any, data: Split, contestant: str, *, is_regression: bool) -> Judged:
     """Fit, and judge by the rows held out."""
     X_train, X_test = view(data, contestant)
+    options = fit_options(contestant, X_train)
     start = time.perf_counter()
     with _quiet():
-        estimator.fit(X_train, data.y_train)
+        estimator.fit(X_train, data.y_train, **options)
     seconds = time.perf_counter() - start
     if is_regression:
         predicted = np.ravel(estimator.predict(X_test))

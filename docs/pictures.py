@@ -20,15 +20,15 @@ DOCS = Path(__file__).parent
 OURS, OTHERS = "#b2361c", "#1b6f79"  # apart for the colour-blind, and in print
 # Who is in the chart of quality, by name in the figures. Forests and RealMLP were given the columns
 # with categories, "typed", and as a matrix; here they are by the way that ranks better.
-SHOWN = {
-    "KerasTabular": "KerasTabular",
-    "CatBoost, typed": "CatBoost",
-    "HistGradientBoosting": "HistGradientBoosting",
-    "RealMLP": "RealMLP",
-    "KerasDense": "KerasDense",
-    "MLP": "MLP",
-    "MLP 256-256, stopping": "MLP 256-256, stopping",
-}
+SHOWN = (
+    "KerasTabular",
+    "CatBoost, typed",
+    "HistGradientBoosting",
+    "RealMLP",
+    "KerasDense",
+    "MLP",
+    "MLP 256-256, stopping",
+)
 
 
 def read(name: str) -> dict[str, Any]:
@@ -48,7 +48,8 @@ def ranks_and_seconds(figures: dict[str, Any]) -> dict[str, tuple[float, float]]
     losses = [[figures["loss"][table][name] for name in SHOWN] for table in tables]
     ranks = np.mean([rankdata(row) for row in losses], axis=0)
     seconds = [mean(figures["seconds"][table][name] for table in tables) for name in SHOWN]
-    return dict(zip(SHOWN.values(), zip(ranks, seconds, strict=True), strict=True))
+    names = [name.removesuffix(", typed") for name in SHOWN]
+    return dict(zip(names, zip(ranks, seconds, strict=True), strict=True))
 
 
 def draw_quality(ax: Axes, figures: dict[str, Any]) -> None:

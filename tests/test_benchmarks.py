@@ -141,10 +141,10 @@ def test_tables_become_numbers_without_gaps(benchmark, tmp_path):
     assert penguins.X_train.shape == (100, penguins.X_test.shape[1])
     assert np.isfinite(penguins.X_train).all()
     assert set(penguins.y_train) == {0, 1, 2}
-    typed = penguins.typed_train
+    typed, typed_test = penguins.typed
     assert typed.select_dtypes("category").columns.tolist() == ["island", "sex"]
     assert set(penguins.raw_train["sex"].dropna()) | {"missing"} == set(typed["sex"])
-    assert penguins.typed_test.dtypes.equals(typed.dtypes)
+    assert typed_test.dtypes.equals(typed.dtypes)
     lines = ["a,b,y", *(f"{n}.5,{'?' if n % 3 else 'x'},{n % 7}" for n in range(40))]
     (tmp_path / "own.csv").write_text("\n".join(lines))
     table = tables.Table("y", "own.csv", is_regression=True, missing="?")

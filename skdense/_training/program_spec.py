@@ -37,7 +37,7 @@ class ProgramSpec:
 
     @property
     def shape_of_values(self) -> tuple[int, int, int]:
-        """Of the loss, and the metrics, of each step: s k, numbers."""
+        """Shape of loss and metrics of every step: s k, 1 + metrics."""
         return self.n_steps, self.n_members, 1 + len(self.metrics)
 
 
