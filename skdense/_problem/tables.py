@@ -17,6 +17,7 @@ from .._tables.encoder import TableEncoder, find_categories, learn_table
 from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
 from .data_checks import check_prediction_data, require_collected
 from .given import Given
+from .precision import needs_float64
 
 Array = NDArray[Any]
 
@@ -51,7 +52,12 @@ def read_rows(
         known = learn_table(table, _find_weighted(given.sample_weight, table.n_rows), is_category)
     elif not isinstance(given_categories, str):
         _require_same_categories(find_categories(table, given_categories), known)
-    return known.encode(table, "float32" if table.is_single else precision, name), known
+    if table.is_single or estimator.dtype != "auto" or not estimator.input_scaling:
+        return known.encode(table, "float32" if table.is_single else precision, name), known
+    matrix = known.encode(table, "float64", name)
+    if precision == "float64" or needs_float64(matrix, known.n_plain):
+        return matrix, known
+    return matrix.astype(np.float32), known
 
 
 def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder) -> None:

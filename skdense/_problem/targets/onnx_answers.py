@@ -23,11 +23,11 @@ def average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
     """Return logits of mean probabilities; see ``ClassTarget.average``."""
     is_class = isinstance(target, ClassTarget) and target.n_units > 1
     if not is_class:
-        yes = ops.Mean(*(ops.Sigmoid(own) for own in logits))
-        no = ops.Mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
+        yes = ops.mean(*(ops.Sigmoid(own) for own in logits))
+        no = ops.mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
         return ops.Sub(ops.Log(yes), ops.Log(no))
     scores = logits if target.is_softmax else [_log_sigmoid(ops, own) for own in logits]
-    mean = ops.Mean(*(ops.Softmax(own, axis=1) for own in scores))
+    mean = ops.mean(*(ops.Softmax(own, axis=1) for own in scores))
     return ops.Log(mean) if target.is_softmax else ops.Log(ops.Div(mean, ops.Sub(1, mean)))
 
 
@@ -35,12 +35,12 @@ def average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
     """Return outputs of mean probabilities, or of mean numbers."""
     link = getattr(target, "link", None)
     if link is None:
-        return ops.Mean(*outputs)
+        return ops.mean(*outputs)
     if link == "log-probabilities":
-        return ops.Log(ops.Mean(*(ops.Exp(own) for own in outputs)))
+        return ops.Log(ops.mean(*(ops.Exp(own) for own in outputs)))
     is_class = isinstance(target, ClassTarget) and target.n_units > 1
     find = find_probabilities if is_class else _of_each
-    mean = ops.Mean(*(find(ops, target, own, own) for own in outputs))
+    mean = ops.mean(*(find(ops, target, own, own) for own in outputs))
     return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
 
 
