@@ -236,7 +236,8 @@ def assert_views_agree(model, X, matrix, onnx_inputs, scale, tmp_path):
     *_, by_onnx = run_onnx(model, X, onnx_inputs)
     assert_allclose(by_onnx.reshape(expected.shape), expected, **within)
     model.save(tmp_path / "model.skdense")
-    for twin in (skdense.load(tmp_path / "model.skdense"), pickle.loads(pickle.dumps(model))):
+    pickled = pickle.loads(pickle.dumps(model))  # noqa: S301
+    for twin in (skdense.load(tmp_path / "model.skdense"), pickled):
         assert_array_equal(predict(twin, X), expected)
 
 
