@@ -26,6 +26,7 @@ from .._problem.tables import read_rows_to_predict
 from .._problem.tasks import settle_optimizer
 from .._problem.warm_start import settle_head_again
 from .._tables.descriptions import columns_html, describe_columns
+from .argument_hints import suggest_arguments, with_argument_hints
 from .copies import Cloned, holds_objects, remember_copies, take_fit
 from .fitting import leave_fit
 from .sklearn_bases import BaseEstimator, CallbackSupportMixin
@@ -47,6 +48,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     best_epoch_: int
     engine_: str
 
+    @with_argument_hints
     @with_callbacks
     def fit(
         self,
@@ -100,6 +102,34 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         take_fit(self, leave_fit(self, Given(X, y, sample_weight), given_val, groups))
         return self
 
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params
+            Parameters of the constructor, by name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a name that is none of the constructor's.
+        """
+        try:
+            super().set_params(**params)
+        except ValueError as error:
+            own = self.get_params(deep=False)
+            unknown = [name for name in params if name not in own and "__" not in name]
+            if not unknown:
+                raise
+            hints = suggest_arguments(type(self), unknown, own)
+            raise ValueError(f"{str(error).rstrip('.')}.{hints}") from None
+        return self
+
     def _snapshot(self) -> Self:
         """Return this fit, for methods that read several of its attributes.
 
@@ -113,6 +143,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         X = read_rows_to_predict(self, X, self._fitted.table)
         return compute_outputs(self._fitted, X, activate=activate)
 
+    @with_argument_hints
     def to_keras(self) -> Any:
         """Return the trained network as a Keras model.
 
@@ -145,6 +176,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
             l2=float(given["l2"]),
         )
 
+    @with_argument_hints
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this estimator to a file, for `skdense.load`.
 
@@ -169,6 +201,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         """
         save_estimator(copy.copy(self), path)
 
+    @with_argument_hints
     def summary(self) -> None:
         """Print what becomes of a table's columns, and layers and parameters as Keras does."""
         fitted = self._snapshot()._fitted

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Tags
 
 from .._problem.tables import read_rows_to_predict
+from .argument_hints import with_argument_hints
 from .base import KerasDenseBase
 
 
@@ -17,6 +18,7 @@ class TakesTables(KerasDenseBase):
 
     categorical_features: Any
 
+    @with_argument_hints
     def encode(self, X: Any) -> NDArray[np.floating]:
         """Return the matrix that rows become, which the model of `to_keras` takes.
 

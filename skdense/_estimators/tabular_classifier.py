@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from .argument_hints import with_argument_hints
 from .classifier import KerasDenseClassifier
 from .tables import TakesTables
 
@@ -231,6 +232,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
     array(['large', 'small'], dtype='<U5')
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,

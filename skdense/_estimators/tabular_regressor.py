@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from .argument_hints import with_argument_hints
 from .regressor import KerasDenseRegressor
 from .tables import TakesTables
 
@@ -230,6 +231,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     array([9., 1.])
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
