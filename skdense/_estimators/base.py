@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._backend.descriptions import build
 from .._files.pickling import picklable_state, read_stored, unpickled_state, waits
 from .._files.saving import save_estimator
-from .._networks.html import layers_html
 from .._networks.keras_view import build_compiled_model, build_models
 from .._networks.stages import Dense
+from .._networks.summaries import layers_html, layers_text
 from .._problem.answers import as_keras_answers, compute_outputs
 from .._problem.constraints import CONSTRAINTS
 from .._problem.fitted import Fitted
@@ -42,10 +42,16 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     input_scaling: Any
     numeric_embedding: Any
     learned_scale: Any
-    history_: dict[str, list[float]]
-    n_iter_: int
+    # What the docstrings of the estimators document; a fit leaves those that it has.
+    n_features_in_: int
+    feature_names_in_: Array
     n_outputs_: int
+    n_iter_: int
     best_epoch_: int
+    validation_indices_: Array
+    validation_folds_: Array
+    oof_prediction_: Array
+    history_: dict[str, list[float]]
     engine_: str
 
     @with_argument_hints
@@ -202,13 +208,31 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         save_estimator(copy.copy(self), path)
 
     @with_argument_hints
-    def summary(self) -> None:
-        """Print what becomes of a table's columns, and layers and parameters as Keras does."""
+    def summary(self, *, expand: bool = False) -> None:
+        """Print the columns of a table, the layers of the network, and how many parameters it has.
+
+        Of several networks the layers of one, as all have the same. Every number in a variable of
+        the Keras model is a parameter, so that the total is ``to_keras().count_params()``.
+
+        Parameters
+        ----------
+        expand : bool, default=False
+            Whether to print the layers of every network, as ``keras.Model.summary`` does.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
         fitted = self._snapshot()._fitted
         if fitted.table:
             for name, becomes in describe_columns(fitted.table, fitted.feature_names):
                 print(f"{name}: {becomes}")
-        build_models(fitted.network, fitted.members, dtype="float32").summary(expand_nested=True)
+        if expand:
+            model = build_models(fitted.network, fitted.members, dtype="float32")
+            model.summary(expand_nested=True)
+        else:
+            print(layers_text(fitted.network, fitted.members))
 
     @property
     def coefs_(self) -> list[Array]:

@@ -20,6 +20,7 @@ class ClassPredictions(KerasDenseBase):
     """The methods that predict classes."""
 
     classes_: Array
+    temperature_: float
 
     @property
     def _labels(self) -> Labels:

@@ -14,7 +14,7 @@ from .sklearn_bases import available_if
 Array = NDArray[Any]
 
 
-def _has_quantiles(regressor: Any) -> bool:
+def has_quantiles(regressor: Any) -> bool:
     """Raise AttributeError, as scikit-learn's do, for a regressor of something else."""
     levels = getattr(regressor, "quantiles", None)
     if regressor.__sklearn_is_fitted__():  # what it has learned counts
@@ -54,7 +54,7 @@ class NumberPredictions(KerasDenseBase):
         now = self._snapshot()
         return now._target.decode(now._outputs(X))
 
-    @available_if(_has_quantiles)
+    @available_if(has_quantiles)
     @with_argument_hints
     def predict_quantiles(self, X: Any) -> Array:
         """Predict the quantiles of each row, of a regressor with `quantiles`.

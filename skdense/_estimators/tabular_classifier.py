@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from .argument_hints import with_argument_hints
-from .classifier import KerasDenseClassifier
-from .tables import TakesTables
+from .tabular_methods import TabularClassifierMethods
 
 
-class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
+class KerasTabularClassifier(TabularClassifierMethods):
     """Dense neural networks for classes, on tables of numbers, texts, categories and gaps.
 
     Takes what ``HistGradientBoostingClassifier`` takes: frames of pandas, Polars or PyArrow with

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from .argument_hints import with_argument_hints
-from .regressor import KerasDenseRegressor
-from .tables import TakesTables
+from .tabular_methods import TabularRegressorMethods
 
 
-class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
+class KerasTabularRegressor(TabularRegressorMethods):
     """Dense neural networks for numbers, on tables of numbers, texts, categories and gaps.
 
     Takes what ``HistGradientBoostingRegressor`` takes: frames of pandas, Polars or PyArrow with
