@@ -33,13 +33,11 @@ _ESTIMATORS = (
     KerasTabularClassifier,
     KerasTabularRegressor,
 )
-for _kind in _ESTIMATORS:
-    _kind.__module__ = __name__  # by which pickles know them, wherever the code lies
 
 # What `skops.io.load` and mlflow are to trust, so that they load pipelines of these estimators: of
 # scikit-learn and NumPy, what skops does not trust by itself.
 skops_trusted_types = [
-    *(f"{__name__}.{_kind.__name__}" for _kind in _ESTIMATORS),
+    *(f"{_kind.__module__}.{_kind.__name__}" for _kind in _ESTIMATORS),
     "numpy.dtype",
     "sklearn.compose._column_transformer.make_column_selector",
 ]

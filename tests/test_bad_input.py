@@ -511,7 +511,7 @@ BAD_PARAMETERS = [
     ({"metrics": [None]}, "metrics must be 'accuracy', names of functions.* Got None"),
     ({"metrics": [["mae"]]}, r"metrics must be 'accuracy', names of functions.* Got \['mae'\]"),
     ({"metrics": {"name": "mae"}}, "metrics must be 'accuracy', names of functions.* Got {'name"),
-    ({"metrics": "accuraccy"}, r"Got 'accuraccy'. Known: .*binary_accuracy"),
+    ({"metrics": "accuraccy"}, "Did you mean 'accuracy'.* Known: .*binary_accuracy"),
     ({"metrics": "deserialize"}, r"Got 'deserialize'. Known: (?!.*deserialize)"),
     ({"metrics": "loss"}, "metrics must be 'accuracy', names of functions.* Got 'loss'"),
     ({"metrics": "AUC"}, "Got 'AUC'.* use a scikit-learn scorer as `scoring`"),

@@ -536,6 +536,29 @@ def test_searches_pipelines_and_inspection():
     assert make_pipeline(*steps).fit(TABLE, CLASSES).predict(TABLE).shape == (ROWS,)
 
 
+def test_summary_prints_columns_once_and_one_members_layers(classifier, capsys):
+    classifier.summary()
+    shown = capsys.readouterr().out
+    n_members, n_layers = len(classifier._fitted.members), len(classifier._fitted.network.stages)
+    assert f"Layers of each of {n_members} members " in shown
+    assert len(shown.splitlines()) <= len(TABLE.columns) + n_layers + 10
+
+
+@pytest.mark.slow
+def test_every_count_of_parameters_is_that_of_keras(classifier, capsys):
+    model = classifier.to_keras()
+    n_parameters = model.count_params()
+    n_trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    classifier.summary()
+    shown = capsys.readouterr().out
+    assert f"\nTotal params: {n_parameters:,} (" in shown
+    assert f"\nTrainable params: {n_trained:,}\n" in shown
+    assert f"\nNon-trainable params: {n_parameters - n_trained:,}\n" in shown
+    assert f", {n_parameters:,} parameters</summary>" in classifier._repr_html_()
+    classifier.summary(expand=True)
+    assert f"Total params: {n_parameters:,} (" in capsys.readouterr().out
+
+
 def test_summary_and_html_tell_what_becomes_of_columns(classifier, capsys):
     classifier.summary()
     for text in (capsys.readouterr().out, classifier._repr_html_()):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from sklearn.utils import Tags
 
 from .._problem.given import Given
+from .argument_hints import with_argument_hints
 from .class_predictions import ClassPredictions
 from .copies import take_fit
 from .fitting import fit_chunk
@@ -215,6 +216,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     True
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
@@ -298,6 +300,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.random_state = random_state
         self.engine = engine
 
+    @with_argument_hints
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.
 
@@ -332,6 +335,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         return self
 
     @classmethod
+    @with_argument_hints
     def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
         """Make a fitted classifier of a trained Keras model.
 

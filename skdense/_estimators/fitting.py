@@ -156,7 +156,8 @@ def _read_all(
     if data.labels is not None:
         # Classes that weigh nothing are none to a new network, and no surprise to another.
         codes = data.rows.y if before else data.rows.targets
-        require_all_classes(data.labels, codes, is_new=before is None)
+        owner = type(estimator).__name__
+        require_all_classes(data.labels, codes, owner, is_new=before is None)
     return data, reader.read_held_out(given_val)
 
 

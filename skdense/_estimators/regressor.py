@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from sklearn.utils import Tags
 
 from .._problem.given import Given
+from .argument_hints import with_argument_hints
 from .copies import take_fit
 from .fitting import fit_chunk
 from .from_keras import read_regressor, take_network
@@ -214,6 +215,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
     True
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
@@ -297,6 +299,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         self.random_state = random_state
         self.engine = engine
 
+    @with_argument_hints
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.
 
@@ -328,6 +331,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         return self
 
     @classmethod
+    @with_argument_hints
     def from_keras(cls, model: Any) -> Self:
         """Make a fitted regressor of a trained Keras model.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from .classifier import KerasDenseClassifier
-from .tables import TakesTables
+from .argument_hints import with_argument_hints
+from .tabular_methods import TabularClassifierMethods
 
 
-class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
+class KerasTabularClassifier(TabularClassifierMethods):
     """Dense neural networks for classes, on tables of numbers, texts, categories and gaps.
 
     Takes what ``HistGradientBoostingClassifier`` takes: frames of pandas, Polars or PyArrow with
@@ -231,6 +231,7 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
     array(['large', 'small'], dtype='<U5')
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from .regressor import KerasDenseRegressor
-from .tables import TakesTables
+from .argument_hints import with_argument_hints
+from .tabular_methods import TabularRegressorMethods
 
 
-class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
+class KerasTabularRegressor(TabularRegressorMethods):
     """Dense neural networks for numbers, on tables of numbers, texts, categories and gaps.
 
     Takes what ``HistGradientBoostingRegressor`` takes: frames of pandas, Polars or PyArrow with
@@ -230,6 +230,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     array([9., 1.])
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -30,8 +30,9 @@ _COLUMNS_NAMED = 3
 _SINGLE = re.compile(r"float(16|32)|float\[")
 _TIME = re.compile("date|time|duration|period")
 
-# How NumPy's message about a text begins.
+# How NumPy's message about a text begins, and how scikit-learn's about a missing value ends.
 _NO_NUMBER = "could not convert string to"
+_NO_MISSING = re.compile(r"Input X contains NaN\.")
 
 
 class FeatureScaleWarning(UserWarning):
@@ -73,7 +74,8 @@ def check_training_data(
     require_no_dates(X, f"X{suffix}")
     X, y = require_sound_indices(X, f"X{suffix}"), require_sound_indices(y, f"y{suffix}")
     try:
-        with _readable(f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."):
+        required = f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."
+        with _readable(required), _advice_on_missing(estimator):
             X, y = validate_data(
                 estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
             )
@@ -96,7 +98,26 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
 
 def _validated(estimator: BaseEstimator, X: Any) -> Any:
     dtypes = [np.float64, np.float32]
-    return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
+    with _advice_on_missing(estimator):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
+
+
+@contextlib.contextmanager
+def _advice_on_missing(estimator: BaseEstimator) -> Iterator[None]:
+    """Recommend our estimator of tables, where scikit-learn's message recommends its own."""
+    try:
+        yield
+    except ValueError as error:
+        found = _NO_MISSING.match(str(error))
+        if not found:
+            raise
+        kind = "Classifier" if is_classifier(estimator) else "Regressor"
+        is_table = hasattr(estimator, "categorical_features")  # but made from a Keras model
+        use = "Put" if is_table else f"Use KerasTabular{kind}, which does, or put"
+        raise ValueError(
+            f"{found.group()} {type(estimator).__name__} takes no missing values. {use} a "
+            "sklearn.impute.SimpleImputer before it in a pipeline."
+        ) from None
 
 
 @contextlib.contextmanager

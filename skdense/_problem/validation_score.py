@@ -129,5 +129,5 @@ def require_known_scoring(scoring: Any) -> None:
         return
     raise ValueError(
         "scoring must be 'loss', 'calibrated_loss', a name of sklearn.metrics.get_scorer_names(), "
-        f"or a scorer. Got {scoring!r}.{suggest_names(scoring, names)}"
+        f"or a scorer. Got {scoring!r}.{suggest_names(scoring, [*LOSSES, *names])}"
     )
