@@ -19,6 +19,7 @@ from ._onnx import register as _register
 from ._onnx import to_onnx
 from ._onnx_import import tell_when_imported as _tell_when_imported
 from ._problem.data_checks import FeatureScaleWarning
+from ._problem.feature_types import FeatureTypeWarning
 from ._searches.backend import FusedBackend as _FusedBackend
 from ._training.caches import clear_cache
 
@@ -45,6 +46,7 @@ skops_trusted_types = [
 __all__ = [
     "ErrorAnalysisDisplay",
     "FeatureScaleWarning",
+    "FeatureTypeWarning",
     "KerasDenseClassifier",
     "KerasDenseRegressor",
     "KerasTabularClassifier",

@@ -104,7 +104,7 @@ NOT_NUMBERS = {
     "whole numbers beyond float64": (
         [[10**400, 0, 0]] * ROWS,
         ValueError,
-        "X.* of numbers. Got one beyond float64",
+        "X must have numbers that float64 holds in column 0. Got one beyond float64",
     ),
 }
 

@@ -39,8 +39,12 @@ ACTIVATIONS = tuple(sorted(NUMPY_ACTIVATIONS.keys() - {"sparsemax"}))
 SETTINGS = {"units": 8, "epochs": 5, "random_state": 0}
 NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 TEXTS = ["island", "sex"]
-# What skl2onnx does with NumPy 2 and scikit-learn 1.9, not with the estimators here.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx")
+pytestmark = [
+    # What skl2onnx does with NumPy 2 and scikit-learn 1.9, not with the estimators here.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx"),
+    # Tables here have a column of infrequent categories on purpose.
+    pytest.mark.filterwarnings("ignore::skdense.FeatureTypeWarning"),
+]
 
 
 def run(model, inputs):

@@ -119,6 +119,7 @@ def test_exported_names():
     assert set(skdense.__all__) == {
         "ErrorAnalysisDisplay",
         "FeatureScaleWarning",
+        "FeatureTypeWarning",
         "KerasDenseClassifier",
         "KerasDenseRegressor",
         "KerasTabularClassifier",

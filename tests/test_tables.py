@@ -24,10 +24,14 @@ import skdense
 from skdense import KerasDenseClassifier, KerasTabularClassifier, KerasTabularRegressor
 from skdense._training.program import trace_count
 
-# Keras 3.15 and NumPy 2 disagree about it where a Normalization layer is saved.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
-)
+pytestmark = [
+    # Keras 3.15 and NumPy 2 disagree about it where a Normalization layer is saved.
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+    ),
+    # The table here has a column of infrequent categories on purpose.
+    pytest.mark.filterwarnings("ignore::skdense.FeatureTypeWarning"),
+]
 
 SMALL = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 4, "random_state": 0}
 SMALL |= {"min_frequency": 5}
@@ -348,7 +352,7 @@ def test_categories_that_cannot_be(given, match):
         (
             pl.from_pandas(TABLE).lazy(),
             (TypeError, ValueError),
-            "Got a LazyFrame. Call its collect",
+            "Got LazyFrame of polars, which is lazy. Call its collect",
         ),
     ],
 )

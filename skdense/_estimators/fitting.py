@@ -14,6 +14,7 @@ from .._backend.loading import require_eager
 from .._problem.calibration.choice import find_calibrations
 from .._problem.calibration.temperature import require_logits
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
+from .._problem.collected import require_collected
 from .._problem.constraints import check_parameters
 from .._problem.cross_checks import (
     check_agreement,
@@ -69,6 +70,7 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     """
     parameters = check_parameters(estimator)
     check_agreement(parameters, given_val, has_groups=groups is not None)
+    require_collected(groups, "groups")
     fraction = resolve_validation_fraction(parameters, given_val)
     report = ReportedFit(estimator, resolve_epochs(parameters["epochs"], n_samples=1), given)
     before = _find_fit_before(estimator) if parameters["warm_start"] else None

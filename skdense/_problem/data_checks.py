@@ -30,6 +30,8 @@ _COLUMNS_NAMED = 3
 _SINGLE = re.compile(r"float(16|32)|float\[")
 _TIME = re.compile("date|time|duration|period")
 
+BEYOND_FLOAT64 = "Got one beyond float64"
+
 # How NumPy's message about a text begins, and how scikit-learn's about a missing value ends.
 _NO_NUMBER = "could not convert string to"
 _NO_MISSING = re.compile(r"Input X contains NaN\.")
@@ -127,7 +129,7 @@ def _readable(required: str) -> Iterator[None]:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except OverflowError as error:
-        raise ValueError(f"{required} Got one beyond float64: {error}") from error
+        raise ValueError(f"{required} {BEYOND_FLOAT64}: {error}") from error
     except TypeError as error:
         raise TypeError(f"{required} {error}") from error
     except ValueError as error:
@@ -139,19 +141,12 @@ def _readable(required: str) -> Iterator[None]:
         ) from error
 
 
-def require_collected(data: Any, name: str) -> None:
-    """Raise TypeError for a lazy frame, which has no rows yet."""
-    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        raise TypeError(
-            f"{name} must have its rows in memory. Got a {type(data).__name__}. Call its collect()."
-        )
-
-
 def require_no_dates(data: Any, name: str) -> None:
     """Raise TypeError for dates and times, which NumPy takes for numbers or cannot subtract."""
     if isinstance(data, np.ndarray) and data.dtype.kind not in "mM":
         return  # as in each prediction for a few rows
-    dates = [dtype for dtype in _dtype_names(data) if _TIME.match(dtype)]
+    names = _dtype_names(data) | _value_dtype_names(data)
+    dates = [dtype for dtype in sorted(names) if _TIME.match(dtype)]
     if dates:
         raise TypeError(
             f"{name} must be numbers. Got {', '.join(dates)}. Turn dates into numbers first, such "
@@ -169,6 +164,20 @@ def is_single(X: Any) -> bool:
 def _dtype_names(data: Any) -> set[str]:
     dtypes = getattr(data, "dtypes", ()) if hasattr(data, "columns") else ()
     return {str(dtype).lower() for dtype in dtypes} or {str(getattr(data, "dtype", "")).lower()}
+
+
+def _value_dtype_names(data: Any) -> set[str]:
+    """Return dtypes of the values that categories stand for, and of the columns of Arrow.
+
+    NumPy takes dates for numbers there too.
+    """
+    if hasattr(data, "column_names"):
+        dtypes = [getattr(dtype, "value_type", dtype) for dtype in data.schema.types]
+    else:
+        columns = getattr(data, "dtypes", ()) if hasattr(data, "columns") else ()
+        found: list[Any] = [getattr(dtype, "categories", None) for dtype in columns]
+        dtypes = [categories.dtype for categories in found if hasattr(categories, "dtype")]
+    return {str(dtype).lower() for dtype in dtypes}
 
 
 def check_numbers(y: Array, name: str) -> Array:

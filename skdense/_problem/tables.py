@@ -15,9 +15,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._tables.encoder import TableEncoder, find_categories, learn_table
-from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
-from .data_checks import check_prediction_data, require_collected
+from .._tables.reading import Table, is_frame, order_columns, read_table, require_distinct_names
+from .._tables.wide_integers import cast_wide_integers
+from .collected import require_collected
+from .data_checks import check_prediction_data
+from .feature_types import warn_about_feature_types
 from .given import Given
+from .infinite import name_infinite_columns
 
 Array = NDArray[Any]
 
@@ -46,16 +50,23 @@ def read_rows(
     name = f"X{given.suffix}"
     X = _checked(estimator, given.X, name, known, reset=reset)
     table = read_table(X, name)
-    given_categories = estimator.categorical_features
-    if known is None:
-        is_category = find_categories(table, given_categories)
-        weights = _read_weights(given.sample_weight, table.n_rows)
-        known = learn_table(table, weights, is_category, **_read_limits(estimator))
-    else:
+    declared = estimator.categorical_features
+    if known is not None:
         _require_same_limits(_read_limits(estimator), known)
-        if not isinstance(given_categories, str):
-            _require_same_categories(find_categories(table, given_categories), known)
-    return known.encode(table, "float32" if table.is_single else precision, name), known
+        if not isinstance(declared, str):
+            _require_same_categories(find_categories(table, declared), known)
+        return _encode(known, table, precision, name), known
+    weights = _read_weights(given.sample_weight, table.n_rows)
+    is_category = find_categories(table, declared)
+    learned = learn_table(table, weights, is_category, **_read_limits(estimator))
+    matrix = _encode(learned, table, precision, name)
+    rows = None if weights is None else np.flatnonzero(weights > 0)
+    warn_about_feature_types(table, learned, rows, are_declared=not isinstance(declared, str))
+    return matrix, learned
+
+
+def _encode(encoder: TableEncoder, table: Table, precision: str, name: str) -> Array:
+    return encoder.encode(table, "float32" if table.is_single else precision, name)
 
 
 def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder) -> None:
@@ -101,10 +112,13 @@ def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
 
 def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> Any:
     """Return the rows to predict for, as the network takes them."""
+    require_collected(X, "X", to_predict=True)
     if table is None:
-        return check_prediction_data(estimator, X)
+        X = cast_wide_integers(X)
+        with name_infinite_columns(X, "X"):
+            return check_prediction_data(estimator, X)
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
-    matrix = table.encode(read, "float32" if read.is_single else "float64")
+    matrix = _encode(table, read, "float64", "X")
     return check_array(matrix, input_name="X")
 
 
@@ -117,7 +131,6 @@ def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, r
     if issparse(X):
         raise TypeError(f"{name} must be dense. Got a sparse one. Pass {name}.toarray().")
     X = nw.to_native(X, pass_through=True)
-    require_collected(X, name)
     require_distinct_names(X, name)
     if not is_frame(X):
         # As objects, lest NumPy made texts of the numbers beside them.

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .named_categories import ADVICE_FOR_DATES, is_interval, is_time, name_value
+
 Array = NDArray[Any]
 
 UNKNOWN = -1
@@ -218,9 +220,10 @@ def find_kind(values: Iterable[Any], name: Any, argument: str = "X") -> str:
         )
     kind, value = next(iter(examples.items()), (GAPS, None))
     if kind not in KINDS:
+        advice = ADVICE_FOR_DATES if is_time(value) else ""
         raise TypeError(
             f"{argument} must have a number, a text, a boolean or nothing in each cell. Got "
-            f"{value!r}, of {kind}, in column {name!r}."
+            f"{value!r}, of {kind}, in column {name!r}.{advice}"
         )
     return kind
 
@@ -243,7 +246,7 @@ def is_missing(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, str):
+    if isinstance(value, str) or is_interval(value):
         return TEXTS
     if isinstance(value, bool | np.bool_):
         return BOOLEANS
@@ -257,6 +260,8 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, str):
         return str.__str__(value)  # of an enumeration too
+    if is_interval(value):
+        return name_value(value)
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, Integral):

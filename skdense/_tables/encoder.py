@@ -18,6 +18,7 @@ from .categories import (
     floats_with_gaps,
     learn_category,
 )
+from .finite import require_finite
 from .reading import Column, Table
 
 Array = NDArray[Any]
@@ -97,8 +98,9 @@ class TableEncoder:
             if number in numeric:
                 numbers = as_numbers(column, argument)
                 gaps = np.isnan(numbers)
-                with np.errstate(over="ignore"):  # which the checks of the matrix tell of
+                with np.errstate(over="ignore"):
                     matrix[:, place] = np.where(gaps, self.fills[number], numbers)
+                require_finite(matrix[:, place], column.name, argument)
                 place += 1
                 if self.has_gaps[number]:
                     matrix[:, place] = gaps
@@ -229,6 +231,6 @@ def as_numbers(column: Column, argument: str = "X") -> Array:
         return floats_with_gaps(values, np.float64)
     except OverflowError as error:
         raise ValueError(
-            f"{argument} must have numbers that float64 holds in column {column.name!r}. Got "
-            "one beyond."
+            f"{argument} must have numbers that float64 holds in column {column.name!r}. Got one "
+            "beyond float64. Divide the column, or make it categories of strings."
         ) from error

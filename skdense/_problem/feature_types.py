@@ -1,0 +1,251 @@
+"""Columns of categories that tell a network little as they are, and what to do about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._backend.warnings import warn_caller
+from .._tables.categories import NUMBERS, TEXTS, Category, is_missing
+from .._tables.encoder import TableEncoder
+from .._tables.reading import Column, Table
+from .._tables.semantic_types import (
+    MOST_VALUES_READ,
+    SemanticType,
+    has_day_first,
+    has_decimal_comma,
+    infer_semantic_type,
+    is_missing_mark,
+    is_plain_number,
+)
+
+Array = NDArray[Any]
+
+_ROWS_READ = 10_000
+_COLUMNS_NAMED = 3
+_CHARACTERS_SHOWN = 40
+# Fewer rows that have a value at all hold nothing to learn from.
+_FEWEST_ROWS = 10
+# Of the rows that have a value, as many have an infrequent one: the column is nearly constant
+# from a half on. Of free text the frequent values are accidents from a quarter on.
+_SHARE_OF_INFREQUENT = 0.5
+_SHARE_OF_INFREQUENT_TEXT = 0.25
+# Of the rows, as many have a value that no other row has.
+_SHARE_OF_UNIQUE = 0.9
+# Rows of a value that one row has, whose weight may be above the mean.
+_ONE_ROW = 1.5
+# Numbers and dates in strings are well as categories up to so many, as sizes of shoes are: each
+# has its indicator. Of more the network cannot know which are neighbours.
+_MOST_LEVELS = 20
+
+
+class _Advice(NamedTuple):
+    looks_like: str
+    what_to_do: str
+
+
+class FeatureTypeWarning(UserWarning):
+    """Columns of strings or categories tell a network little as they are.
+
+    Nearly all of their values are infrequent, as those of identifiers and free text are; or they
+    hold numbers or dates as strings, whose order is lost.
+    """
+
+
+@dataclass(frozen=True, eq=False)
+class _Finding:
+    """A column that tells a network little.
+
+    Attributes
+    ----------
+    name
+        Of the column.
+    semantic_type : SemanticType
+    are_strings : bool
+        False for numbers that are declared categories.
+    values : list
+        Some distinct ones, without marks of missing values.
+    """
+
+    name: Any
+    semantic_type: SemanticType
+    are_strings: bool
+    values: list[Any]
+
+
+def warn_about_feature_types(
+    table: Table, encoder: TableEncoder, rows: NDArray[np.intp] | None, *, are_declared: bool
+) -> None:
+    """Warn once, naming columns that the encoder makes constant or nearly so, and what to do.
+
+    A column that is constant in the data, or has no value, is no finding: encoding takes nothing
+    away from it.
+
+    Parameters
+    ----------
+    table : Table
+        Of the training data.
+    encoder : TableEncoder
+        What these rows have become known by.
+    rows : ndarray of int or None
+        Those that the encoder knows; None for all.
+    are_declared : bool
+        Whether ``categorical_features`` names the categories.
+    """
+    findings = []
+    for category in encoder.categories:
+        column = table.columns[category.column]
+        if category.kind in (TEXTS, NUMBERS):
+            is_declared = are_declared or column.is_category
+            findings.append(_check_column(column, category, rows, is_declared=is_declared))
+    found = [finding for finding in findings if finding]
+    if found:
+        warn_caller(_describe(found, len(table.columns)), FeatureTypeWarning)
+
+
+def _check_column(
+    column: Column, category: Category, rows: NDArray[np.intp] | None, *, is_declared: bool
+) -> _Finding | None:
+    sample = [value for value in _sample(column, rows) if not is_missing(value)]
+    distinct = list(dict.fromkeys(sample))
+    if len(sample) < _FEWEST_ROWS or len(distinct) < 2:
+        return None
+    are_unique = len(distinct) >= _SHARE_OF_UNIQUE * len(sample) and _are_unique(column, rows)
+    n_rows = len(column.source) if rows is None else len(rows)
+    infrequent = 1.0 if are_unique else _share_of_infrequent(sample, category, column.name, n_rows)
+    values, are_strings = distinct[:MOST_VALUES_READ], category.kind == TEXTS
+    semantic_type = SemanticType.NUMBER
+    if are_strings:
+        semantic_type = infer_semantic_type(map(str, values), are_unique=are_unique)
+    least = _SHARE_OF_INFREQUENT
+    if semantic_type is SemanticType.FREE_TEXT:
+        least = _SHARE_OF_INFREQUENT_TEXT
+    # Who declares categories knows that their order counts for nothing.
+    has_order = semantic_type in (SemanticType.NUMBER, SemanticType.DATE) and not is_declared
+    if infrequent >= least or (has_order and len(distinct) > _MOST_LEVELS):
+        shown = [value for value in values if not is_missing_mark(str(value))]
+        return _Finding(column.name, semantic_type, are_strings, shown or values)
+    return None
+
+
+def _sample(column: Column, rows: NDArray[np.intp] | None) -> list[Any]:
+    """Return values of some rows, the same for the same number of rows.
+
+    At random, since rows may be periodic.
+    """
+    n_rows = len(column.source) if rows is None else len(rows)
+    if n_rows > _ROWS_READ:
+        drawn = np.random.default_rng(0).choice(n_rows, _ROWS_READ, replace=False)
+        rows = np.sort(drawn if rows is None else rows[drawn])
+    return _values(column, rows)
+
+
+def _values(column: Column, rows: NDArray[np.intp] | None) -> list[Any]:
+    return (column if rows is None else replace(column, source=column.source[rows])).objects()
+
+
+def _are_unique(column: Column, rows: NDArray[np.intp] | None) -> bool:
+    """Say whether nearly all values differ: in a sample they may where those of all rows do not."""
+    present = [value for value in _values(column, rows) if not is_missing(value)]
+    return len(set(present)) >= _SHARE_OF_UNIQUE * len(present)
+
+
+def _share_of_infrequent(sample: list[Any], category: Category, name: Any, n_rows: int) -> float:
+    """Return the fraction of values that are infrequent, or that one row alone has.
+
+    A network learns nothing of other rows from such a value.
+    """
+    codes = category.code(sample, name).astype(np.intp)
+    is_infrequent = codes == category.other_code
+    is_single = category.frequencies[codes] * n_rows < _ONE_ROW
+    return float((is_infrequent | is_single).mean())
+
+
+def _describe(findings: list[_Finding], n_columns: int) -> str:
+    groups: dict[_Advice, list[_Finding]] = {}
+    for semantic_type in SemanticType:  # what is easily mended comes first
+        for finding in findings:
+            if finding.semantic_type is semantic_type:
+                groups.setdefault(_advise(finding), []).append(finding)
+    parts = [_describe_group(advice, group) for advice, group in groups.items()]
+    return (
+        "Columns of X should be numbers, or categories that several rows share. Got "
+        f"{len(findings)} of {n_columns} column(s) that tell the network little as they are. "
+        f"{' '.join(parts)}"
+    )
+
+
+def _describe_group(advice: _Advice, group: list[_Finding]) -> str:
+    names = [repr(finding.name) for finding in group[:_COLUMNS_NAMED]]
+    n_more = len(group) - _COLUMNS_NAMED
+    more = f" and {n_more} more" if n_more > 0 else ""
+    what_to_do = advice.what_to_do.replace(
+        "[name]", f"[{names[0]}]" if len(group) == 1 else "[name]"
+    )
+    example = _shorten(group[0].values[0])
+    return f"{advice.looks_like}: {', '.join(names)}{more}, such as {example}. {what_to_do}"
+
+
+def _shorten(value: Any) -> str:
+    if isinstance(value, str) and len(value) > _CHARACTERS_SHOWN:
+        return repr(f"{value[:_CHARACTERS_SHOWN]}...")
+    return repr(value)
+
+
+def _advise(finding: _Finding) -> _Advice:
+    """Return what a column looks like, and what to do, with pandas for an example."""
+    if not finding.are_strings:
+        return _Advice(
+            "Numbers that hardly repeat",
+            "Leave them out of categorical_features, or give them a numeric dtype.",
+        )
+    match finding.semantic_type:
+        case SemanticType.NUMBER:
+            return _Advice("Numbers in strings", f"Convert them by {_to_numbers(finding.values)}.")
+        case SemanticType.WHOLE_NUMBER:
+            return _Advice(
+                "Whole numbers in strings",
+                f"Convert what counts or measures by {_to_numbers(finding.values)}; drop what "
+                "identifies rows.",
+            )
+        case SemanticType.DATE:
+            return _Advice(
+                "Dates in strings", f"Convert them, such as by {_to_days(finding.values)}."
+            )
+        case SemanticType.IDENTIFIER:
+            return _Advice(
+                "Identifiers or names", "Drop them, or keep the part that several rows share."
+            )
+        case SemanticType.FREE_TEXT:
+            return _Advice(
+                "Free text",
+                "Drop it, or make numbers of it by TfidfVectorizer and TruncatedSVD in a "
+                "ColumnTransformer.",
+            )
+        case _:
+            return _Advice(
+                "Categories of few rows each", "Merge their values into fewer and broader ones."
+            )
+
+
+def _to_numbers(values: list[Any]) -> str:
+    """Return an expression of pandas that makes numbers of strings."""
+    numbers, column = (
+        [value for value in map(str, values) if any(map(str.isdigit, value))],
+        "X[name]",
+    )
+    if has_decimal_comma(numbers):
+        column += ".str.replace('.', '').str.replace(',', '.')"
+    if not all(map(is_plain_number, numbers)):
+        column += r".str.replace(r'[^\d.+-]', '', regex=True)"
+    return f"pd.to_numeric({column}, errors='coerce')"
+
+
+def _to_days(values: list[Any]) -> str:
+    """Return an expression of pandas that makes days of dates, with and without a time zone."""
+    order = ", dayfirst=True" if has_day_first(map(str, values)) else ""
+    dates = f"pd.to_datetime(X[name], format='mixed'{order}, utc=True, errors='coerce')"
+    return f"({dates} - pd.Timestamp('2000-01-01', tz='UTC')).dt.days"
