@@ -78,7 +78,7 @@ def to_onnx(model: Any, X: Any) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ImportError(
-            "to_onnx needs skl2onnx, which is not installed. Run: pip install 'skdense[onnx]'"
+            "to_onnx needs skl2onnx, which is not installed. Run: pip install skl2onnx onnx"
         ) from error
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
