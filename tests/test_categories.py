@@ -335,7 +335,7 @@ def test_training_does_not_go_on_with_other_limits():
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"frequencies": np.array([0.5, 0.25])}, "^frequencies does not fit"),
+        ({"frequencies": np.array([0.5, 0.25])}, "which frequencies does not fit"),
         ({"frequencies": np.array([0.5, 0.75, -0.25])}, "frequencies of Category"),
         ({"frequencies": np.array([1, 0, 0])}, "frequencies of Category"),
         ({"has_infrequent": 1}, "has_infrequent of Category"),
