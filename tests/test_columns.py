@@ -38,7 +38,7 @@ ROWS = 60
 RANDOM = np.random.default_rng(0)
 NUMBERS = np.arange(ROWS) % 7 * 1.0
 SMALL = {"units": 4, "depth": 1, "epochs": 1, "random_state": 0}
-LIMITS = {"min_frequency": 1, "max_categories": None}
+LIMITS = {"min_frequency": 2, "max_categories": 10_000}
 OF_TABLES = SMALL | {"n_estimators": 2}
 
 # --- what strings stand for -------------------------------------------------------------------

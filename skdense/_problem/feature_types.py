@@ -35,8 +35,6 @@ _SHARE_OF_INFREQUENT = 0.5
 _SHARE_OF_INFREQUENT_TEXT = 0.25
 # Of the rows, as many have a value that no other row has.
 _SHARE_OF_UNIQUE = 0.9
-# Rows of a value that one row has, whose weight may be above the mean.
-_ONE_ROW = 1.5
 # Numbers and dates in strings are well as categories up to so many, as sizes of shoes are: each
 # has its indicator. Of more the network cannot know which are neighbours.
 _MOST_LEVELS = 20
@@ -114,8 +112,7 @@ def _check_column(
     if len(sample) < _FEWEST_ROWS or len(distinct) < 2:
         return None
     are_unique = len(distinct) >= _SHARE_OF_UNIQUE * len(sample) and _are_unique(column, rows)
-    n_rows = len(column.source) if rows is None else len(rows)
-    infrequent = 1.0 if are_unique else _share_of_infrequent(sample, category, column.name, n_rows)
+    infrequent = 1.0 if are_unique else _share_of_infrequent(sample, category, column.name)
     values, are_strings = distinct[:MOST_VALUES_READ], category.kind == TEXTS
     semantic_type = SemanticType.NUMBER
     if are_strings:
@@ -153,15 +150,10 @@ def _are_unique(column: Column, rows: NDArray[np.intp] | None) -> bool:
     return len(set(present)) >= _SHARE_OF_UNIQUE * len(present)
 
 
-def _share_of_infrequent(sample: list[Any], category: Category, name: Any, n_rows: int) -> float:
-    """Return the fraction of values that are infrequent, or that one row alone has.
-
-    A network learns nothing of other rows from such a value.
-    """
-    codes = category.code(sample, name).astype(np.intp)
-    is_infrequent = codes == category.other_code
-    is_single = category.frequencies[codes] * n_rows < _ONE_ROW
-    return float((is_infrequent | is_single).mean())
+def _share_of_infrequent(sample: list[Any], category: Category, name: Any) -> float:
+    if not category.has_infrequent:
+        return 0.0
+    return float((category.code(sample, name) == category.other_code).mean())
 
 
 def _describe(findings: list[_Finding], n_columns: int) -> str:
