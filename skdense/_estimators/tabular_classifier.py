@@ -24,6 +24,13 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         Columns of categories, by a mask, their numbers or their names; others have to be of
         numbers. "from_dtype" takes those of a frame that are categories, texts, objects or
         booleans, and those of an array of objects that hold texts or booleans.
+    min_frequency : int or float, default=1
+        Categories of fewer training rows are one together, the infrequent category, as in
+        ``sklearn.preprocessing.OneHotEncoder``: of fewer than so many rows, or below this
+        fraction of them. Missing ones count as a category.
+    max_categories : int or None, default=10_000
+        Limit on the categories of a column, the infrequent one included, which has those of the
+        fewest rows beyond. None for no limit.
     units : int or sequence of int, default=128
         Width of every hidden layer, or one width per hidden layer.
     depth : int or None, default=3
@@ -218,9 +225,9 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
     twice, since folds are drawn by rows.
 
     `fit` warns with `skdense.FeatureTypeWarning` of columns that tell a network little as they are:
-    numbers and dates in strings, identifiers, free text, categories of few rows each. Categories
-    that are intervals, as ``pandas.cut`` makes them, dates or periods count as their strings. Frames
-    have to be in memory: of a lazy one call ``compute()`` or ``collect()`` before.
+    numbers and dates in strings, identifiers, free text, categories of which most are infrequent.
+    Categories that are intervals, as ``pandas.cut`` makes them, dates or periods count as their
+    strings. Lazy frames have to be collected before.
 
     `partial_fit` leaves out what needs all rows: schedule, held-out rows, early stopping and
     calibration. Its first chunk tells columns, medians and categories for good.
@@ -240,6 +247,8 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         self,
         *,
         categorical_features: Any = "from_dtype",
+        min_frequency: float = 1,
+        max_categories: int | None = 10_000,
         units: int | Sequence[int] = 128,
         depth: int | None = 3,
         activation: str | Callable[..., Any] | Sequence[Any] = "gelu",
@@ -281,6 +290,8 @@ class KerasTabularClassifier(TakesTables, KerasDenseClassifier):
         engine: Literal["auto", "compiled", "keras"] = "auto",
     ) -> None:
         self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.units = units
         self.depth = depth
         self.activation = activation

@@ -39,7 +39,7 @@ def table_graph(ops: Any, encoder: TableEncoder, columns: Sequence[Node]) -> Nod
         code = _code(ops, column, category)
         if category.n_codes == 2:
             sign = ops.Sub(ops.Mul(code, 2), 1)
-            plain.append(ops.Where(ops.Less(code, 0), 0, sign))
+            plain.append(ops.Where(ops.Less(code, 0), category.mean, sign))
         else:
             codes.append(code)
     parts = [*plain, *codes]
