@@ -27,10 +27,10 @@ from skdense import (
     KerasTabularClassifier,
     KerasTabularRegressor,
 )
-from skdense._problem.feature_types import warn_about_feature_types
 from skdense._problem.given import Given
 from skdense._problem.reading import Reader
-from skdense._tables.encoder import as_numbers, find_categories, learn_table
+from skdense._problem.tables import read_rows
+from skdense._tables.encoder import as_numbers
 from skdense._tables.reading import read_table
 from skdense._tables.semantic_types import SemanticType, infer_semantic_type
 
@@ -38,7 +38,6 @@ ROWS = 60
 RANDOM = np.random.default_rng(0)
 NUMBERS = np.arange(ROWS) % 7 * 1.0
 SMALL = {"units": 4, "depth": 1, "epochs": 1, "random_state": 0}
-LIMITS = {"min_frequency": 2, "max_categories": 10_000}
 OF_TABLES = SMALL | {"n_estimators": 2}
 
 # --- what strings stand for -------------------------------------------------------------------
@@ -99,16 +98,12 @@ def test_long_strings_cost_little():
 # --- columns that tell the network little -----------------------------------------------------
 
 
-def find_warning(X, categorical_features="from_dtype", rows=None):
+def find_warning(X, sample_weight=None, **parameters):
     """Return what a fit says of the columns, "" for nothing."""
-    table = read_table(X, "X")
-    weights = None if rows is None else np.isin(np.arange(table.n_rows), rows) * 1.0
-    is_category = find_categories(table, categorical_features)
-    encoder = learn_table(table, weights, is_category, **LIMITS)
-    are_declared = not isinstance(categorical_features, str)
+    data = Given(X, None, sample_weight)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_about_feature_types(table, encoder, rows, are_declared=are_declared)
+        read_rows(KerasTabularRegressor(**parameters), data, None, "float64", reset=True)
     assert all(warning.category is FeatureTypeWarning for warning in caught)
     assert len(caught) <= 1
     return str(caught[0].message) if caught else ""
@@ -125,8 +120,7 @@ FOUND = {
     "times": (DAYS.strftime("%Y-%m-%d %H:%M:%S"), "Dates in strings: 'x', such as '2014-02-12 00"),
     "dates that repeat": (DAYS.strftime("%d/%m/%Y"), "Dates in strings"),
     "identifiers": ([f"A{n:06d}" for n in range(600)], "Identifiers or names: 'x'"),
-    "free text": ([f"seen on day {n if n % 3 else 0}" for n in range(600)], "Free text"),
-    "few rows each": ([f"value {n if n % 3 else 0}" for n in range(600)], "Categories of few rows"),
+    "free text": ([f"seen on day {n // 3}" for n in range(600)], "Free text"),
     "long": ([f"{n}" + "a" * 999 for n in range(600)], r"such as '0a{39}\.\.\.'\. "),
 }
 
@@ -155,7 +149,6 @@ ORDINARY = {
     "sizes of shoes": [f"{n % 18 / 2}" for n in range(600)],
     "a long tail": ["often"] * 420 + [f"rare {n}" for n in range(180)],
     "long names of a few": [f"one of the {n % 40} districts" for n in range(600)],
-    "few rows each": [f"value {n // 3}" for n in range(600)],
     "few values": [None] * 591 + [f"{n}" for n in range(9)],
     "true booleans": [True, False] * 300,
 }
@@ -166,11 +159,21 @@ def test_ordinary_columns_raise_no_alarm(name):
     assert find_warning(pd.DataFrame({"x": pd.Series(ORDINARY[name], dtype=object)})) == ""
 
 
+def test_columns_of_infrequent_categories_are_named():
+    X = pd.DataFrame({"x": [f"value {n // 3}" for n in range(600)]})
+    assert find_warning(X) == find_warning(X, min_frequency=3) == ""
+    assert "Categories of few rows each: 'x'" in find_warning(X, min_frequency=4)
+    assert "or lower min_frequency" in find_warning(X, min_frequency=4)
+    assert "Categories of few rows each" in find_warning(X, max_categories=50)
+    assert find_warning(X, max_categories=150) == ""
+
+
 def test_declared_categories_are_only_named_where_they_are_infrequent():
     X = pd.DataFrame({"x": [f"{n % 50 / 4}" for n in range(600)], "n": np.arange(600) % 50})
-    assert find_warning(X, ["x", "n"]) == find_warning(X.astype("category")) == ""
+    declared = {"categorical_features": ["x", "n"]}
+    assert find_warning(X, **declared) == find_warning(X.astype("category")) == ""
     X["n"] = X["n"] + RANDOM.normal(size=600)
-    assert "Numbers that hardly repeat: 'n', such as" in find_warning(X, ["x", "n"])
+    assert "Numbers that hardly repeat: 'n', such as" in find_warning(X, **declared)
 
 
 def test_several_columns_are_one_warning_that_names_some():
@@ -186,9 +189,10 @@ def test_several_columns_are_one_warning_that_names_some():
 
 
 def test_rows_without_weight_count_for_nothing():
-    X = pd.DataFrame({"x": [*"ab"] * 50 + [f"A{n}" for n in range(500)]})
-    assert find_warning(X, rows=np.arange(100)) == ""
-    assert "Categories of few rows" in find_warning(X)
+    X = pd.DataFrame({"x": [*"ab"] * 50 + [f"A{n}" for n in range(900)]})
+    weights = np.repeat([1.0, 0.0], [100, 900])
+    assert find_warning(X, weights) == ""
+    assert "Identifiers" in find_warning(X) == find_warning(X, np.ones(1_000))
 
 
 def test_long_columns_are_sampled_at_random():
@@ -318,8 +322,8 @@ DATES = pd.to_datetime(["2020-01-01", "2020-01-02", "2021-06-01"])
 )
 def test_categories_of_dates_are_strings(values, names):
     X = pd.DataFrame({"x": pd.Categorical([*values] * 20)})
-    table = read_table(X, "X")
-    encoder = learn_table(table, None, find_categories(table, "from_dtype"), **LIMITS)
+    data = Given(X, None, None)
+    _, encoder = read_rows(KerasTabularRegressor(), data, None, "float64", reset=True)
     assert list(encoder.categories[0].values) == names
 
 

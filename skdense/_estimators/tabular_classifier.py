@@ -228,9 +228,9 @@ class KerasTabularClassifier(TabularClassifierMethods):
     twice, since folds are drawn by rows.
 
     `fit` warns with `skdense.FeatureTypeWarning` of columns that tell a network little as they
-    are: numbers and dates in strings, identifiers, free text, categories of one row each.
-    Categories that are intervals, as ``pandas.cut`` makes them, dates or periods count as their
-    strings. Frames have to be in memory: of a lazy one call ``compute()`` or ``collect()`` before.
+    are: numbers and dates in strings, identifiers, free text, categories of which most are
+    infrequent. Categories that are intervals, as ``pandas.cut`` makes them, dates or periods count
+    as their strings. Lazy frames have to be collected before.
 
     `partial_fit` leaves out what needs all rows: schedule, held-out rows, early stopping and
     calibration. Its first chunk tells columns, medians and categories for good.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -29,12 +30,15 @@ _COLUMNS_NAMED = 3
 _CHARACTERS_SHOWN = 40
 # Fewer rows that have a value at all hold nothing to learn from.
 _FEWEST_ROWS = 10
-# Of the rows that have a value, as many have an infrequent one: the column is nearly constant
-# from a half on. Of free text the frequent values are accidents from a quarter on.
+# As many of the rows that have a value have an infrequent one: the column is nearly constant.
 _SHARE_OF_INFREQUENT = 0.5
-_SHARE_OF_INFREQUENT_TEXT = 0.25
-# Of the rows, as many have a value that no other row has.
-_SHARE_OF_UNIQUE = 0.9
+# As many distinct values for each row say that a category hardly comes twice: where it is no
+# infrequent one, what is learned of it serves no other row. Whole numbers may be codes, and are
+# many from a half on; free text, where those that repeat are accidents, from a fifth on, unless
+# it is of names of a few words in a small table.
+_UNIQUE = 0.9
+_MANY_WHOLE_NUMBERS = 0.5
+_MUCH_FREE_TEXT, _NAMES = 0.2, 100
 # Numbers and dates in strings are well as categories up to so many, as sizes of shoes are: each
 # has its indicator. Of more the network cannot know which are neighbours.
 _MOST_LEVELS = 20
@@ -75,7 +79,7 @@ class _Finding:
 
 
 def warn_about_feature_types(
-    table: Table, encoder: TableEncoder, rows: NDArray[np.intp] | None, *, are_declared: bool
+    table: Table, encoder: TableEncoder, sample_weight: Array | None, *, are_declared: bool
 ) -> None:
     """Warn once, naming columns that the encoder makes constant or nearly so, and what to do.
 
@@ -88,11 +92,12 @@ def warn_about_feature_types(
         Of the training data.
     encoder : TableEncoder
         What these rows have become known by.
-    rows : ndarray of int or None
-        Those that the encoder knows; None for all.
+    sample_weight : ndarray of shape (n_rows,) or None
+        The encoder knows the rows of positive weight.
     are_declared : bool
         Whether ``categorical_features`` names the categories.
     """
+    rows = None if sample_weight is None else np.flatnonzero(sample_weight > 0)
     findings = []
     for category in encoder.categories:
         column = table.columns[category.column]
@@ -107,53 +112,61 @@ def warn_about_feature_types(
 def _check_column(
     column: Column, category: Category, rows: NDArray[np.intp] | None, *, is_declared: bool
 ) -> _Finding | None:
-    sample = [value for value in _sample(column, rows) if not is_missing(value)]
-    distinct = list(dict.fromkeys(sample))
-    if len(sample) < _FEWEST_ROWS or len(distinct) < 2:
+    n_rows = len(column.source) if rows is None else len(rows)
+    are_few = len(category.values) <= _MOST_LEVELS <= n_rows * _MUCH_FREE_TEXT
+    if are_few and not category.has_infrequent:
         return None
-    are_unique = len(distinct) >= _SHARE_OF_UNIQUE * len(sample) and _are_unique(column, rows)
-    infrequent = 1.0 if are_unique else _share_of_infrequent(sample, category, column.name)
+    counts = _count_present(column, _draw(rows, n_rows))
+    distinct, n_present = list(counts), sum(counts.values())
+    if n_present < _FEWEST_ROWS or len(distinct) < 2:
+        return None
+    n_per_row = len(distinct) / n_present
+    if n_per_row >= _MUCH_FREE_TEXT and n_rows > _ROWS_READ:  # a sample has more than all rows
+        counts_of_all = _count_present(column, rows)
+        n_per_row = len(counts_of_all) / sum(counts_of_all.values())
     values, are_strings = distinct[:MOST_VALUES_READ], category.kind == TEXTS
     semantic_type = SemanticType.NUMBER
     if are_strings:
-        semantic_type = infer_semantic_type(map(str, values), are_unique=are_unique)
-    least = _SHARE_OF_INFREQUENT
-    if semantic_type is SemanticType.FREE_TEXT:
-        least = _SHARE_OF_INFREQUENT_TEXT
+        semantic_type = infer_semantic_type(map(str, values), are_unique=n_per_row >= _UNIQUE)
     # Who declares categories knows that their order counts for nothing.
     has_order = semantic_type in (SemanticType.NUMBER, SemanticType.DATE) and not is_declared
-    if infrequent >= least or (has_order and len(distinct) > _MOST_LEVELS):
+    if (
+        n_per_row >= _most_distinct(semantic_type, len(distinct))
+        or (has_order and len(distinct) > _MOST_LEVELS)
+        or _share_of_infrequent(counts, category, column.name) >= _SHARE_OF_INFREQUENT
+    ):
         shown = [value for value in values if not is_missing_mark(str(value))]
         return _Finding(column.name, semantic_type, are_strings, shown or values)
     return None
 
 
-def _sample(column: Column, rows: NDArray[np.intp] | None) -> list[Any]:
-    """Return values of some rows, the same for the same number of rows.
-
-    At random, since rows may be periodic.
-    """
-    n_rows = len(column.source) if rows is None else len(rows)
-    if n_rows > _ROWS_READ:
-        drawn = np.random.default_rng(0).choice(n_rows, _ROWS_READ, replace=False)
-        rows = np.sort(drawn if rows is None else rows[drawn])
-    return _values(column, rows)
+def _draw(rows: NDArray[np.intp] | None, n_rows: int) -> NDArray[np.intp] | None:
+    """Return some of the rows, the same for as many; at random, since rows may be periodic."""
+    if n_rows <= _ROWS_READ:
+        return rows
+    drawn = np.sort(np.random.default_rng(0).choice(n_rows, _ROWS_READ, replace=False))
+    return drawn if rows is None else rows[drawn]
 
 
-def _values(column: Column, rows: NDArray[np.intp] | None) -> list[Any]:
-    return (column if rows is None else replace(column, source=column.source[rows])).objects()
+def _count_present(column: Column, rows: NDArray[np.intp] | None) -> dict[Any, int]:
+    """Return how many rows each value has, missing ones apart."""
+    if rows is not None:
+        column = replace(column, source=column.source[rows])
+    counts = Counter(column.objects())
+    return {value: count for value, count in counts.items() if not is_missing(value)}
 
 
-def _are_unique(column: Column, rows: NDArray[np.intp] | None) -> bool:
-    """Say whether nearly all values differ: in a sample they may where those of all rows do not."""
-    present = [value for value in _values(column, rows) if not is_missing(value)]
-    return len(set(present)) >= _SHARE_OF_UNIQUE * len(present)
+def _most_distinct(semantic_type: SemanticType, n_distinct: int) -> float:
+    if semantic_type is SemanticType.FREE_TEXT and n_distinct > _NAMES:
+        return _MUCH_FREE_TEXT
+    return _MANY_WHOLE_NUMBERS if semantic_type is SemanticType.WHOLE_NUMBER else _UNIQUE
 
 
-def _share_of_infrequent(sample: list[Any], category: Category, name: Any) -> float:
+def _share_of_infrequent(counts: dict[Any, int], category: Category, name: Any) -> float:
     if not category.has_infrequent:
         return 0.0
-    return float((category.code(sample, name) == category.other_code).mean())
+    is_infrequent = category.code(list(counts), name) == category.other_code
+    return float(np.average(is_infrequent, weights=list(counts.values())))
 
 
 def _describe(findings: list[_Finding], n_columns: int) -> str:
@@ -219,7 +232,8 @@ def _advise(finding: _Finding) -> _Advice:
             )
         case _:
             return _Advice(
-                "Categories of few rows each", "Merge their values into fewer and broader ones."
+                "Categories of few rows each",
+                "Merge their values into fewer and broader ones, or lower min_frequency.",
             )
 
 

@@ -15,7 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from .._tables.encoder import TableEncoder, find_categories, learn_table
-from .._tables.reading import Table, is_frame, order_columns, read_table, require_distinct_names
+from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
 from .._tables.wide_integers import cast_wide_integers
 from .collected import require_collected
 from .data_checks import check_prediction_data
@@ -51,22 +51,16 @@ def read_rows(
     X = _checked(estimator, given.X, name, known, reset=reset)
     table = read_table(X, name)
     declared = estimator.categorical_features
-    if known is not None:
+    if known is None:
+        is_category = find_categories(table, declared)
+        weights = _read_weights(given.sample_weight, table.n_rows)
+        known = learn_table(table, weights, is_category, **_read_limits(estimator))
+        warn_about_feature_types(table, known, weights, are_declared=not isinstance(declared, str))
+    else:
         _require_same_limits(_read_limits(estimator), known)
         if not isinstance(declared, str):
             _require_same_categories(find_categories(table, declared), known)
-        return _encode(known, table, precision, name), known
-    weights = _read_weights(given.sample_weight, table.n_rows)
-    is_category = find_categories(table, declared)
-    learned = learn_table(table, weights, is_category, **_read_limits(estimator))
-    matrix = _encode(learned, table, precision, name)
-    rows = None if weights is None else np.flatnonzero(weights > 0)
-    warn_about_feature_types(table, learned, rows, are_declared=not isinstance(declared, str))
-    return matrix, learned
-
-
-def _encode(encoder: TableEncoder, table: Table, precision: str, name: str) -> Array:
-    return encoder.encode(table, "float32" if table.is_single else precision, name)
+    return known.encode(table, "float32" if table.is_single else precision, name), known
 
 
 def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder) -> None:
@@ -118,7 +112,7 @@ def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> 
         with name_infinite_columns(X, "X"):
             return check_prediction_data(estimator, X)
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
-    matrix = _encode(table, read, "float64", "X")
+    matrix = table.encode(read, "float32" if read.is_single else "float64")
     return check_array(matrix, input_name="X")
 
 
