@@ -58,7 +58,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.001
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
@@ -95,7 +95,8 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default=75
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False

@@ -14,8 +14,8 @@ class KerasTabularClassifier(TabularClassifierMethods):
 
     Takes what ``HistGradientBoostingClassifier`` takes: frames of pandas, Polars or PyArrow with
     text and missing values, and arrays. Trains eight networks with embedded columns, each of
-    which holds out a fold of the rows, and predicts by their mean. What that is made of are
-    parameters of `KerasDenseClassifier` with other defaults.
+    which holds out a fold of the rows, and predicts by their mean. The recipe consists only of
+    parameters of `KerasDenseClassifier`, with other defaults.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class KerasTabularClassifier(TabularClassifierMethods):
     n_estimators : int, default=8
         Networks of this architecture, trained side by side in one program, each from its own
         start and in its own order of rows. The mean of their probabilities predicts, and is
-        watched. One alone may have callbacks.
+        watched. Keras callbacks require ``n_estimators=1``.
     kernel_initializer : str, callable or keras.initializers.Initializer, \
             default="he_normal"
         How the kernels start. A name or an initializer without a seed takes its seed from
@@ -71,7 +71,7 @@ class KerasTabularClassifier(TabularClassifierMethods):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.0
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is one sigmoid unit for two classes and softmax
         for more, or what a given `loss` needs. "softmax" gives one unit per class also for
@@ -105,7 +105,8 @@ class KerasTabularClassifier(TabularClassifierMethods):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default="auto"
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=True

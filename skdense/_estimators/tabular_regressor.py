@@ -14,8 +14,8 @@ class KerasTabularRegressor(TabularRegressorMethods):
 
     Takes what ``HistGradientBoostingRegressor`` takes: frames of pandas, Polars or PyArrow with
     text and missing values, and arrays. Trains eight networks with embedded columns, each of
-    which holds out a fold of the rows, and predicts by their mean. What that is made of are
-    parameters of `KerasDenseRegressor` with other defaults.
+    which holds out a fold of the rows, and predicts by their mean. The recipe consists only of
+    parameters of `KerasDenseRegressor`, with other defaults.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class KerasTabularRegressor(TabularRegressorMethods):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.0
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
@@ -107,7 +107,8 @@ class KerasTabularRegressor(TabularRegressorMethods):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default="auto"
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=True
