@@ -17,6 +17,10 @@ from ._estimators.tabular_classifier import KerasTabularClassifier
 from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
+from ._onnx_meta.converters import register_placeholders
+from ._onnx_meta.graph import labels_of
+from ._onnx_meta.placeholders import MetaClassifier
+from ._onnx_meta.replacing import replace_meta_estimators
 from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.onnx_answers import (
@@ -24,6 +28,7 @@ from ._problem.targets.onnx_answers import (
     average_outputs,
     choose_label,
     choose_quantiles,
+    find_decision,
     find_probabilities,
     proto_type,
     shape_of_quantiles,
@@ -33,7 +38,14 @@ from ._tables.onnx_graph import table_graph
 from ._tables.reading import read_table
 
 # What skl2onnx asks a classifier for: whether probabilities come as a list of dicts.
-_OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [False], "output_class_labels": [False]}
+# "raw_scores" asks for what decision_function returns, as two columns of opposite signs for two
+# classes; calibration, one-vs-one and stacking do so.
+_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [False],
+    "output_class_labels": [False],
+    "raw_scores": [True, False],
+}
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -41,8 +53,11 @@ def to_onnx(model: Any, X: Any) -> Any:
 
     Parameters
     ----------
-    model : KerasDenseClassifier, KerasDenseRegressor, Pipeline or search
-        Fitted. Its other steps are converted by skl2onnx, which has to know them.
+    model : estimator of this package, Pipeline, search or meta-estimator
+        Fitted. Meta-estimators of scikit-learn around networks are converted here: calibration,
+        thresholds, voting, bagging, boosting, stacking, one estimator for each class or output,
+        chains, transformed targets. Its other steps and members are converted by skl2onnx, which
+        has to know them.
     X : ndarray, sparse array or DataFrame of shape (n_samples, n_features)
         A sample of the input, of which only names and dtypes count; a row is enough.
 
@@ -63,7 +78,15 @@ def to_onnx(model: Any, X: Any) -> Any:
         If the model is not fitted.
     ValueError
         For an activation without a form in ONNX, for an ensemble of regressors whose predictions
-        float32 cannot hold, and what skl2onnx says of other steps.
+        float32 cannot hold, for a meta-estimator around networks that is not among these, and
+        what skl2onnx says of other steps.
+
+    Notes
+    -----
+    A classifier without `predict_proba`, such as ``VotingClassifier(voting="hard")`` or
+    `OneVsOneClassifier`, has the output "label" only. "probabilities" of `MultiOutputClassifier`
+    are a sequence of arrays. Labels of `FixedThresholdClassifier` and
+    `TunedThresholdClassifierCV` obey the threshold.
 
     Examples
     --------
@@ -83,7 +106,9 @@ def to_onnx(model: Any, X: Any) -> Any:
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     register(skl2onnx)
-    options = {kind: {"zipmap": False} for kind in (KerasDenseClassifier, KerasTabularClassifier)}
+    model = replace_meta_estimators(model)
+    classifiers = KerasDenseClassifier, KerasTabularClassifier, MetaClassifier
+    options = {kind: {"zipmap": False} for kind in classifiers}
     types = _input_types(X, _find_fitted(model))
     if "" in dict(types):
         raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
@@ -145,6 +170,7 @@ def register(skl2onnx: Any) -> None:
         skl2onnx.update_registered_converter(
             kind, _alias(kind), shapes, converter, options=options, parser=parser
         )
+    register_placeholders(skl2onnx)
 
 
 def _alias(kind: type) -> str:
@@ -250,7 +276,7 @@ def _classifier_shapes(operator: Any) -> None:
     n_rows, n_classes = operator.inputs[0].get_first_dimension(), len(classifier.classes_)
     is_multilabel = not isinstance(classifier._fitted.target, ClassTarget)
     shape = [n_rows, n_classes] if is_multilabel else [n_rows]
-    is_text = _labels(classifier).dtype.kind == "O"
+    is_text = labels_of(classifier.classes_).dtype.kind == "O"
     kind = data_types.StringTensorType if is_text else data_types.Int64TensorType
     operator.outputs[0].set_type(kind(shape))
     operator.outputs[1].set_type(_float_type(operator, n_classes))
@@ -261,18 +287,6 @@ def _regressor_shapes(operator: Any) -> None:
     operator.outputs[0].set_type(_float_type(operator, target.n_targets))
     for quantiles in operator.outputs[1:]:
         quantiles.set_type(_float_type(operator, *shape_of_quantiles(target)))
-
-
-def _labels(classifier: KerasDenseClassifier) -> Any:
-    """Return the classes as ONNX has labels: whole numbers, or texts."""
-    classes = classifier.classes_
-    if classes.dtype.kind in "biu":
-        return classes.astype(np.int64)
-    if classes.dtype.kind == "f" and (classes == np.rint(classes)).all():
-        return classes.astype(np.int64)
-    if all(isinstance(label, str) for label in classes):
-        return np.array([str(label) for label in classes], dtype=object)
-    raise ValueError(f"classes must be whole numbers or texts for ONNX. Got {classes!r}.")
 
 
 def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, Node, Node]:
@@ -329,7 +343,10 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     ops, logits, outputs = _operators_and_outputs(operator, container)
     target = classifier._fitted.target
     decision = logits if target.decides_on_logits else outputs
-    label = choose_label(ops, target, _labels(classifier), decision)
-    probabilities = find_probabilities(ops, target, logits, outputs)
-    for node, variable in zip((label, probabilities), operator.outputs, strict=True):
+    label = choose_label(ops, target, labels_of(classifier.classes_), decision)
+    if container.get_options(classifier, {"raw_scores": False})["raw_scores"]:
+        scores = find_decision(ops, target, decision)
+    else:
+        scores = find_probabilities(ops, target, logits, outputs)
+    for node, variable in zip((label, scores), operator.outputs, strict=True):
         ops.Identity(node, output_names=[variable]).add_to(scope, container)

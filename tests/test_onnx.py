@@ -275,11 +275,12 @@ def test_numbers_that_float32_cannot_hold_come_in_float64(mean, scale, in_pipeli
     assert_allclose(answers[:, 0] / y.std(), network.predict(X) / y.std(), rtol=0, atol=1e-5)
 
 
-def test_an_ensemble_of_numbers_that_float32_cannot_hold_is_refused():
+def test_an_ensemble_of_numbers_that_float32_cannot_hold_comes_in_float64():
     y = 1.7e9 + 10 * X[:, 0].astype(float)
     ensemble = BaggingRegressor(KerasDenseRegressor(**SETTINGS), n_estimators=2, random_state=0)
-    with pytest.raises(ValueError, match=r"float32 cannot hold.*regressors one by one"):
-        skdense.to_onnx(ensemble.fit(X, y), X)
+    [numbers] = run(skdense.to_onnx(ensemble.fit(X, y), X), {"X": X})
+    assert numbers.dtype == np.float64
+    assert_allclose(numbers[:, 0] / 10, ensemble.predict(X) / 10, rtol=0, atol=1e-5)
 
 
 # --- tables ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ ROOMS = [
     {"_problem"},
     {"_files"},
     {"_estimators"},
+    {"_onnx_meta"},
     {"_displays", "_load", "_onnx", "_onnx_import", "_searches"},
     {""},
 ]
