@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._backend.warnings import warn_caller
@@ -22,6 +21,7 @@ from ._onnx_meta.converters import register_placeholders
 from ._onnx_meta.graph import labels_of
 from ._onnx_meta.placeholders import MetaClassifier
 from ._onnx_meta.replacing import replace_meta_estimators
+from ._onnx_meta.tables import find_table
 from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.onnx_answers import (
@@ -35,6 +35,7 @@ from ._problem.targets.onnx_answers import (
     shape_of_quantiles,
 )
 from ._tables.categories import TEXTS
+from ._tables.encoder import TableEncoder
 from ._tables.onnx_graph import ambiguous_strings, describe_input, table_graph
 from ._tables.reading import read_table
 
@@ -116,7 +117,7 @@ def to_onnx(model: Any, X: Any) -> Any:
     model = replace_meta_estimators(model)
     classifiers = KerasDenseClassifier, KerasTabularClassifier, MetaClassifier
     options = {kind: {"zipmap": False} for kind in classifiers}
-    fitted = _find_fitted(model)
+    fitted = find_table(model)
     types = _input_types(X, fitted)
     if "" in dict(types):
         raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
@@ -261,19 +262,6 @@ def _types_of_table(X: Any, fitted: Fitted) -> list[tuple[str, Any]]:
     return [(name, kinds[number]([None, 1])) for number, name in enumerate(known)]
 
 
-def _find_fitted(model: Any) -> Fitted | None:
-    """Return the fit of an estimator that takes tables, alone or wrapped by itself."""
-    while True:
-        if hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif isinstance(model, Pipeline) and len(model.steps) == 1:
-            model = model[0]
-        else:
-            break
-    fitted = getattr(model, "_fitted", None)
-    return fitted if isinstance(fitted, Fitted) and fitted.table else None
-
-
 def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
     from skl2onnx.common import data_types
 
@@ -355,7 +343,23 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     if len(inputs) == 1 and fitted.table.n_columns > 1:
         numbers = range(fitted.table.n_columns)
         columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]
+    _check_strings(fitted.table, columns)
     return table_graph(ops, fitted.table, columns)
+
+
+def _check_strings(table: TableEncoder, columns: list[Any]) -> None:
+    """Raise ValueError where inputs are strings and the network takes numbers, or otherwise."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    strings = {own.column for own in table.categories if own.kind == TEXTS}
+    for index, column in enumerate(columns):
+        is_string = isinstance(getattr(column, "type", None), StringTensorType)
+        if is_string != (index in strings):
+            kinds = ("strings", "numbers") if is_string else ("numbers", "strings")
+            raise ValueError(
+                f"X must have {kinds[1]} in column {index} of those that reach the estimator, as "
+                f"in training. Got {kinds[0]}. Convert with a frame as in fit, of numpy dtypes."
+            )
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
