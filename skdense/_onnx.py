@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._backend.warnings import warn_caller
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
 from ._estimators.tabular_classifier import KerasTabularClassifier
@@ -21,6 +21,7 @@ from ._onnx_meta.converters import register_placeholders
 from ._onnx_meta.graph import labels_of
 from ._onnx_meta.placeholders import MetaClassifier
 from ._onnx_meta.replacing import replace_meta_estimators
+from ._onnx_meta.tables import find_table
 from ._problem.fitted import Fitted
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.onnx_answers import (
@@ -34,7 +35,8 @@ from ._problem.targets.onnx_answers import (
     shape_of_quantiles,
 )
 from ._tables.categories import TEXTS
-from ._tables.onnx_graph import table_graph
+from ._tables.encoder import TableEncoder
+from ._tables.onnx_graph import ambiguous_strings, describe_input, table_graph
 from ._tables.reading import read_table
 
 # What skl2onnx asks a classifier for: whether probabilities come as a list of dicts.
@@ -88,6 +90,12 @@ def to_onnx(model: Any, X: Any) -> Any:
     are a sequence of arrays. Labels of `FixedThresholdClassifier` and
     `TunedThresholdClassifierCV` obey the threshold.
 
+    Of a table, a missing string is the empty string "". onnxruntime makes "None", "nan", "<NA>" or
+    "NaT" of the objects that stand for a missing value: these strings, and "NaN", are missing, too,
+    unless training had a frequent category of that name, of which a `UserWarning` tells. A missing
+    number or boolean is NaN; in an int64 input of categories it is ``-2**63``. The ``doc_string``
+    of each input, and ``metadata_props``, say it for each column.
+
     Examples
     --------
     >>> import numpy as np
@@ -109,13 +117,42 @@ def to_onnx(model: Any, X: Any) -> Any:
     model = replace_meta_estimators(model)
     classifiers = KerasDenseClassifier, KerasTabularClassifier, MetaClassifier
     options = {kind: {"zipmap": False} for kind in classifiers}
-    types = _input_types(X, _find_fitted(model))
+    fitted = find_table(model)
+    types = _input_types(X, fitted)
     if "" in dict(types):
         raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
     _require_one_precision(converted)
+    if fitted is not None:
+        _describe_missing_values(converted, fitted)
     return converted
+
+
+def _describe_missing_values(converted: Any, fitted: Fitted) -> None:
+    """Say in the model what a missing value is in each input; warn where categories look like it.
+
+    Warns
+    -----
+    UserWarning
+        For columns with a category that onnxruntime makes of None or NaN, too.
+    """
+    table = fitted.table
+    assert table is not None
+    for index, column in enumerate(converted.graph.input):
+        column.doc_string = describe_input(table, index)
+        entry = converted.metadata_props.add()
+        entry.key, entry.value = f"missing value in {column.name}", column.doc_string
+    converted.doc_string = "What a missing value is, is in the description of each input."
+    for category in table.categories:
+        name = converted.graph.input[category.column].name
+        if category.kind == TEXTS and (spellings := ambiguous_strings(category)):
+            warn_caller(
+                f"Column {name!r} has the categories {', '.join(map(repr, spellings))}, which "
+                "onnxruntime also makes of None or NaN. They count as categories. Feed '' for a "
+                "missing value.",
+                UserWarning,
+            )
 
 
 def _require_one_precision(converted: Any) -> None:
@@ -225,19 +262,6 @@ def _types_of_table(X: Any, fitted: Fitted) -> list[tuple[str, Any]]:
     return [(name, kinds[number]([None, 1])) for number, name in enumerate(known)]
 
 
-def _find_fitted(model: Any) -> Fitted | None:
-    """Return the fit of an estimator that takes tables, alone or wrapped by itself."""
-    while True:
-        if hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
-        elif isinstance(model, Pipeline) and len(model.steps) == 1:
-            model = model[0]
-        else:
-            break
-    fitted = getattr(model, "_fitted", None)
-    return fitted if isinstance(fitted, Fitted) and fitted.table else None
-
-
 def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
     from skl2onnx.common import data_types
 
@@ -319,7 +343,23 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     if len(inputs) == 1 and fitted.table.n_columns > 1:
         numbers = range(fitted.table.n_columns)
         columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]
+    _check_strings(fitted.table, columns)
     return table_graph(ops, fitted.table, columns)
+
+
+def _check_strings(table: TableEncoder, columns: list[Any]) -> None:
+    """Raise ValueError where inputs are strings and the network takes numbers, or otherwise."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    strings = {own.column for own in table.categories if own.kind == TEXTS}
+    for index, column in enumerate(columns):
+        is_string = isinstance(getattr(column, "type", None), StringTensorType)
+        if is_string != (index in strings):
+            kinds = ("strings", "numbers") if is_string else ("numbers", "strings")
+            raise ValueError(
+                f"X must have {kinds[1]} in column {index} of those that reach the estimator, as "
+                f"in training. Got {kinds[0]}. Convert with a frame as in fit, of numpy dtypes."
+            )
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:

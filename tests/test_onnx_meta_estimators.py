@@ -2,11 +2,12 @@
 
 import numpy as np
 import onnxruntime
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -50,6 +51,8 @@ from skdense import (
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx"),
     pytest.mark.filterwarnings("ignore::FutureWarning:sklearn"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:y contains no unlabeled samples"),
 ]
 
 RNG = np.random.default_rng(0)
@@ -280,3 +283,60 @@ def test_votes_of_pairs_need_classifiers():
     model = OneVsOneClassifier(REGRESSOR).fit(X, CODES)
     with pytest.raises(ValueError, match="estimator must be a classifier in OneVsOneClassifier"):
         skdense.to_onnx(model, X)
+
+
+# --- tables within other models ------------------------------------------------------------------
+
+FRAME = pd.DataFrame(
+    {
+        "id": np.arange(90),
+        "x": X[:, 0],
+        "c": np.where(np.arange(90) % 7, np.tile(["a", "b", "c"], 30), None),
+        "y": X[:, 1],
+    }
+)
+TABLE = KerasTabularClassifier(**OF_TABLES)
+
+
+def assert_agrees_on_a_frame(model):
+    model = model.fit(FRAME, CODES)
+    session = onnxruntime.InferenceSession(skdense.to_onnx(model, FRAME).SerializeToString())
+    kinds = {"tensor(float)": np.float32, "tensor(double)": float, "tensor(int64)": np.int64}
+    inputs = {
+        i.name: FRAME[[i.name]].astype(object).to_numpy().astype(kinds.get(i.type, object))
+        for i in session.get_inputs()
+    }
+    assert list(inputs) == list(FRAME)
+    label, probabilities = session.run(None, inputs)
+    assert_array_equal(label, model.predict(FRAME))
+    assert_allclose(probabilities, model.predict_proba(FRAME), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "columns", [["x", "c"], slice("x", "c"), [1, 2], [False, True, True, False]]
+)
+def test_columns_that_a_selector_passes_reach_the_network(columns):
+    selector = ColumnTransformer([("some", "passthrough", columns)])
+    assert_agrees_on_a_frame(make_pipeline(selector.set_output(transform="pandas"), TABLE))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [
+        CalibratedClassifierCV(TABLE, cv=2),
+        VotingClassifier([("table", TABLE)], voting="soft"),
+        BaggingClassifier(TABLE, 2, random_state=0),
+        StackingClassifier([("table", TABLE)], LogisticRegression(), cv=2),
+        OneVsRestClassifier(TABLE),
+    ],
+)
+def test_raw_tables_in_meta_estimators(model):
+    assert_agrees_on_a_frame(model)
+
+
+def test_steps_that_change_columns_beside_strings_are_refused():
+    preparation = ColumnTransformer([("n", StandardScaler(), ["x"]), ("c", "passthrough", ["c"])])
+    model = make_pipeline(preparation, TABLE).fit(FRAME, CODES)
+    with pytest.raises(ValueError, match=r"pass or drop columns only.*model\[-1\]"):
+        skdense.to_onnx(model, FRAME)

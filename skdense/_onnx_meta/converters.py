@@ -11,6 +11,7 @@ from .graph import MetaGraph, is_wide, labels_of
 from .placeholders import MetaClassifier, MetaRegressor
 from .regressors import REGRESSORS
 from .replacing import replace_meta_estimators
+from .tables import SelectedColumns
 
 _OPTIONS = {"zipmap": [False], "nocl": [False], "raw_scores": [True, False]}
 
@@ -28,6 +29,29 @@ def register_placeholders(skl2onnx: Any) -> None:
     skl2onnx.update_registered_converter(
         MetaRegressor, _alias(MetaRegressor), _regressor_shapes, _convert_regressor
     )
+    skl2onnx.update_registered_converter(
+        SelectedColumns, _alias(SelectedColumns), _no_shapes, _no_operator, parser=_select_columns
+    )
+
+
+def _no_shapes(operator: Any) -> None:
+    """Stand for a shape calculator: the parser of SelectedColumns declares no operator."""
+
+
+def _no_operator(scope: Any, operator: Any, container: Any) -> None:
+    """Stand for a converter, for the same reason."""
+
+
+def _select_columns(
+    scope: Any, step: SelectedColumns, inputs: list[Any], custom_parsers: Any = None
+) -> list[Any]:
+    """Return the inputs of the columns that pass."""
+    if len(inputs) == 1 and len(step.indices) > 1:
+        raise ValueError(
+            "X must be a frame where an estimator at the end of a pipeline takes columns of "
+            "strings, so that each is one input. Got an array. Fit on a frame."
+        )
+    return [inputs[index] for index in step.indices]
 
 
 def _alias(kind: type) -> str:

@@ -16,6 +16,7 @@ from .classifiers import CLASSIFIERS
 from .networks import find_networks
 from .placeholders import MetaClassifier, MetaRegressor
 from .regressors import REGRESSORS
+from .tables import needs_strings, replace_selections
 
 # Where the estimator is that predicts in their place.
 _DELEGATES = {
@@ -68,5 +69,8 @@ def _replace_in_pipeline(pipeline: Pipeline) -> Pipeline:
             )
     copied = copy.copy(pipeline)
     name, last = pipeline.steps[-1]
-    copied.steps = [*pipeline.steps[:-1], (name, replace_meta_estimators(last))]
+    last, steps = replace_meta_estimators(last), pipeline.steps[:-1]
+    if needs_strings(last):
+        steps = replace_selections(steps)
+    copied.steps = [*steps, (name, last)]
     return copied
