@@ -1,6 +1,8 @@
 """Unknown, missing and infrequent categories: three different things, the same in every view."""
 
+import copy
 import pickle
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -327,3 +329,54 @@ def test_training_does_not_go_on_with_other_limits():
         with pytest.raises(ValueError, match=rf"learned with {name}=.*Got {name}={value}\. Put"):
             model.fit(X, TABLE["size"])
         model.set_params(**{name: before})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"frequencies": np.array([0.5, 0.25])}, "which frequencies does not fit"),
+        ({"frequencies": np.array([0.5, 0.75, -0.25])}, "frequencies of Category"),
+        ({"frequencies": np.array([1, 0, 0])}, "frequencies of Category"),
+        ({"has_infrequent": 1}, "has_infrequent of Category"),
+    ],
+    ids=str,
+)
+def test_files_with_categories_that_no_fit_makes_are_refused(classifier, changes, match, tmp_path):
+    fitted = classifier._fitted
+    plan, *others = fitted.table.categories
+    table = replace(fitted.table, categories=(replace(plan, **changes), *others))
+    with pytest.raises(ValueError, match=match):
+        copy_with(classifier, replace(fitted, table=table)).save(tmp_path / "model.skdense")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [{"min_frequency": 1.0}, {"min_frequency": 0}, {"max_categories": 0}, {"max_categories": 2.0}],
+    ids=str,
+)
+def test_files_with_limits_that_no_fit_has_are_refused(classifier, changes, tmp_path):
+    [name] = changes
+    fitted = classifier._fitted
+    table = replace(fitted.table, **changes)
+    with pytest.raises(ValueError, match=f"{name} of TableEncoder"):
+        copy_with(classifier, replace(fitted, table=table)).save(tmp_path / "model.skdense")
+
+
+@pytest.mark.slow
+def test_files_with_frequencies_below_zero_are_refused(classifier, tmp_path):
+    fitted = classifier._fitted
+    first, *others = fitted.members
+    number = next(n for n, own in enumerate(first) if "frequencies" in own)
+    weights = list(first)
+    weights[number] = first[number] | {"frequencies": -first[number]["frequencies"]}
+    broken = replace(fitted, members=(tuple(weights), *others))
+    with pytest.raises(ValueError, match="weights of Categories"):
+        copy_with(classifier, broken).save(tmp_path / "model.skdense")
+
+
+def copy_with(classifier, fitted):
+    twin = copy.copy(classifier)
+    twin._fitted = fitted
+    return twin

@@ -24,10 +24,11 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Columns of categories, by a mask, their numbers or their names; others have to be of
         numbers. "from_dtype" takes those of a frame that are categories, texts, objects or
         booleans, and those of an array of objects that hold texts or booleans.
-    min_frequency : int or float, default=1
+    min_frequency : int or float, default=2
         Categories of fewer training rows are one together, the infrequent category, as in
         ``sklearn.preprocessing.OneHotEncoder``: of fewer than so many rows, or below this
-        fraction of them. Missing ones count as a category.
+        fraction of them. Missing ones count as a category. 5 or more resist columns that are
+        nearly names; 1 and 2 learn from categories of a few rows.
     max_categories : int or None, default=10_000
         Limit on the categories of a column, the infrequent one included, which has those of the
         fewest rows beyond. None for no limit.
@@ -214,10 +215,12 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     A missing number becomes the median of the training rows, with a column that says so where
     training rows had gaps. A text, boolean or other category becomes -1 or 1 where there are two,
     0 and 1 in columns of their own for up to 16, and else `embedding_units` learned numbers.
-    Missing ones, empty texts among them, are a category. Those of fewer than 5 training rows, and
-    all but the 10,000 most frequent, are one together, the rare ones; so are those that were not
-    seen in training, or nothing at all, zeros, if none were rare. The order of categories counts
-    for nothing. Dates have to be made numbers before.
+    Missing ones, empty texts among them, are a category. Infrequent categories are merged to one,
+    by `min_frequency` and `max_categories`. A category that was not seen in training is as the
+    infrequent one. If there is none, it is predicted for as an average row: it becomes the mean of
+    the training rows, of indicators, of learned numbers, or of -1 and 1. So does a missing
+    one where training rows had none. `summary` says what each becomes. The order of categories
+    counts for nothing. Dates have to be made numbers before.
 
     Columns of a frame are found by their names, in any order; where all are numbers, in the order
     of training, as everywhere in scikit-learn. Weights of 2 are not the same as rows that come
@@ -246,7 +249,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         self,
         *,
         categorical_features: Any = "from_dtype",
-        min_frequency: float = 1,
+        min_frequency: float = 2,
         max_categories: int | None = 10_000,
         units: int | Sequence[int] = 128,
         depth: int | None = 3,
