@@ -379,6 +379,16 @@ def test_plain_networks_take_integers_of_128_bits():
     assert_allclose(model.predict(wide[0]), expected, rtol=1e-6)
 
 
+def test_categories_beyond_int64_are_distinct_and_refused_for_onnx():
+    values = [2**100, 2**100 + 1, 2**100 + 2]
+    X = pl.DataFrame({"bin": pl.Series(values * 20, dtype=pl.Int128), "size": NUMBERS})
+    parameters = OF_TABLES | {"categorical_features": ["bin"]}
+    model = KerasTabularRegressor(**parameters).fit(X, NUMBERS)
+    assert_array_equal(model.encode(X)[:3, -1], [0, 1, 2])
+    with pytest.raises(ValueError, match=r"of column 0 must be integers that int64 holds"):
+        skdense.to_onnx(model, X)
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -111,7 +111,13 @@ def _code(ops: Any, column: Node, category: Category) -> Node:
 
 def _code_of_integers(ops: Any, column: Node, category: Category) -> Node:
     """Return codes of whole numbers that float32 does not tell apart; none is missing."""
-    values = category.values.astype(np.int64)[np.newaxis]
+    try:
+        values = category.values.astype(np.int64)[np.newaxis]
+    except OverflowError as error:
+        raise ValueError(
+            f"Categories of column {category.column} must be integers that int64 holds, for ONNX. "
+            f"Got up to {max(category.values)}. Make strings of them before fit."
+        ) from error
     codes = np.arange(len(category.values), dtype=np.float32)
     found = _place(ops, ops.Equal(column, values), codes)
     return ops.Where(ops.Less(found, 0), category.other_code, found)
