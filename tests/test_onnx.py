@@ -245,7 +245,7 @@ def test_columns_of_other_kinds_are_named(table):
 
 def test_without_skl2onnx_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r"skdense\[onnx\]"):
+    with pytest.raises(ImportError, match=r"Run: pip install skl2onnx onnx$"):
         skdense.to_onnx(KerasDenseClassifier(), X)
 
 
