@@ -290,6 +290,7 @@ def test_names_of_the_encoded_columns(classifier):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::skdense.FeatureTypeWarning")  # most shops are infrequent
 def test_summary_says_what_unknown_categories_become(classifier, capsys):
     classifier.summary()
     printed = capsys.readouterr().out
