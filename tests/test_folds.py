@@ -215,6 +215,18 @@ def test_folds_keep_groups_and_classes(y, labels):
     assert (deal(y, labels, GROUPS, seed=1) != folds).any()
 
 
+def test_many_groups_are_dealt_out_at_once():
+    rng = np.random.default_rng(0)
+    groups = np.unique(rng.integers(6_000, size=30_000), return_inverse=True)[1]
+    codes = (groups % 7 == 0).astype(int) + (groups % 400 == 0)
+    folds = deal(codes, Labels(np.arange(3), is_multilabel=False), groups)
+    assert len(np.unique(np.c_[groups, folds], axis=0)) == len(set(groups))
+    for code in range(3):
+        held = [len(np.unique(groups[(folds == fold) & (codes == code)])) for fold in range(5)]
+        assert max(held) - min(held) <= 2
+    assert np.ptp(np.bincount(folds)) < 300
+
+
 def test_every_class_is_trained_on_in_each_fold_of_groups():
     codes = np.where(GROUPS == 7, 2, GROUPS % 2)
     labels = Labels(np.arange(3), is_multilabel=False)

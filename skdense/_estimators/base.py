@@ -79,10 +79,11 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, relative to the others.
         groups : array-like of shape (n_samples,) or None, default=None
-            With ``validation_fraction="folds"``, rows of one group are in one fold.
+            With ``validation_fraction="folds"``, rows of one group are held out together, in
+            folds that keep the classes in proportion too. No value may be missing.
         X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
-            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
-            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+            Rows to watch in place of a `validation_fraction` of X, or of folds. In a Pipeline they
+            have to be transformed like X: see ``Pipeline(transform_input=["X_val"])``.
         y_val : array-like, default=None
             Targets of `X_val`.
         sample_weight_val : array-like of shape (n_val,) or None, default=None

@@ -104,16 +104,19 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
     validation_fraction : float, "folds" or None, default=None
         Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
         and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
-        `n_estimators` networks holds out its own, whose predictions are watched.
+        trains all epochs. With "folds" each of the `n_estimators` networks holds out its own,
+        whose predictions are watched; one network alone holds out a tenth. Arguments `X_val` and
+        `y_val` of `fit` take the place of all of these: every network is trained on all rows of X.
     scoring : str, callable or None, default="loss"
         What is watched: "loss"; "calibrated_loss", of several networks the squared error of
         predictions drawn toward their mean as far as that helps, as the mean of networks does:
         it does not end a training where that still gains, and of `quantiles` their loss once each
         is shifted to lie above as many of these rows as it says, as it is when training has ended,
-        until `partial_fit` goes on; or a scikit-learn scorer or its name, greater being better;
-        None is the `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" or
-        "val_score".
+        until `partial_fit` goes on, and of one network their squared error; or a scikit-learn
+        scorer or its name, greater being better; None is the `score` of the estimator. Of folds a
+        scorer judges all rows together, each predicted by the network of its fold, which a last
+        column of its X numbers. It is tried before the first epoch, on predictions that are right.
+        Recorded as "val_loss", "val_calibrated_loss" or "val_score".
     patience : int or None, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
         trains all of them, and keeps the best one.
@@ -173,12 +176,16 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Counted from 1. The epoch of the best watched score, whose weights are kept under early
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
-        Rows of X that were held out by `validation_fraction`.
+        Rows of X that were held out by `validation_fraction` for all networks. Absent with folds,
+        `X_val`, or without validation.
     validation_folds_ : ndarray of shape (n_samples,)
-        With folds, which network held each row of X out; -1 for none.
+        With folds of several networks, which network held each row of X out; -1 for none. Absent
+        otherwise.
     oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_targets) or with n_quantiles last
-        With folds, what the network that held a row out predicts of it, of several `quantiles`
-        all; NaN where none did.
+        With folds of several networks, what the network that held a row out predicts of it, of
+        several `quantiles` all; NaN where none did. Quantiles are shifted by what the other folds
+        only need. The epoch is the one with the best score over all folds, this row's among them.
+        Absent otherwise.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with `val_` in front, "val_score" where

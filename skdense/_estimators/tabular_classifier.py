@@ -115,14 +115,17 @@ class KerasTabularClassifier(TabularClassifierMethods):
         Share of the rows that is held out and watched, shuffled and in the proportions of the
         classes, or of the combinations of labels where these repeat. None means 0.1 with
         `early_stopping` and none without. A number without `early_stopping` records the
-        validation history and trains all epochs. Arguments `X_val` and `y_val` of `fit` take its
-        place. With "folds" each of the `n_estimators` networks holds out a fold of its own, and
-        what is watched is what they predict for these, so that all rows are trained on.
+        validation history and trains all epochs. With "folds" each of the `n_estimators` networks
+        holds out a fold of its own, and what is watched is what they predict for these, so that
+        all rows are trained on; one network alone holds out a tenth. Arguments `X_val` and `y_val`
+        of `fit` take the place of all of these: every network is trained on all rows of X.
     scoring : str, callable or None, default="calibrated_loss"
         What is watched: "loss"; "calibrated_loss", the log-loss by the best temperature, for
         networks that are calibrated or several: it does not end a training that grows too sure
         while it gains (arXiv 2501.19195); or a scikit-learn scorer or its name, greater being
-        better; None is the `score` of the estimator. Recorded as "val_loss",
+        better; None is the `score` of the estimator. Of folds a scorer judges all rows together,
+        each predicted by the network of its fold, which a last column of its X numbers. It is
+        tried before the first epoch, on predictions that are right. Recorded as "val_loss",
         "val_calibrated_loss" or "val_score".
     patience : int or None, default=None
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
@@ -185,12 +188,16 @@ class KerasTabularClassifier(TabularClassifierMethods):
         Counted from 1. The epoch of the best watched score, whose weights are kept under early
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
-        Rows of X that were held out by `validation_fraction`.
+        Rows of X that were held out by `validation_fraction` for all networks. Absent with folds,
+        `X_val`, or without validation.
     validation_folds_ : ndarray of shape (n_samples,)
-        With folds, which network held each row of X out; -1 for none.
+        With folds of several networks, which network held each row of X out; -1 for none. Absent
+        otherwise.
     oof_prediction_ : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        With folds, the probabilities that the network which held a row out gives it; NaN where
-        none did.
+        With folds of several networks, the probabilities that the network which held a row out
+        gives it; NaN where none did. They are calibrated by a temperature that was fitted to the
+        other folds only. The epoch is the one with the best score over all folds, this row's
+        among them. Absent otherwise.
     temperature_ : float
         With `calibration`, what logits were divided by.
     history_ : dict of str to list of float

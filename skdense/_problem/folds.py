@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 
 from .._backend.warnings import warn_caller
 from .labels import Labels, show_labels
@@ -17,6 +17,8 @@ Fold = tuple[Rows, Rows]  # to train on, and to watch
 
 # Of the rows, for one network that holds out a fold: as many as early stopping does by default.
 _FOLDS_OF_ONE_NETWORK = 10
+# StratifiedGroupKFold takes .3 ms for each. More of them are as many of each class in every fold.
+_MOST_GROUPS_ONE_BY_ONE = 5_000
 
 
 def hold_out_folds(
@@ -248,13 +250,30 @@ def _deal_groups(
     does other things in some of its releases.
     """
     groups = generator.permutation(groups.max() + 1)[groups]
+    groups = np.unique(groups, return_inverse=True)[1].ravel()
     strata = _merge_small(strata, n_folds)
-    is_stratified = len(np.unique(strata)) > 1
-    split = (StratifiedGroupKFold if is_stratified else GroupKFold)(n_folds)
-    folds = np.full(len(groups), -1)
-    for number, (_, held) in enumerate(split.split(groups, strata, groups)):
-        folds[held] = number
-    return folds
+    if len(np.unique(strata)) == 1:
+        return _number_splits(GroupKFold(n_folds), strata, groups)
+    if groups.max() < _MOST_GROUPS_ONE_BY_ONE:
+        return _number_splits(StratifiedGroupKFold(n_folds), strata, groups)
+    rarest = _find_rarest(strata, groups)
+    return _number_splits(StratifiedKFold(n_folds), _merge_small(rarest, n_folds))[groups]
+
+
+def _number_splits(split: Any, strata: Array, groups: Array | None = None) -> Array:
+    """Return the number of the split that holds each row out."""
+    numbers = np.full(len(strata), -1)
+    for number, (_, held) in enumerate(split.split(strata, strata, groups)):
+        numbers[held] = number
+    return numbers
+
+
+def _find_rarest(strata: Array, groups: Array) -> Array:
+    """Return of each group the stratum that has the fewest rows of all."""
+    ranks = np.bincount(strata).argsort(kind="stable").argsort()
+    rarest = np.full(groups.max() + 1, len(ranks))
+    np.minimum.at(rarest, groups, ranks[strata])
+    return rarest
 
 
 def _merge_small(strata: Array, n_folds: int) -> Array:

@@ -117,7 +117,7 @@ def _say_classes(problem: Problem, codes: Array) -> tuple[Array, Array]:
         indicators = codes[:, np.newaxis] if has_one_unit else np.eye(target.n_units)[codes]
     logits = np.where(indicators > 0, _SURE, -_SURE)
     if target.decides_on_logits:
-        return logits, problem.network.output.forward(logits, {})
+        return logits, problem.network.output.forward(logits.copy(), {})  # in place
     if target.link == "log-probabilities":
         outputs = log_softmax(logits, axis=1)
     else:

@@ -120,7 +120,9 @@ class _Score:
                     f"{self._scoring!r}, for predictions that are right.{self._advice}"
                 )
             )
-        raise failures[0]
+        # A list that still held one would be held in turn, by the frames of its traceback.
+        del failures[1:]
+        raise failures.pop()
 
     def _score(self, estimator: Any) -> float:
         try:
