@@ -20,11 +20,11 @@ from ._onnx import to_onnx
 from ._onnx_import import tell_when_imported as _tell_when_imported
 from ._problem.data_checks import FeatureScaleWarning
 from ._problem.feature_types import FeatureTypeWarning
-from ._searches.backend import FusedBackend as _FusedBackend
+from ._searches.backend import FitSchedulerBackend as _FitSchedulerBackend
 from ._training.caches import clear_cache
 
 _tell_when_imported(_register)
-_register_parallel_backend("skdense", _FusedBackend)
+_register_parallel_backend("skdense", _FitSchedulerBackend)
 
 __version__ = "0.1.0"
 
