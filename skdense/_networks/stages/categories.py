@@ -29,7 +29,7 @@ from .stage import (
 if TYPE_CHECKING:
     from ..onnx_operators import Node, Operators
 
-# Of one column, in a network from anywhere: all such columns are padded to the longest.
+# Of one column, in a network from anywhere, since the view in Keras has a square of so many.
 _MOST_INDICATORS = 1024
 
 
@@ -93,12 +93,11 @@ class Categories(Stage):
     def _indicators(self) -> _Indicators:
         own = [n for n, size in enumerate(self.sizes) if not self._is_vector(size)]
         sizes = np.array([self.sizes[n] for n in own], np.intp)
-        codes = np.arange(sizes.max(initial=0))
-        is_code = codes < sizes[:, np.newaxis]
         starts = np.array([self._slices[n].start for n in own], np.intp)
-        places = np.where(is_code, starts[:, np.newaxis] + codes, 0)
+        which = np.arange(len(own)).repeat(sizes)
+        codes = np.concatenate([np.arange(size) for size in (0, *sizes)])
         columns = self._n_plain + np.array(own, np.intp)
-        return _Indicators(columns, codes, is_code, places, np.flatnonzero(is_code))
+        return _Indicators(columns, sizes, starts, which, codes, starts[which] + codes)
 
     @property
     def weight_specs(self) -> dict[str, WeightSpec]:
@@ -146,13 +145,16 @@ class Categories(Stage):
 
     def _indicate(self, x: Array, frequencies: Array) -> Array:
         own = self._indicators
-        means = np.where(own.is_code, frequencies[own.places], 0)
         # As integers, which Keras makes of whatever comes.
-        is_own = x[:, own.columns].astype(np.intp)[:, :, np.newaxis] == own.codes
-        is_own &= means > 0
-        indicators = np.where(is_own.any(axis=2, keepdims=True), is_own, means)
-        flat = indicators.reshape(len(x), means.size)[:, own.kept]
-        return flat.astype(x.dtype, copy=False)
+        codes = x[:, own.columns].astype(np.intp)
+        is_known = (codes >= 0) & (codes < own.sizes)
+        is_known &= frequencies[own.starts + np.where(is_known, codes, 0)] > 0
+        codes[~is_known] = -1
+        codes = codes[:, own.which]
+        indicators = (codes == own.codes).astype(x.dtype)
+        if not is_known.all():
+            np.copyto(indicators, frequencies[own.places], where=codes < 0)
+        return indicators
 
     def trace(
         self, x: Tensor, weights: StageTensors, batch: StageBatch | None
@@ -177,14 +179,16 @@ class Categories(Stage):
     def _trace_indicators(self, x: Tensor, frequencies: Tensor) -> Tensor:
         tf = load_tensorflow()
         own = self._indicators
-        means = tf.gather(frequencies, own.places, axis=1)
-        means = tf.where(own.is_code, means, tf.zeros_like(means))[:, tf.newaxis]  # k 1 c n
-        codes = tf.gather(x, own.columns, axis=2)[..., tf.newaxis]
-        is_own = tf.equal(codes, tf.constant(own.codes, x.dtype)) & (means > 0)
-        is_known = tf.reduce_any(is_own, axis=3, keepdims=True)
-        indicators = tf.where(is_known, tf.cast(is_own, x.dtype), means)
-        flat = tf.reshape(indicators, [x.shape[0], -1, own.is_code.size])
-        return flat if own.is_code.all() else tf.gather(flat, own.kept, axis=2)
+        codes = tf.gather(x, own.columns, axis=2)
+        is_code = (codes >= 0) & (codes < tf.constant(own.sizes, x.dtype))
+        places = tf.cast(tf.where(is_code, codes, tf.zeros_like(codes)), tf.int32)
+        places += tf.constant(own.starts, tf.int32)
+        is_known = is_code & (tf.gather(frequencies, places, batch_dims=1) > 0)
+        # Compared by each code only then, which costs half of a comparison before.
+        known = tf.gather(tf.where(is_known, codes, -tf.ones_like(codes)), own.which, axis=2)
+        is_own = tf.cast(tf.equal(known, tf.constant(own.codes, x.dtype)), x.dtype)
+        means = tf.gather(frequencies, own.places, axis=1)[:, tf.newaxis]
+        return tf.where(known < 0, means, is_own)
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         """Return one model of the layers, as Keras has no layer that passes some columns by."""
@@ -262,36 +266,35 @@ class Categories(Stage):
 
     def _onnx_indicators(self, ops: Operators, frequencies: Array, x: Node) -> Node:
         own = self._indicators
-        means = np.where(own.is_code, frequencies[own.places], 0)
-        codes = ops.Reshape(ops.Gather(x, own.columns, axis=1), np.array([-1, len(own.columns), 1]))
-        known_codes = np.where(means > 0, own.codes, np.nan).astype(ops.dtype)
-        is_own = ops.Where(ops.Equal(codes, known_codes), 1, 0)
-        is_known = ops.ReduceMax(is_own, np.array([2]), keepdims=1)
-        indicators = ops.Where(ops.Greater(is_known, 0), is_own, means)
-        flat = ops.Reshape(indicators, np.array([-1, means.size]))
-        return ops.Gather(flat, own.kept, axis=1)
+        codes = ops.Gather(x, own.columns, axis=1)
+        sizes, starts = own.sizes.astype(ops.dtype), own.starts.astype(ops.dtype)
+        is_code = ops.And(ops.GreaterOrEqual(codes, 0), ops.Less(codes, sizes))
+        places = ops.Cast(ops.Add(ops.Where(is_code, codes, 0), starts), to=_INT64)
+        frequencies = frequencies.astype(ops.dtype)
+        is_known = ops.And(is_code, ops.Greater(ops.Gather(frequencies, places, axis=0), 0))
+        known = ops.Gather(ops.Where(is_known, codes, -1), own.which, axis=1)
+        is_own = ops.Where(ops.Equal(known, own.codes.astype(ops.dtype)), 1, 0)
+        return ops.Where(ops.Less(known, 0), frequencies[own.places], is_own)
 
 
 class _Indicators(NamedTuple):
-    """The columns that become indicators, of which each has as many codes as the longest.
+    """The columns that become indicators, and these.
 
     Attributes
     ----------
-    columns : ndarray of int, of shape (c,)
-    codes : ndarray of int, of shape (n,)
-    is_code : ndarray of bool, of shape (c, n)
-        Whether a column has a code.
-    places : ndarray of int, of shape (c, n)
-        Of its frequency.
-    kept : ndarray of int
-        Those that are codes, as they come after each other.
+    columns, sizes, starts : ndarray of int, of shape (c,)
+        Of each column its index, how many codes it has, and where its frequencies begin.
+    which, codes, places : ndarray of int, of shape (n,)
+        Of each indicator which of these columns it is of, for which code, and where the frequency
+        of that is.
     """
 
     columns: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    which: NDArray[np.intp]
     codes: NDArray[np.intp]
-    is_code: NDArray[np.bool_]
     places: NDArray[np.intp]
-    kept: NDArray[np.intp]
 
 
 def _look_up(codes: Array, vectors: Array, frequencies: Array) -> Array:
