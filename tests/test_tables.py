@@ -50,7 +50,7 @@ class Color(str, enum.Enum):  # noqa: UP042 - not a StrEnum
 def make_table():
     """A column of each kind; the city has values that are infrequent, others gaps."""
     size = RANDOM.normal(size=ROWS)
-    cities = [*"abc"] * 17 + ["rare", "seldom"] * 2 + [None] * 5
+    cities = [*"abc"] * 17 + [None] * 5 + ["rare", "seldom"] * 2
     return pd.DataFrame(
         {
             "size": np.where(np.arange(ROWS) % 7, size, np.nan),
@@ -564,6 +564,6 @@ def test_html_shows_as_many_columns_as_one_reads(classifier, monkeypatch):
 
 def test_other_values_of_the_same_kinds_compile_nothing(classifier):
     before = trace_count()
-    X = other(size=1.0 + np.arange(ROWS), city=[*"xyz"] * 17 + ["rare", "seldom"] * 2 + [None] * 5)
+    X = other(size=1.0 + np.arange(ROWS), city=[*"xyz"] * 17 + [None] * 5 + ["rare", "seldom"] * 2)
     clone(classifier).fit(X.assign(size=X["size"].where(X["size"] > 2)), CLASSES)
     assert trace_count() == before
