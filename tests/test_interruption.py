@@ -165,7 +165,7 @@ def test_callbacks_that_restore_weights_act_alike_on_both_engines():
 
 @engines
 def test_an_interrupted_scorer_ends_the_training_too(engine):
-    network = interrupted(STOPPING, scoring=ScoreThenCtrlC(4), engine=engine)
+    network = interrupted(STOPPING, scoring=ScoreThenCtrlC(5), engine=engine)  # tried before
     assert network.n_iter_ == len(network.history_["val_score"]) == 3
     assert np.isfinite(network.predict(X)).all()
 

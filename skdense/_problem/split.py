@@ -65,7 +65,7 @@ def hold_out(
 
 def _advise_fraction(n_most: int, n_rows: int, labels: Labels | None) -> str:
     """Return how to hold out so many rows at most."""
-    fraction = math.floor(1_000 * n_most / n_rows) / 1_000
+    fraction = math.floor(1_000 * n_most / max(n_rows, 1)) / 1_000
     if fraction > 0:
         return f"Set validation_fraction={fraction}."
     return advise_no_validation(labels)
