@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._backend.warnings import warn_caller
+from ._estimators.base import KerasDenseBase
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
 from ._estimators.tabular_classifier import KerasTabularClassifier
@@ -23,6 +24,7 @@ from ._onnx_meta.placeholders import MetaClassifier
 from ._onnx_meta.replacing import replace_meta_estimators
 from ._onnx_meta.tables import find_table
 from ._problem.fitted import Fitted
+from ._problem.onnx_inputs import has_doubles, in_float32, input_types, is_runnable
 from ._problem.targets.classes import ClassTarget
 from ._problem.targets.onnx_answers import (
     average_logits,
@@ -37,7 +39,6 @@ from ._problem.targets.onnx_answers import (
 from ._tables.categories import TEXTS
 from ._tables.encoder import TableEncoder
 from ._tables.onnx_graph import ambiguous_strings, describe_input, table_graph
-from ._tables.reading import read_table
 
 # What skl2onnx asks a classifier for: whether probabilities come as a list of dicts.
 # "raw_scores" asks for what decision_function returns, as two columns of opposite signs for two
@@ -67,10 +68,14 @@ def to_onnx(model: Any, X: Any) -> Any:
     -------
     onnx.ModelProto
         Its inputs: "X", or for a DataFrame one of shape (n_rows, 1) for each column, of its name;
-        in float32, int64, boolean or text. Its outputs: of a classifier "label" and
-        "probabilities", as `predict` and `predict_proba` give them; of a regressor "variable", of
-        shape (n_rows, n_targets), in float64 where float32 cannot hold the predictions, and of one
-        with several quantiles "quantiles", as `predict_quantiles` gives them.
+        in float64, float32, int64, boolean or text, by the dtypes of X. Integers are float64
+        where training rows of the column had missing values, which int64 does not have; all
+        numbers are float32 where onnxruntime has no float64 for other steps of a pipeline, such
+        as scikit-learn's imputers. Its outputs: of a classifier "label" and "probabilities", as
+        `predict` and `predict_proba` give them; of a regressor "variable", of shape (n_rows,
+        n_targets), in float64 where float32 cannot hold the predictions, and of one with several
+        quantiles "quantiles", as `predict_quantiles` gives them. Numbers and probabilities are in
+        float64, too, where the network takes float64 without ``input_scaling="robust"``.
 
     Raises
     ------
@@ -118,14 +123,34 @@ def to_onnx(model: Any, X: Any) -> Any:
     classifiers = KerasDenseClassifier, KerasTabularClassifier, MetaClassifier
     options = {kind: {"zipmap": False} for kind in classifiers}
     fitted = find_table(model)
-    types = _input_types(X, fitted)
+    types = input_types(X, fitted)
     if "" in dict(types):
         raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
+    converted = _convert_in_widest(skl2onnx, model, types, options)
+    if fitted is not None:
+        _describe_missing_values(converted, fitted)
+    return converted
+
+
+def _convert_in_widest(
+    skl2onnx: Any, model: Any, types: list[tuple[str, Any]], options: Any
+) -> Any:
+    """Convert with inputs in float64, or in float32 where other steps have no float64."""
+    if isinstance(_find_last(model), KerasDenseBase) or not has_doubles(types):
+        return _convert(skl2onnx, model, types, options)
+    try:
+        converted = _convert(skl2onnx, model, types, options)
+    except Exception:  # whatever skl2onnx raises where a step has no float64
+        converted = None
+    if converted is not None and is_runnable(converted):
+        return converted
+    return _convert(skl2onnx, model, in_float32(types), options)
+
+
+def _convert(skl2onnx: Any, model: Any, types: list[tuple[str, Any]], options: Any) -> Any:
     converted = skl2onnx.to_onnx(model, initial_types=types, options=options)
     _rename_inputs(converted.graph, [name for name, _ in types])
     _require_one_precision(converted)
-    if fitted is not None:
-        _describe_missing_values(converted, fitted)
     return converted
 
 
@@ -227,62 +252,29 @@ def _declare_regressor(
     return [*operator.outputs]
 
 
-def _input_types(X: Any, of_table: Fitted | None) -> list[tuple[str, Any]]:
-    if of_table is not None:
-        return _types_of_table(X, of_table)
-    if not hasattr(X, "columns"):
-        array = np.asarray(X[:1].toarray() if issparse(X) else X)
-        if array.ndim != 2:
-            raise ValueError(
-                f"X must be rows of features, (n_samples, n_features). Got shape {array.shape}."
-            )
-        return [("X", _tensor_type(array.dtype, array.shape[1], "X"))]
-    return [(str(name), _tensor_type(X[name].dtype, 1, name)) for name in X.columns]
-
-
-def _types_of_table(X: Any, fitted: Fitted) -> list[tuple[str, Any]]:
-    """Return one input for each column of training: texts, or else numbers, which may be NaN."""
-    from skl2onnx.common import data_types
-
-    table = fitted.table
-    assert table is not None
-    names = [str(column.name) for column in read_table(X[:1], "X").columns]
-    known = names if fitted.feature_names is None else fitted.feature_names.tolist()
-    if sorted(names) != sorted(known) or len(names) != table.n_columns:
-        raise ValueError(
-            f"X must have the {table.n_columns} columns of the training. Got {len(names)}: "
-            f"{', '.join(names[:5])}."
-        )
-    kinds = dict.fromkeys(range(table.n_columns), data_types.FloatTensorType)
-    for own in table.categories:
-        if own.kind == TEXTS:
-            kinds[own.column] = data_types.StringTensorType
-        elif own.needs_integers:
-            kinds[own.column] = data_types.Int64TensorType
-    return [(name, kinds[number]([None, 1])) for number, name in enumerate(known)]
-
-
-def _tensor_type(dtype: Any, n_columns: int, name: Any) -> Any:
-    from skl2onnx.common import data_types
-
-    kinds = {
-        "b": data_types.BooleanTensorType,
-        "f": data_types.FloatTensorType,  # as onnxruntime's imputers take no float64
-        "i": data_types.Int64TensorType,
-        "u": data_types.Int64TensorType,
-        "O": data_types.StringTensorType,
-        "U": data_types.StringTensorType,
-    }
-    kind = kinds.get(dtype.kind if isinstance(dtype, np.dtype) else "O")
-    if kind is None:
-        raise ValueError(f"X must hold numbers and text. Got {dtype} in {name!r}.")
-    return kind([None, n_columns])
+def _find_last(model: Any) -> Any:
+    """Return the estimator that searches and pipelines without other steps wrap."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif isinstance(model, Pipeline) and len(model.steps) == 1:
+            model = model[0]
+        else:
+            return model
 
 
 def _is_double(operator: Any) -> bool:
-    from skl2onnx.common.data_types import DoubleTensorType
+    """Say whether an estimator computes in float64.
 
-    return isinstance(operator.inputs[0].type, DoubleTensorType)
+    Of raw numbers that are not scaled first, as `predict` does.
+    """
+    from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType
+
+    fitted = operator.raw_operator._fitted
+    is_wide = any(isinstance(x.type, DoubleTensorType | Int64TensorType) for x in operator.inputs)
+    return is_wide and (
+        not fitted.network.scales_columns or fitted.parameters["dtype"] == "float64"
+    )
 
 
 def _float_type(operator: Any, *shape: int) -> Any:
@@ -332,7 +324,9 @@ def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, No
 def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     """Return what the network takes, of one input or of one for each column of a table."""
     if fitted.table is None:
-        return ops.cast(inputs[0] if len(inputs) == 1 else ops.Concat(*inputs, axis=1))
+        cast = (ops.in_double if fitted.network.scales_columns else ops).cast
+        inputs = [cast(x) for x in inputs]
+        return inputs[0] if len(inputs) == 1 else ops.Concat(*inputs, axis=1)
     columns = inputs
     texts = any(own.kind == TEXTS for own in fitted.table.categories)
     if len(inputs) == 1 and texts and fitted.table.n_columns > 1:
@@ -344,7 +338,7 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
         numbers = range(fitted.table.n_columns)
         columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]
     _check_strings(fitted.table, columns)
-    return table_graph(ops, fitted.table, columns)
+    return table_graph(ops.in_double, fitted.table, columns)
 
 
 def _check_strings(table: TableEncoder, columns: list[Any]) -> None:

@@ -124,7 +124,7 @@ def test_a_pipeline_with_other_targets(table, preparation, is_multilabel):
 def test_regression_agrees_on_the_diabetes_set():
     rows, y = load_diabetes(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), KerasDenseRegressor(**SETTINGS)).fit(rows, y)
-    [predicted] = run(skdense.to_onnx(pipeline, rows), {"X": rows.astype(np.float32)})
+    [predicted] = run(skdense.to_onnx(pipeline, rows), {"X": rows})
     assert_allclose(predicted[:, 0], pipeline.predict(rows), rtol=1e-5)
 
 
@@ -311,12 +311,13 @@ OF_TABLES = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 3, "random_sta
 
 def as_inputs(session, X):
     """What onnxruntime takes: "" is a missing text, NaN any other missing value."""
+    dtypes = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(int64)": np.int64}
 
     def column(given):
         values = X[given.name].astype(object)
         if given.type == "tensor(string)":
             return values.where(values.notna(), "").to_numpy(object)
-        return values.where(values.notna(), np.nan).astype(np.float32).to_numpy()
+        return values.where(values.notna(), np.nan).astype(dtypes[given.type]).to_numpy()
 
     return {given.name: column(given)[:, np.newaxis] for given in session.get_inputs()}
 
@@ -380,8 +381,8 @@ def test_searches_and_pipelines_of_a_table_take_its_columns():
         ).get_inputs()
     ]
     assert given[:3] == [
-        ("size", "tensor(float)"),
-        ("weight", "tensor(float)"),
+        ("size", "tensor(double)"),
+        ("weight", "tensor(double)"),
         ("city", "tensor(string)"),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from .network import Array, Network, Weights, cast_weights
+from .network import Array, Network, Weights, cast_weights_to_compute
 from .stages.stage import StageWeights
 
 # Numbers in the widest layer of one block of rows: 4 MB in float32, which stays in cache.
@@ -43,7 +43,7 @@ def forward(network: Network, weights: Weights, X: Any, *, activate: bool = True
     rows = rows_in_block(network, is_sparse=issparse(X))
     has_many_rows = X.dtype == np.float32 and X.shape[0] > _FEW_ROWS
     if network.n_weights <= _FEW_WEIGHTS or has_many_rows:
-        weights = cast_weights(weights, X.dtype)
+        weights = cast_weights_to_compute(network, weights, X.dtype)
     if X.shape[0] <= rows:
         return _forward_block(network, weights, X, activate)
     outputs = np.empty((X.shape[0], network.n_outputs), X.dtype)
@@ -67,14 +67,15 @@ def _forward_block(network: Network, weights: Weights, X: Any, activate: bool) -
 
 def _before_activation(network: Network, weights: Weights, X: Any) -> Array:
     """Compute in the dtype of the weights, and in that of X where float32 has no such numbers."""
-    if {_dtype(own) for own in weights if own} == {X.dtype}:
+    pairs = zip(network.stages, weights, strict=True)
+    if {_dtype(own) for stage, own in pairs if own and not stage.scales_columns} == {X.dtype}:
         return _through_stages(network, weights, X)
     if _is_far_from_overflow(X):
         with np.errstate(over="ignore", invalid="ignore"):
             outputs = _through_stages(network, weights, X)
         if np.isfinite(outputs).all():
             return outputs
-    return _through_stages(network, cast_weights(weights, np.float64), X)
+    return _through_stages(network, cast_weights_to_compute(network, weights, np.float64), X)
 
 
 def _is_far_from_overflow(X: Any) -> bool:
@@ -86,7 +87,8 @@ def _through_stages(network: Network, weights: Weights, x: Any) -> Array:
     if not network.stages[0].takes_sparse:  # and may overwrite the caller's rows
         x = x.toarray() if issparse(x) else x.copy()
     for stage, own in zip(network.stages, weights, strict=True):
-        x = stage.forward(x.astype(_dtype(own), copy=False) if own else x, own)
+        keeps_dtype = stage.scales_columns or not own
+        x = stage.forward(x if keeps_dtype else x.astype(_dtype(own), copy=False), own)
     return x
 
 

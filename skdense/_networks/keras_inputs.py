@@ -14,7 +14,8 @@ from .stages.stage import StageWeights
 Read = tuple[Stage, StageWeights]
 
 # By their kinds.
-_SCALING = ("Normalization", "Reshape", "Dense", "UnitNormalization", "Dense", "Reshape")
+_CLIP = ("Reshape", "Dense", "UnitNormalization", "Dense", "Reshape")
+_SCALING = ("EinsumDense", "EinsumDense", "Rescaling", "Activation", *_CLIP)
 _LEARNED_SCALE = ("EinsumDense", "Rescaling")
 # Ends the name of a layer for a column of codes.
 _OF_CODES = re.compile(r"_(indicators|vectors)_(\d+)$")
@@ -59,7 +60,7 @@ def _propose_scaling(layers: list[Any]) -> Stage | None:
 
 def _propose_scaling_of_some(layers: list[Any]) -> Stage | None:
     [model] = layers
-    layer_type = load_keras().layers.Normalization
+    layer_type = load_keras().layers.UnitNormalization
     scaled = [layer.input.shape[1] for layer in model.layers if type(layer) is layer_type]
     n_columns = model.input_shape[1]
     return RobustScaling(n_columns, n_columns - scaled[0]) if len(scaled) == 1 else None

@@ -27,7 +27,7 @@ def build_models(
     if len(members) == 1:
         return build_model(network, members[0], dtype=dtype, kernel_regularizer=kernel_regularizer)
     keras = load_keras()
-    inputs = keras.Input((network.n_inputs,), dtype=dtype, name="features")
+    inputs = _input_of(network, dtype)
     models = [
         build_model(
             network, own, dtype=dtype, kernel_regularizer=kernel_regularizer, name=f"member_{n}"
@@ -54,7 +54,8 @@ def build_model(
     network, weights
         What to build.
     dtype : {"float32", "float64"}
-        Of the layers; the weights are cast to it.
+        Of the layers; the weights are cast to it. Raw columns that the network scales come in
+        float64.
     kernel_regularizer : keras.regularizers.Regularizer or None
         Of every dense layer.
     seed : int
@@ -63,7 +64,7 @@ def build_model(
     """
     keras = load_keras()
     model = keras.Sequential(name=name)
-    model.add(keras.Input((network.n_inputs,), dtype=dtype, name="features"))
+    model.add(_input_of(network, dtype))
     for number, (stage, activation) in enumerate(_paired_with_activations(network), start=1):
         layer_name = f"{type(stage).__name__.lower()}_{number}"
         function = activation.keras_function(dtype) if activation else "linear"
@@ -73,6 +74,11 @@ def build_model(
             model.add(layer)
     set_weights(model, network, weights)
     return model
+
+
+def _input_of(network: Network, dtype: str) -> Any:
+    dtype = "float64" if network.scales_columns else dtype
+    return load_keras().Input((network.n_inputs,), dtype=dtype, name="features")
 
 
 def build_compiled_model(
@@ -112,7 +118,7 @@ def view_in_own_units(model: Any, output_scale: tuple[Any, Any] | None) -> Any:
     layers += model.layers
     if output_scale is not None:
         mean, scale = output_scale
-        dtype = "float64" if exceeds_float32(mean, scale) else model.inputs[0].dtype
+        dtype = "float64" if exceeds_float32(mean, scale) else model.outputs[0].dtype
         layers.append(keras.layers.Rescaling(scale, offset=mean, dtype=dtype, name="own_units"))
     return keras.Sequential(layers, name=model.name)
 
@@ -127,17 +133,6 @@ def set_weights(model: Any, network: Network, weights: Weights) -> None:
     variables = (variable for layer in model.layers for variable in layer.weights)
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-    _finish_normalization(model)
-
-
-def _finish_normalization(model: Any) -> None:
-    """Have layers of normalization compute with the weights that were put into them."""
-    keras = load_keras()
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
-        elif isinstance(layer, keras.Model):
-            _finish_normalization(layer)
 
 
 def build_optimizer(model: Any, network: Network) -> None:

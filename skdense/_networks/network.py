@@ -55,6 +55,11 @@ class Network:
         return max(stage.width_inside(width_in) for stage, width_in in widths)
 
     @property
+    def scales_columns(self) -> bool:
+        """Whether its first stage brings raw columns to scale."""
+        return bool(self.stages) and self.stages[0].scales_columns
+
+    @property
     def n_outputs(self) -> int:
         return self.widths[-1]
 
@@ -214,4 +219,14 @@ def cast_weights(weights: Weights, dtype: Any) -> Weights:
     return tuple(
         {name: array.astype(dtype, copy=False) for name, array in stage.items()}
         for stage in weights
+    )
+
+
+def cast_weights_to_compute(network: Network, weights: Weights, dtype: Any) -> Weights:
+    """Return the weights in a dtype, but those of stages that scale raw columns as they are."""
+    return tuple(
+        own if stage.scales_columns else new
+        for stage, own, new in zip(
+            network.stages, weights, cast_weights(weights, dtype), strict=True
+        )
     )

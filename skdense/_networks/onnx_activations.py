@@ -27,7 +27,9 @@ def apply_activation(ops: Operators, function: Any, x: Node) -> Node:
 
 
 def _gelu(ops: Operators, x: Node) -> Node:
-    return ops.Mul(ops.Mul(x, 0.5), ops.Add(ops.Erf(ops.Mul(x, np.sqrt(0.5))), 1))
+    # onnxruntime has no Erf in float64.
+    erf = ops.cast(ops.Erf(ops.in_single.cast(ops.Mul(x, np.sqrt(0.5)))))
+    return ops.Mul(ops.Mul(x, 0.5), ops.Add(erf, 1))
 
 
 def _hard_sigmoid(ops: Operators, x: Node) -> Node:

@@ -35,11 +35,25 @@ class Operators:
 
         return apply
 
+    @property
+    def in_double(self) -> Operators:
+        """The same operators with numbers in float64."""
+        return Operators(self._opset, np.float64)
+
+    @property
+    def in_single(self) -> Operators:
+        """The same operators with numbers in float32."""
+        return Operators(self._opset, np.float32)
+
     def cast(self, x: Node) -> Node:
         """Return numbers, or booleans, in the floating dtype."""
         from onnx.helper import np_dtype_to_tensor_dtype
 
         return self.Cast(x, to=np_dtype_to_tensor_dtype(np.dtype(self.dtype)))
+
+    def mean(self, *inputs: Node) -> Node:
+        """Return the mean of nodes; onnxruntime has no Mean in float64."""
+        return self.Div(self.Sum(*inputs), len(inputs))
 
     def between(self, x: Node, least: float, most: float) -> Node:
         return self.Max(self.Min(x, most), least)

@@ -29,6 +29,7 @@ from .input_stages import find_columns_to_embed, find_embedded
 from .labels import Labels
 from .output_layer import Head
 from .parameters import resolve_batch_size, resolve_dtype, resolve_epochs, resolve_loss
+from .precision import needs_float64
 from .quantiles import choose_loss
 from .reading import Data
 from .rows import Rows
@@ -135,8 +136,9 @@ def pose_problem(
         before.target if before else make_target(data.labels, head, rows, standardize=standardize)
     )
     n_rows = len(folds[0][0]) if folds else len(rows)
+    n_codes = len(data.table.code_sizes) if data.table else 0
     batch_size, dtype = _choose_batch_size_and_dtype(
-        parameters, rows.X.dtype, n_rows, stream, is_chunk=is_chunk
+        parameters, rows.X, n_codes, n_rows, stream, is_chunk=is_chunk
     )
     watched = [held for _, held in folds or []] or ([] if held_out is None else [held_out])
     keeps_watching = bool(parameters["warm_start"])
@@ -210,7 +212,8 @@ def resolve_output(parameters: dict[str, Any]) -> tuple[Any, Any]:
 
 def _choose_batch_size_and_dtype(
     parameters: dict[str, Any],
-    dtype_of_X: Any,
+    X: Any,
+    n_codes: int,
     n_rows: int,
     stream: Fitted | None,
     *,
@@ -221,7 +224,11 @@ def _choose_batch_size_and_dtype(
         batch_size = stream.batch_size or "auto" if batch_size == "auto" else batch_size
         dtype = stream.dtype if dtype == "auto" else dtype
     batch_size = resolve_batch_size(batch_size, n_rows, is_chunk=is_chunk)
-    return batch_size, resolve_dtype(dtype, dtype_of_X, n_rows, batch_size)
+    resolved = resolve_dtype(dtype, X.dtype, n_rows, batch_size)
+    is_open = dtype == "auto" and resolved == "float32" and parameters["input_scaling"]
+    if is_open and needs_float64(X, X.shape[1] - n_codes):
+        resolved = "float64"
+    return batch_size, resolved
 
 
 def choose_precision(parameters: dict[str, Any], given: Given, share: float | None) -> str:

@@ -22,6 +22,7 @@ from .data_checks import check_prediction_data
 from .feature_types import warn_about_feature_types
 from .given import Given
 from .infinite import name_infinite_columns
+from .precision import needs_float64
 
 Array = NDArray[Any]
 
@@ -60,7 +61,12 @@ def read_rows(
         _require_same_limits(_read_limits(estimator), known)
         if not isinstance(declared, str):
             _require_same_categories(find_categories(table, declared), known)
-    return known.encode(table, "float32" if table.is_single else precision, name), known
+    if table.is_single or estimator.dtype != "auto" or not estimator.input_scaling:
+        return known.encode(table, "float32" if table.is_single else precision, name), known
+    matrix = known.encode(table, "float64", name)
+    if precision == "float64" or needs_float64(matrix, known.n_plain):
+        return matrix, known
+    return matrix.astype(np.float32), known
 
 
 def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder) -> None:

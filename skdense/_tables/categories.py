@@ -62,11 +62,10 @@ class Category:
 
     @property
     def needs_integers(self) -> bool:
-        """Whether float32 does not tell all values apart."""
+        """Whether float64 does not distinguish all values."""
         if self.kind != NUMBERS:
             return False
-        with np.errstate(over="ignore"):
-            return len(np.unique(self.values.astype(np.float32))) < len(self.values)
+        return len(np.unique(self.values.astype(np.float64))) < len(self.values)
 
     @cached_property
     def _codes(self) -> dict[Any, int]:

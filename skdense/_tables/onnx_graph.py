@@ -29,6 +29,7 @@ def table_graph(ops: Any, encoder: TableEncoder, columns: Sequence[Node]) -> Nod
     Parameters
     ----------
     ops : Operators
+        Of float64, which holds the numbers of every column.
     encoder : TableEncoder
     columns : sequence of Node
         Of each column its values, (rows, 1): numbers, NaN where they are missing; texts, which
@@ -101,7 +102,7 @@ def _code(ops: Any, column: Node, category: Category) -> Node:
         return ops.cast(encoded)
     if category.needs_integers:
         return _code_of_integers(ops, column, category)
-    numbers = ops.cast(column)
+    numbers = _plain(ops, ops.cast(column))
     if not len(codes):
         return ops.Where(ops.IsNaN(numbers), category.missing_code, category.other_code)
     found = _place(ops, ops.Equal(numbers, category.values.astype(ops.dtype)[np.newaxis]), codes)
@@ -109,8 +110,14 @@ def _code(ops: Any, column: Node, category: Category) -> Node:
     return ops.Where(ops.Less(found, 0), other, found)
 
 
+def _plain(ops: Any, numbers: Node) -> Node:
+    """Return numbers as categories have them: fractions as they are in float32."""
+    is_whole = ops.Equal(ops.Floor(numbers), numbers)
+    return ops.Where(is_whole, numbers, ops.cast(ops.in_single.cast(numbers)))
+
+
 def _code_of_integers(ops: Any, column: Node, category: Category) -> Node:
-    """Return codes of whole numbers that float32 does not tell apart; none is missing."""
+    """Return codes of whole numbers that float64 does not distinguish; none is missing."""
     try:
         values = category.values.astype(np.int64)[np.newaxis]
     except OverflowError as error:

@@ -47,6 +47,14 @@ class Column:
             return bool(dtype.kind == "f" and dtype.itemsize <= np.float32().itemsize)
         return bool(dtype == nw.Float32)
 
+    @property
+    def is_int64(self) -> bool:
+        """Whether its values are integers that int64 holds, whatever they are."""
+        dtype = self.source.dtype
+        if isinstance(self.source, np.ndarray):
+            return bool(dtype.kind in "iu" and dtype != np.uint64)
+        return dtype in (nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32)
+
     def numbers(self) -> Array:
         """Return the numbers of a numeric column in float32 or float64, NaN where missing."""
         dtype = np.float32 if self.is_single else np.float64

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._backend.loading import load_keras, load_tensorflow
 from .embedding import Embedding
-from .quantiles import find_bin_ends, thin_out
+from .quantiles import find_bin_ends, reciprocal_of_range, thin_out
 from .stage import (
     Array,
     Kind,
@@ -79,9 +79,8 @@ class PiecewiseLinear(Embedding):
         if n_bins:
             places = [*range(n_bins - 1), self.n_bins - 1]
             edges[places] = ends[:-1]
-            with np.errstate(over="ignore", divide="ignore"):
-                slopes[places] = 1 / np.diff(ends)
-        return edges, np.where(np.isfinite(slopes), slopes, 0)
+            slopes[places] = reciprocal_of_range(ends[1:], ends[:-1])
+        return edges, slopes
 
     @property
     def _bounds(self) -> tuple[Array, Array]:

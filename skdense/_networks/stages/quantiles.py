@@ -10,15 +10,41 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-# Rows that are looked at: quantiles of so many are as good as those of all.
+# Rows that are sampled: quantiles of so many are as good as those of all.
 _MOST_ROWS = 200_000
+_SEED = 0
 _ROUNDING = 1e-12
 
 
 def thin_out(x: Array, sample_weight: Array | None) -> tuple[Array, Array | None]:
-    """Return evenly spaced ones of so many rows that quantiles would take long, and weights."""
-    step = max(1, len(x) // _MOST_ROWS)
-    return x[::step], None if sample_weight is None else sample_weight[::step]
+    """Return a random sample of so many rows that quantiles would take long, and its weights.
+
+    At random, since rows may be periodic, as where several sensors are interleaved. The same rows
+    for every column, member and fit: the sample depends on the number of rows alone.
+    """
+    if len(x) <= _MOST_ROWS:
+        return x, sample_weight
+    generator = np.random.default_rng(_SEED)
+    rows = np.sort(generator.choice(len(x), _MOST_ROWS, replace=False))  # in the order of memory
+    return x[rows], None if sample_weight is None else sample_weight[rows]
+
+
+def reciprocal_of_range(high: Array, low: Array) -> Array:
+    """Return ``1 / (high - low)``, also where their dtype does not hold the difference.
+
+    0 where the ends are equal, or so close that the reciprocal overflows.
+    """
+    with np.errstate(over="ignore", divide="ignore"):
+        difference = high - low
+        is_huge = np.isinf(difference)
+        found = np.where(is_huge, 1 / (high / 2 - low / 2) / 2, 1 / difference)
+    return np.where(np.isfinite(found), found, 0)
+
+
+def _midpoint(one: Array, other: Array) -> Array:
+    with np.errstate(over="ignore"):
+        total = one + other
+    return np.where(np.isinf(total), one / 2 + other / 2, total / 2)
 
 
 def find_quantiles(
@@ -43,7 +69,7 @@ def find_quantiles(
         first = np.searchsorted(sums, np.subtract(shares, _ROUNDING), side="left")
         after = np.searchsorted(sums, np.add(shares, _ROUNDING), side="right")
         ends = (values[order[np.minimum(place, len(order) - 1)]] for place in (first, after))
-        found[:, number] = sum(ends) / 2
+        found[:, number] = _midpoint(*ends)
     return found
 
 

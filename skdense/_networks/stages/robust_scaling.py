@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ..._backend.loading import load_keras, load_tensorflow
-from .quantiles import find_quantiles, thin_out
+from .quantiles import find_quantiles, reciprocal_of_range, thin_out
 from .stage import (
     Array,
     Kind,
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 # Where the smooth clip levels off.
 _LIMIT = 3.0
+# Beyond this, float64 rounds the clipped number to the limit itself; its square is far from the
+# end of float32.
+_FARTHEST = 2.0**30
 # A Dense layer that writes a number beside the limit, and one that takes what has become of it.
-_PAIR = np.array([[1.0, 0.0]]), np.array([0.0, _LIMIT])
+_PAIR = np.array([[_FARTHEST, 0.0]]), np.array([0.0, _LIMIT])
 _NUMBER = np.array([[_LIMIT], [0.0]])
 
 
@@ -45,6 +48,8 @@ class RobustScaling(Stage):
 
     n_columns: int
     n_passed: int = 0
+
+    scales_columns: ClassVar[bool] = True
 
     @property
     def _n_scaled(self) -> int:
@@ -77,16 +82,19 @@ class RobustScaling(Stage):
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
         rows, weights = thin_out(x[:, : self._n_scaled], sample_weight)
         low, center, high = find_quantiles(rows, weights, (0.25, 0.5, 0.75))
-        spread = np.subtract(rows.max(axis=0), rows.min(axis=0), dtype=np.float64)
-        divisor = np.where(high > low, high - low, spread / 2)
-        with np.errstate(divide="ignore", over="ignore"):
-            scale = np.where(divisor > 0, 1 / divisor, 0)
-        return {"center": center, "scale": np.where(np.isfinite(scale), scale, 0)}
+        scale = reciprocal_of_range(high, low)
+        most, least = (rows.max(axis=0), rows.min(axis=0))
+        of_extremes = 2 * reciprocal_of_range(most.astype(np.float64), least.astype(np.float64))
+        scale = _bound(np.where(high > low, scale, of_extremes), np.finfo(x.dtype))
+        return {"center": center, "scale": scale}
 
     def forward(self, x: Array, weights: StageWeights) -> Array:
         z = x[:, : self._n_scaled]
-        z -= weights["center"]
-        z *= weights["scale"]
+        with np.errstate(over="ignore"):
+            # Weights of float64 make NumPy compute in it before it rounds to the dtype of z.
+            z -= weights["center"]
+            z *= weights["scale"]
+        np.clip(z, -_FARTHEST, _FARTHEST, out=z)
         z /= np.sqrt(1 + (z / z.dtype.type(_LIMIT)) ** 2)
         return x
 
@@ -96,6 +104,7 @@ class RobustScaling(Stage):
         tf = load_tensorflow()
         own = x[:, :, : self._n_scaled] if self.n_passed else x
         z = (own - weights["center"][:, tf.newaxis]) * weights["scale"][:, tf.newaxis]
+        z = tf.clip_by_value(z, -_FARTHEST, _FARTHEST)
         z = z * tf.math.rsqrt(1 + tf.square(z / _LIMIT))
         if not self.n_passed:
             return z, {}
@@ -105,29 +114,39 @@ class RobustScaling(Stage):
         return tf.concat([z, passed], axis=2), {}
 
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
-        """Return layers of Keras' own: the clip is a pair of numbers brought to length 1."""
+        """Return layers of Keras' own: the clip is a pair of numbers brought to length 1.
+
+        Center and scale are in float64. No Normalization layer: it never divides by less than
+        1e-7, and a variance is the square of a scale, which may overflow.
+        """
         keras, name = load_keras(), settings.name
         if not self.n_passed:
             return self._layers_of_scaled(settings, name)
-        inputs = keras.Input((self.n_columns,), dtype=settings.dtype, name=f"{name}_columns")
+        inputs = keras.Input((self.n_columns,), dtype="float64", name=f"{name}_columns")
         z = keras.ops.take(inputs, tuple(range(self._n_scaled)), axis=1)
         for layer in self._layers_of_scaled(settings, f"{name}_scaled"):
             z = layer(z)
-        passed = keras.ops.take(inputs, self._passed, axis=1)
+        passed = keras.ops.cast(keras.ops.take(inputs, self._passed, axis=1), settings.dtype)
         return [keras.Model(inputs, keras.ops.concatenate([z, passed], axis=1), name=name)]
 
     def _layers_of_scaled(self, settings: LayerSettings, name: str) -> list[Any]:
         layers = load_keras().layers
+        n = self._n_scaled
         frozen = {"dtype": settings.dtype, "trainable": False}
+        raw = {"dtype": "float64", "trainable": False, "kernel_initializer": "ones"}
         return [
-            layers.Normalization(name=name, **frozen),
-            layers.Reshape((self._n_scaled, 1), name=f"{name}_columns", **frozen),
+            layers.EinsumDense("bc,c->bc", (n,), bias_axes="c", name=f"{name}_center", **raw),
+            layers.EinsumDense("bc,c->bc", (n,), name=name, **raw),
+            # In units of the farthest number, beyond which the function cuts it.
+            layers.Rescaling(1 / _FARTHEST, dtype="float64", name=f"{name}_units"),
+            layers.Activation("hard_tanh", dtype="float64", name=f"{name}_farthest"),
+            layers.Reshape((n, 1), name=f"{name}_columns", **frozen),
             layers.Dense(2, name=f"{name}_pair", kernel_initializer="zeros", **frozen),
             layers.UnitNormalization(name=f"{name}_clip", **frozen),
             layers.Dense(
                 1, use_bias=False, kernel_initializer="zeros", name=f"{name}_number", **frozen
             ),
-            layers.Reshape((self._n_scaled,), name=f"{name}_row", **frozen),
+            layers.Reshape((n,), name=f"{name}_row", **frozen),
         ]
 
     @property
@@ -135,20 +154,31 @@ class RobustScaling(Stage):
         return 6
 
     def to_keras(self, weights: StageWeights) -> list[Any]:
-        with np.errstate(divide="ignore"):
-            variance = 1 / weights["scale"] ** 2  # infinite for constant columns
-        return [weights["center"], variance, np.zeros((), np.int64), *_PAIR, _NUMBER]
+        center, scale = (weights[name].astype(np.float64) for name in ("center", "scale"))
+        return [np.ones_like(center), -center, scale, *_PAIR, _NUMBER]
 
     def from_keras(self, variables: Sequence[Array]) -> StageWeights:
-        center, variance, *_ = variables
-        return {"center": center, "scale": 1 / np.sqrt(variance)}
+        _, bias, scale, *_ = variables
+        return {"center": -bias, "scale": scale}
 
     def onnx_graph(self, ops: Operators, weights: StageWeights, x: Node) -> Node:
+        center, scale = (weights[name].astype(np.float64) for name in ("center", "scale"))
+        double = ops.in_double
         own = ops.Gather(x, np.arange(self._n_scaled), axis=1) if self.n_passed else x
-        z = ops.Mul(ops.Sub(own, weights["center"]), weights["scale"])
+        z = double.Mul(double.Sub(double.cast(own), center), scale)
+        z = ops.cast(double.between(z, -_FARTHEST, _FARTHEST))
         share = ops.Div(z, _LIMIT)
         z = ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
         if not self.n_passed:
             return z
-        passed = ops.Gather(x, np.array(self._passed), axis=1)
+        passed = ops.cast(ops.Gather(x, np.array(self._passed), axis=1))
         return ops.Concat(z, passed, axis=1)
+
+
+def _bound(scale: Array, dtype: Any) -> Array:
+    """Return factors that are 0, or normal numbers, which TensorFlow does not round to 0.
+
+    Columns whose range is so close to 0 that subnormal numbers are part of it are constant.
+    """
+    is_constant = (scale == 0) | (scale > dtype.eps / dtype.tiny)
+    return np.where(is_constant, 0, np.maximum(scale, dtype.tiny))

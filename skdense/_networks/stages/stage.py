@@ -110,6 +110,12 @@ class Stage(ABC):
     """Whether its Keras layer applies the activation that comes next."""
     is_random: ClassVar[bool] = False
     """Whether training draws numbers in it."""
+    scales_columns: ClassVar[bool] = False
+    """Whether it brings raw columns to a scale near 1.
+
+    It then gets them in their own precision, and computes in float64 until they are scaled: in
+    float32, columns far from 0 lose their digits.
+    """
 
     @abstractmethod
     def width_out(self, width_in: int) -> int:
@@ -128,7 +134,7 @@ class Stage(ABC):
     def forward(self, x: Array, weights: StageWeights) -> Array:
         """Pass rows, (rows, width), through it in NumPy; may overwrite `x` unless it takes sparse.
 
-        The weights are in the dtype of `x`.
+        The weights are in the dtype of `x`, unless it `scales_columns`.
         """
 
     @abstractmethod

@@ -36,7 +36,7 @@ def average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
 def _log_mean_exp(ops: Operators, logarithms: list[Node]) -> Node:
     """Return the logarithm of a mean, finite where what it is of rounds to 0."""
     greatest = ops.Max(*logarithms)
-    mean = ops.Mean(*(ops.Exp(ops.Sub(own, greatest)) for own in logarithms))
+    mean = ops.mean(*(ops.Exp(ops.Sub(own, greatest)) for own in logarithms))
     return ops.Add(greatest, ops.Log(mean))
 
 
@@ -44,12 +44,12 @@ def average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
     """Return outputs of mean probabilities, or of mean numbers."""
     link = getattr(target, "link", None)
     if link is None:
-        return ops.Mean(*outputs)
+        return ops.mean(*outputs)
     if link == "log-probabilities":
-        return ops.Log(ops.Mean(*(ops.Exp(own) for own in outputs)))
+        return ops.Log(ops.mean(*(ops.Exp(own) for own in outputs)))
     is_class = isinstance(target, ClassTarget) and target.n_units > 1
     find = find_probabilities if is_class else _of_each
-    mean = ops.Mean(*(find(ops, target, own, own) for own in outputs))
+    mean = ops.mean(*(find(ops, target, own, own) for own in outputs))
     return ops.Sub(ops.Mul(mean, 2), 1) if link == "margins" else mean
 
 
