@@ -554,7 +554,7 @@ BAD_PARAMETERS = [
     ),
     (
         {"refit_full": True, "early_stopping": True, "warm_start": True},
-        "refit_full=True trains from new weights, warm_start=True from those",
+        "refit_full=True trains from new weights, warm_start=True from .* Got both",
     ),
     ({"dtype": "float16"}, domain("dtype", "'float16'")),
     ({"dtype": np.float32}, domain("dtype", "<class 'numpy.float32'>")),

@@ -212,7 +212,9 @@ def run_onnx(model, sample, inputs):
 
 def learn_and_encode(frame, names):
     table = read_table(frame, "X")
-    encoder = learn_table(table, np.arange(N_TRAINED), find_categories(table, names))
+    weights = (np.arange(table.n_rows) < N_TRAINED).astype(float)
+    is_category = find_categories(table, names)
+    encoder = learn_table(table, weights, is_category, min_frequency=2, max_categories=None)
     return encoder.encode(table, "float64")
 
 
