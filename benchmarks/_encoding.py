@@ -52,7 +52,9 @@ def _encode_with_skdense(table: Any) -> None:
     from skdense._tables.reading import read_table
 
     read = read_table(table, "X")
-    learn_table(read, None, find_categories(read, "from_dtype")).encode(read, "float32")
+    is_category = find_categories(read, "from_dtype")
+    encoder = learn_table(read, None, is_category, min_frequency=2, max_categories=10_000)
+    encoder.encode(read, "float32")
 
 
 def _encode_with_ordinal_encoder(table: Any) -> None:

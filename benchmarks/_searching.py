@@ -21,7 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from skdense import KerasDenseClassifier
 from skdense._training.program import trace_count
 
-FUSED, PLAIN = "skdense, fused", "skdense"
+SIDE_BY_SIDE, PLAIN = "skdense, side by side", "skdense"
 RATES = loguniform(1e-3, 1e-1)
 # With 16 widths and 6 depths, 1,056 architectures.
 ACTIVATIONS = "celu", "elu", "gelu", "hard_tanh", "leaky_relu", "mish", "relu", "relu6", "selu"
@@ -102,7 +102,7 @@ def _time(peer: str, run: Any) -> float:
         importlib.import_module("keras")
         importlib.import_module("tensorflow")
     started = time.perf_counter()
-    if peer == FUSED:
+    if peer == SIDE_BY_SIDE:
         with parallel_config(backend="skdense"):
             run()
     else:

@@ -51,7 +51,7 @@ JOBS = {
     "one-job": ONE_JOB,
     "processes": Jobs("2 processes", 2, "loky"),
     "threads": Jobs("2 threads", 2, "threading"),
-    "fused": Jobs("fits that train together", -1, "skdense"),
+    "side-by-side": Jobs("fits side by side", -1, "skdense"),
 }
 
 Run = Callable[..., dict[str, Any]]

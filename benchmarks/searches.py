@@ -1,6 +1,6 @@
-"""Searches over many architectures and columns: skdense, its fused fits, and MLPClassifier.
+"""Searches over many architectures and columns: skdense, its fits side by side, and MLPClassifier.
 
-And over rates of a large network, whose fits gain nothing by training together.
+And over rates of a large network, whose fits gain nothing by that.
 Run ``python benchmarks/searches.py``; ``--help`` tells the rest. Each search runs in a process of
 its own, where TensorFlow has been imported but has not run, so that compiling counts.
 """
@@ -16,8 +16,8 @@ from _peers import MLP
 from _processes import run_fresh
 from _report import format_table, times_table
 from _searching import (
-    FUSED,
     PLAIN,
+    SIDE_BY_SIDE,
     count_architectures,
     time_large,
     time_selection,
@@ -34,17 +34,17 @@ def compare_widths(options: argparse.Namespace) -> Result:
     work = {"n_candidates": 60, "n_folds": 5, "n_rows": 1_000, "n_columns": 20, "widest": 256}
     if options.quick:
         work = {"n_candidates": 4, "n_folds": 2, "n_rows": 60, "n_columns": 4, "widest": 12}
-    contestants = (PLAIN, FUSED, MLP)
+    contestants = (PLAIN, SIDE_BY_SIDE, MLP)
     runs = {peer: partial(run_fresh, time_widths, peer=peer, **work) for peer in contestants}
     found = in_turns(runs, options.repeats or 1)
     seconds = {peer: [result["seconds"] for result in found[peer]] for peer in contestants}
     scores = {peer: found[peer][0]["score"] for peer in contestants}
     took = {peer: median(own) for peer, own in seconds.items()}
     figures = [
-        Figure("fused / plain", took[FUSED] / took[PLAIN]),
-        Figure("fused / MLP's", took[FUSED] / took[MLP]),
+        Figure("side by side / plain", took[SIDE_BY_SIDE] / took[PLAIN]),
+        Figure("side by side / MLP's", took[SIDE_BY_SIDE] / took[MLP]),
         Figure("programs, plain", found[PLAIN][0]["programs"]),
-        Figure("programs, fused", found[FUSED][0]["programs"]),
+        Figure("programs, side by side", found[SIDE_BY_SIDE][0]["programs"]),
     ]
     title = (
         f"random search: {work['n_candidates']} candidates x {work['n_folds']} folds of "
@@ -77,14 +77,16 @@ def compare_large(options: argparse.Namespace) -> Result:
     work = {"n_rows": 60_000, "n_columns": 784, "units": 128, "epochs": 2}
     if options.quick:
         work = {"n_rows": 200, "n_columns": 8, "units": 4, "epochs": 1}
-    runs = {peer: partial(run_fresh, time_large, peer=peer, **work) for peer in (PLAIN, FUSED)}
+    runs = {
+        peer: partial(run_fresh, time_large, peer=peer, **work) for peer in (PLAIN, SIDE_BY_SIDE)
+    }
     found = in_turns(runs, options.repeats or (1 if options.quick else 3))
     seconds = {peer: [result["seconds"] for result in found[peer]] for peer in runs}
     scores = {peer: found[peer][0]["score"] for peer in runs}
-    ratio = paired_ratio(seconds[FUSED], seconds[PLAIN])
+    ratio = paired_ratio(seconds[SIDE_BY_SIDE], seconds[PLAIN])
     title = f"4 rates x 2 folds of {work['n_rows']:,} x {work['n_columns']}, {work['units']} units"
     table = times_table("search, s", seconds, scores, digits=2)
-    figures = [Figure("fused / plain", ratio, at_most=1.05)]
+    figures = [Figure("side by side / plain", ratio, at_most=1.05)]
     return Result(title, "float32", table, {"search": seconds}, figures, scores)
 
 

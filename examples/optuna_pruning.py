@@ -7,7 +7,7 @@ which the compiled training program calls, so that a trial that is pruned costs 
 no more. The picture shows all trials.
 
 With ``--storage sqlite:///trials.db`` the trials are kept on disk, and a second run goes on with
-them. Needs Optuna: ``pip install 'skdense[examples,optuna]'``.
+them. Needs Optuna, which ``pip install '.[examples]'`` brings.
 """
 
 from __future__ import annotations

@@ -19,11 +19,12 @@ from ._onnx import register as _register
 from ._onnx import to_onnx
 from ._onnx_import import tell_when_imported as _tell_when_imported
 from ._problem.data_checks import FeatureScaleWarning
-from ._searches.backend import FusedBackend as _FusedBackend
+from ._problem.feature_types import FeatureTypeWarning
+from ._searches.backend import FitSchedulerBackend as _FitSchedulerBackend
 from ._training.caches import clear_cache
 
 _tell_when_imported(_register)
-_register_parallel_backend("skdense", _FusedBackend)
+_register_parallel_backend("skdense", _FitSchedulerBackend)
 
 __version__ = "0.1.0"
 
@@ -33,13 +34,11 @@ _ESTIMATORS = (
     KerasTabularClassifier,
     KerasTabularRegressor,
 )
-for _kind in _ESTIMATORS:
-    _kind.__module__ = __name__  # by which pickles know them, wherever the code lies
 
 # What `skops.io.load` and mlflow are to trust, so that they load pipelines of these estimators: of
 # scikit-learn and NumPy, what skops does not trust by itself.
 skops_trusted_types = [
-    *(f"{__name__}.{_kind.__name__}" for _kind in _ESTIMATORS),
+    *(f"{_kind.__module__}.{_kind.__name__}" for _kind in _ESTIMATORS),
     "numpy.dtype",
     "sklearn.compose._column_transformer.make_column_selector",
 ]
@@ -47,6 +46,7 @@ skops_trusted_types = [
 __all__ = [
     "ErrorAnalysisDisplay",
     "FeatureScaleWarning",
+    "FeatureTypeWarning",
     "KerasDenseClassifier",
     "KerasDenseRegressor",
     "KerasTabularClassifier",

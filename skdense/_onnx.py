@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._backend.warnings import warn_caller
 from ._estimators.base import KerasDenseBase
 from ._estimators.classifier import KerasDenseClassifier
 from ._estimators.regressor import KerasDenseRegressor
@@ -17,6 +18,11 @@ from ._estimators.tabular_classifier import KerasTabularClassifier
 from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
+from ._onnx_meta.converters import register_placeholders
+from ._onnx_meta.graph import labels_of
+from ._onnx_meta.placeholders import MetaClassifier
+from ._onnx_meta.replacing import replace_meta_estimators
+from ._onnx_meta.tables import find_table
 from ._problem.fitted import Fitted
 from ._problem.onnx_inputs import has_doubles, in_float32, input_types, is_runnable
 from ._problem.targets.classes import ClassTarget
@@ -25,15 +31,24 @@ from ._problem.targets.onnx_answers import (
     average_outputs,
     choose_label,
     choose_quantiles,
+    find_decision,
     find_probabilities,
     proto_type,
     shape_of_quantiles,
 )
 from ._tables.categories import TEXTS
-from ._tables.onnx_graph import table_graph
+from ._tables.encoder import TableEncoder
+from ._tables.onnx_graph import ambiguous_strings, describe_input, table_graph
 
 # What skl2onnx asks a classifier for: whether probabilities come as a list of dicts.
-_OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [False], "output_class_labels": [False]}
+# "raw_scores" asks for what decision_function returns, as two columns of opposite signs for two
+# classes; calibration, one-vs-one and stacking do so.
+_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "nocl": [False],
+    "output_class_labels": [False],
+    "raw_scores": [True, False],
+}
 
 
 def to_onnx(model: Any, X: Any) -> Any:
@@ -41,8 +56,11 @@ def to_onnx(model: Any, X: Any) -> Any:
 
     Parameters
     ----------
-    model : KerasDenseClassifier, KerasDenseRegressor, Pipeline or search
-        Fitted. Its other steps are converted by skl2onnx, which has to know them.
+    model : estimator of this package, Pipeline, search or meta-estimator
+        Fitted. Meta-estimators of scikit-learn around networks are converted here: calibration,
+        thresholds, voting, bagging, boosting, stacking, one estimator for each class or output,
+        chains, transformed targets. Its other steps and members are converted by skl2onnx, which
+        has to know them.
     X : ndarray, sparse array or DataFrame of shape (n_samples, n_features)
         A sample of the input, of which only names and dtypes count; a row is enough.
 
@@ -67,7 +85,21 @@ def to_onnx(model: Any, X: Any) -> Any:
         If the model is not fitted.
     ValueError
         For an activation without a form in ONNX, for an ensemble of regressors whose predictions
-        float32 cannot hold, and what skl2onnx says of other steps.
+        float32 cannot hold, for a meta-estimator around networks that is not among these, and
+        what skl2onnx says of other steps.
+
+    Notes
+    -----
+    A classifier without `predict_proba`, such as ``VotingClassifier(voting="hard")`` or
+    `OneVsOneClassifier`, has the output "label" only. "probabilities" of `MultiOutputClassifier`
+    are a sequence of arrays. Labels of `FixedThresholdClassifier` and
+    `TunedThresholdClassifierCV` obey the threshold.
+
+    Of a table, a missing string is the empty string "". onnxruntime makes "None", "nan", "<NA>" or
+    "NaT" of the objects that stand for a missing value: these strings, and "NaN", are missing, too,
+    unless training had a frequent category of that name, of which a `UserWarning` tells. A missing
+    number or boolean is NaN; in an int64 input of categories it is ``-2**63``. The ``doc_string``
+    of each input, and ``metadata_props``, say it for each column.
 
     Examples
     --------
@@ -82,15 +114,28 @@ def to_onnx(model: Any, X: Any) -> Any:
         import skl2onnx
     except ImportError as error:
         raise ImportError(
-            "to_onnx needs skl2onnx, which is not installed. Run: pip install 'skdense[onnx]'"
+            "to_onnx needs skl2onnx, which is not installed. Run: pip install skl2onnx onnx"
         ) from error
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     register(skl2onnx)
-    options = {kind: {"zipmap": False} for kind in (KerasDenseClassifier, KerasTabularClassifier)}
-    types = input_types(X, _find_fitted(model))
+    model = replace_meta_estimators(model)
+    classifiers = KerasDenseClassifier, KerasTabularClassifier, MetaClassifier
+    options = {kind: {"zipmap": False} for kind in classifiers}
+    fitted = find_table(model)
+    types = input_types(X, fitted)
     if "" in dict(types):
         raise ValueError("X must have columns with names. Got '' among them. Rename it before fit.")
+    converted = _convert_in_widest(skl2onnx, model, types, options)
+    if fitted is not None:
+        _describe_missing_values(converted, fitted)
+    return converted
+
+
+def _convert_in_widest(
+    skl2onnx: Any, model: Any, types: list[tuple[str, Any]], options: Any
+) -> Any:
+    """Convert with inputs in float64, or in float32 where other steps have no float64."""
     if isinstance(_find_last(model), KerasDenseBase) or not has_doubles(types):
         return _convert(skl2onnx, model, types, options)
     try:
@@ -107,6 +152,32 @@ def _convert(skl2onnx: Any, model: Any, types: list[tuple[str, Any]], options: A
     _rename_inputs(converted.graph, [name for name, _ in types])
     _require_one_precision(converted)
     return converted
+
+
+def _describe_missing_values(converted: Any, fitted: Fitted) -> None:
+    """Say in the model what a missing value is in each input; warn where categories look like it.
+
+    Warns
+    -----
+    UserWarning
+        For columns with a category that onnxruntime makes of None or NaN, too.
+    """
+    table = fitted.table
+    assert table is not None
+    for index, column in enumerate(converted.graph.input):
+        column.doc_string = describe_input(table, index)
+        entry = converted.metadata_props.add()
+        entry.key, entry.value = f"missing value in {column.name}", column.doc_string
+    converted.doc_string = "What a missing value is, is in the description of each input."
+    for category in table.categories:
+        name = converted.graph.input[category.column].name
+        if category.kind == TEXTS and (spellings := ambiguous_strings(category)):
+            warn_caller(
+                f"Column {name!r} has the categories {', '.join(map(repr, spellings))}, which "
+                "onnxruntime also makes of None or NaN. They count as categories. Feed '' for a "
+                "missing value.",
+                UserWarning,
+            )
 
 
 def _require_one_precision(converted: Any) -> None:
@@ -161,6 +232,7 @@ def register(skl2onnx: Any) -> None:
         skl2onnx.update_registered_converter(
             kind, _alias(kind), shapes, converter, options=options, parser=parser
         )
+    register_placeholders(skl2onnx)
 
 
 def _alias(kind: type) -> str:
@@ -178,12 +250,6 @@ def _declare_regressor(
     names = ["variable", *(["quantiles"] if len(model._fitted.target.quantiles) > 1 else [])]
     operator.outputs += [scope.declare_local_variable(name, FloatTensorType()) for name in names]
     return [*operator.outputs]
-
-
-def _find_fitted(model: Any) -> Fitted | None:
-    """Return the fit of an estimator that takes tables, alone or wrapped by itself."""
-    fitted = getattr(_find_last(model), "_fitted", None)
-    return fitted if isinstance(fitted, Fitted) and fitted.table else None
 
 
 def _find_last(model: Any) -> Any:
@@ -226,7 +292,7 @@ def _classifier_shapes(operator: Any) -> None:
     n_rows, n_classes = operator.inputs[0].get_first_dimension(), len(classifier.classes_)
     is_multilabel = not isinstance(classifier._fitted.target, ClassTarget)
     shape = [n_rows, n_classes] if is_multilabel else [n_rows]
-    is_text = _labels(classifier).dtype.kind == "O"
+    is_text = labels_of(classifier.classes_).dtype.kind == "O"
     kind = data_types.StringTensorType if is_text else data_types.Int64TensorType
     operator.outputs[0].set_type(kind(shape))
     operator.outputs[1].set_type(_float_type(operator, n_classes))
@@ -237,18 +303,6 @@ def _regressor_shapes(operator: Any) -> None:
     operator.outputs[0].set_type(_float_type(operator, target.n_targets))
     for quantiles in operator.outputs[1:]:
         quantiles.set_type(_float_type(operator, *shape_of_quantiles(target)))
-
-
-def _labels(classifier: KerasDenseClassifier) -> Any:
-    """Return the classes as ONNX has labels: whole numbers, or texts."""
-    classes = classifier.classes_
-    if classes.dtype.kind in "biu":
-        return classes.astype(np.int64)
-    if classes.dtype.kind == "f" and (classes == np.rint(classes)).all():
-        return classes.astype(np.int64)
-    if all(isinstance(label, str) for label in classes):
-        return np.array([str(label) for label in classes], dtype=object)
-    raise ValueError(f"classes must be whole numbers or texts for ONNX. Got {classes!r}.")
 
 
 def _operators_and_outputs(operator: Any, container: Any) -> tuple[Operators, Node, Node]:
@@ -283,7 +337,23 @@ def _matrix(ops: Operators, fitted: Fitted, inputs: list[Any]) -> Node:
     if len(inputs) == 1 and fitted.table.n_columns > 1:
         numbers = range(fitted.table.n_columns)
         columns = [ops.Gather(inputs[0], np.array([number]), axis=1) for number in numbers]
+    _check_strings(fitted.table, columns)
     return table_graph(ops.in_double, fitted.table, columns)
+
+
+def _check_strings(table: TableEncoder, columns: list[Any]) -> None:
+    """Raise ValueError where inputs are strings and the network takes numbers, or otherwise."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    strings = {own.column for own in table.categories if own.kind == TEXTS}
+    for index, column in enumerate(columns):
+        is_string = isinstance(getattr(column, "type", None), StringTensorType)
+        if is_string != (index in strings):
+            kinds = ("strings", "numbers") if is_string else ("numbers", "strings")
+            raise ValueError(
+                f"X must have {kinds[1]} in column {index} of those that reach the estimator, as "
+                f"in training. Got {kinds[0]}. Convert with a frame as in fit, of numpy dtypes."
+            )
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -307,7 +377,10 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     ops, logits, outputs = _operators_and_outputs(operator, container)
     target = classifier._fitted.target
     decision = logits if target.decides_on_logits else outputs
-    label = choose_label(ops, target, _labels(classifier), decision)
-    probabilities = find_probabilities(ops, target, logits, outputs)
-    for node, variable in zip((label, probabilities), operator.outputs, strict=True):
+    label = choose_label(ops, target, labels_of(classifier.classes_), decision)
+    if container.get_options(classifier, {"raw_scores": False})["raw_scores"]:
+        scores = find_decision(ops, target, decision)
+    else:
+        scores = find_probabilities(ops, target, logits, outputs)
+    for node, variable in zip((label, scores), operator.outputs, strict=True):
         ops.Identity(node, output_names=[variable]).add_to(scope, container)

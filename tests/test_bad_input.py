@@ -1,5 +1,6 @@
 """Unusable data and parameters: the error says what was required, what came, and what to do."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.exceptions import NotFittedError
@@ -104,7 +106,7 @@ NOT_NUMBERS = {
     "whole numbers beyond float64": (
         [[10**400, 0, 0]] * ROWS,
         ValueError,
-        "X.* of numbers. Got one beyond float64",
+        "X must have numbers that float64 holds in column 0. Got one beyond float64",
     ),
 }
 
@@ -511,7 +513,7 @@ BAD_PARAMETERS = [
     ({"metrics": [None]}, "metrics must be 'accuracy', names of functions.* Got None"),
     ({"metrics": [["mae"]]}, r"metrics must be 'accuracy', names of functions.* Got \['mae'\]"),
     ({"metrics": {"name": "mae"}}, "metrics must be 'accuracy', names of functions.* Got {'name"),
-    ({"metrics": "accuraccy"}, r"Got 'accuraccy'. Known: .*binary_accuracy"),
+    ({"metrics": "accuraccy"}, "Did you mean 'accuracy'.* Known: .*binary_accuracy"),
     ({"metrics": "deserialize"}, r"Got 'deserialize'. Known: (?!.*deserialize)"),
     ({"metrics": "loss"}, "metrics must be 'accuracy', names of functions.* Got 'loss'"),
     ({"metrics": "AUC"}, "Got 'AUC'.* use a scikit-learn scorer as `scoring`"),
@@ -552,7 +554,7 @@ BAD_PARAMETERS = [
     ),
     (
         {"refit_full": True, "early_stopping": True, "warm_start": True},
-        "refit_full=True starts anew, warm_start=True goes on. Got both",
+        "refit_full=True trains from new weights, warm_start=True from .* Got both",
     ),
     ({"dtype": "float16"}, domain("dtype", "'float16'")),
     ({"dtype": np.float32}, domain("dtype", "<class 'numpy.float32'>")),
@@ -899,7 +901,6 @@ def test_fits_inside_of_a_traced_function(engine):
 
 SCOPES = {
     "device": lambda: tf.device("/CPU:0"),
-    "strategy": lambda: tf.distribute.MirroredStrategy(["/CPU:0"]).scope(),
     "tape": tf.GradientTape,
     "names": lambda: tf.name_scope("own"),
 }
@@ -914,6 +915,65 @@ def test_other_scopes_change_nothing(name, engine):
     with SCOPES[name]():
         network.fit(X, NUMBERS)
     assert_array_equal(network.predict(X), outside)
+
+
+@contextlib.contextmanager
+def keras_set_to(policy="float32", floatx="float32"):
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx("float32")
+        keras.config.set_dtype_policy("float32")
+
+
+GLOBAL_STATES = {
+    "mixed": (lambda: keras_set_to("mixed_float16"), "dtype policy 'mixed_float16'"),
+    "half": (lambda: keras_set_to("bfloat16"), "dtype policy 'bfloat16'"),
+    "double": (lambda: keras_set_to("float64", "float64"), "'float64'.*Or set dtype='float64'"),
+    "floatx": (lambda: keras_set_to(floatx="float16"), "floatx 'float16'"),
+    "strategy": (
+        lambda: tf.distribute.MirroredStrategy(["/CPU:0"]).scope(),
+        "trains on one device. Got a call in the scope of MirroredStrategy",
+    ),
+}
+
+
+@pytest.mark.parametrize("engine", ["compiled", "keras"])
+@pytest.mark.parametrize("name", GLOBAL_STATES)
+def test_global_state_that_a_training_cannot_follow_is_refused(name, engine):
+    scope, match = GLOBAL_STATES[name]
+    network = small(KerasDenseRegressor, engine=engine, dtype="float32")
+    with scope():
+        assert_fit_fails(network, X, NUMBERS, match=match, error=RuntimeError)
+        with pytest.raises(RuntimeError, match=match):
+            network.partial_fit(X, NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["mixed", "strategy"])
+def test_calls_of_a_search_know_the_state_of_its_thread(name):
+    scope, match = GLOBAL_STATES[name]
+    network = small(KerasDenseRegressor, dtype="float32")
+    with scope(), parallel_config(backend="skdense"), pytest.raises(RuntimeError, match=match):
+        Parallel()(delayed(network.fit)(X, NUMBERS) for _ in range(2))
+
+
+def test_a_policy_of_the_trained_precision_changes_nothing():
+    network = small(KerasDenseRegressor, dtype="float64")
+    outside = network.fit(X, NUMBERS).predict(X)
+    with keras_set_to("float64", "float64"):
+        assert_array_equal(network.fit(X, NUMBERS).predict(X), outside)
+
+
+@pytest.mark.parametrize("name", ["mixed", "floatx"])
+def test_models_under_a_policy_of_fewer_digits_are_refused(name):
+    network = small(KerasDenseRegressor).fit(X, NUMBERS)
+    scope, match = GLOBAL_STATES[name]
+    with scope():
+        assert network.predict(X).shape == (ROWS,)
+        with pytest.raises(RuntimeError, match=match):
+            network.to_keras()
 
 
 # --- predicting --------------------------------------------------------------------------

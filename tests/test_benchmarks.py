@@ -158,8 +158,8 @@ def test_tables_become_numbers_without_gaps(benchmark, tmp_path):
 def test_searches_compare_programs_and_peers(quickly):
     sections = quickly("searches")
     assert list(sections) == ["widths", "columns", "large", "architectures"]
-    assert repeats(sections["large"]) == {"search": {"skdense": 1, "skdense, fused": 1}}
-    assert figures(sections["widths"])["programs, fused"] >= 1
+    assert repeats(sections["large"]) == {"search": {"skdense": 1, "skdense, side by side": 1}}
+    assert figures(sections["widths"])["programs, side by side"] >= 1
     assert figures(sections["architectures"])["programs"] > 10
     assert repeats(sections["columns"])["RFE"] == {"skdense": 1, "MLP": 1}
 

@@ -184,12 +184,15 @@ def test_huge_weights_of_rows_leave_it_a_number(make):
     assert_allclose(network.history_["val_calibrated_loss"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("network", [KerasDenseClassifier(), KerasDenseRegressor()])
-def test_one_network_without_a_calibration_is_refused(network):
-    network.set_params(scoring="calibrated_loss", early_stopping=True)
-    y = LETTERS if isinstance(network, KerasDenseClassifier) else NUMBERS
-    with pytest.raises(ValueError, match=r"by the mean of several networks\. Got n_estimators=1"):
-        network.fit(X, y)
+def test_one_classifier_without_a_calibration_is_refused():
+    network = KerasDenseClassifier(scoring="calibrated_loss", early_stopping=True)
+    with pytest.raises(ValueError, match=r"mean of several networks\. Got n_estimators=1 and cal"):
+        network.fit(X, LETTERS)
+
+
+def test_of_one_network_of_numbers_it_is_the_squared_error():
+    history = regressor(n_estimators=1, epochs=3).fit(X, NUMBERS).history_
+    assert_allclose(history["val_calibrated_loss"], history["val_loss"], rtol=1e-5)
 
 
 def test_no_metric_may_have_its_name():

@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.metrics import log_loss
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import KerasDenseClassifier, KerasDenseRegressor, KerasTabularClassifier
 from skdense._training.program import trace_count
 
 optimizers = keras.optimizers
@@ -523,6 +523,23 @@ def test_each_call_has_dropout_of_its_own(engine):
     for _ in range(3):
         network.partial_fit(X, CLASSES, ALL)
     assert len(set(network.loss_curve_)) == 3
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        KerasDenseClassifier(n_estimators=2, callbacks=keras.callbacks.Callback()),
+        KerasTabularClassifier(callbacks=[keras.callbacks.Callback()]),
+    ],
+)
+def test_streams_of_several_networks_have_no_callbacks(network):
+    match = (
+        r"callbacks see one network\. Got n_estimators=\d\. Set n_estimators=1, or callbacks=None"
+    )
+    with pytest.raises(ValueError, match=match):
+        network.partial_fit(X, CLASSES, ALL)
+    network.set_params(n_estimators=1, units=4, depth=1, dtype="float32")
+    assert network.partial_fit(X, CLASSES, ALL).n_iter_ == 1
 
 
 # --- partial_fit: classes ------------------------------------------------------------------

@@ -119,7 +119,7 @@ def test_every_view_has_all_members(name, head, tmp_path):
     assert again.n_estimators == 3
     if head.get("output_activation") != "relu" and "hinge" not in head.get("loss", ""):
         assert_allclose(answers(again, rows), expected, rtol=1e-4, atol=1e-5 * scale)
-    assert "3 networks of 4 features" in network._repr_html_()
+    assert "3 members of 4 features" in network._repr_html_()
 
 
 @targets
@@ -234,9 +234,19 @@ def test_progress_is_of_the_group(capsys):
     assert capsys.readouterr().out.count("val_loss") == 5
 
 
-def test_summary_shows_every_network(capsys):
-    fitted("numbers").summary()
-    assert "member_2" in capsys.readouterr().out
+def test_summary_shows_the_layers_once_or_of_every_network(capsys):
+    network = fitted("numbers")
+    total = f"Total params: {network.to_keras().count_params():,}"
+    network.summary()
+    shown = capsys.readouterr().out
+    assert shown.startswith("Layers of each of 3 members ")
+    assert f"{total} (3 members of " in shown
+    assert shown.count("Dense, 6 units") == 2  # of two hidden layers
+    network.summary(expand=True)
+    shown = capsys.readouterr().out
+    assert "member_0" in shown
+    assert "member_2" in shown
+    assert total in shown
 
 
 def test_a_diverging_member_ends_the_fit_and_changes_nothing():

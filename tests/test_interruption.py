@@ -5,8 +5,11 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from textwrap import dedent
+from types import ModuleType, SimpleNamespace
 
 import joblib
 import keras
@@ -25,6 +28,7 @@ from skdense._backend import loading
 from skdense._backend.held_interrupts import held_interrupts
 from skdense._training import keras_engine, program
 from skdense._training.program import trace_count
+from skdense._training.progress import Progress
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((64, 3))
@@ -36,6 +40,18 @@ NETWORK.set_params(learning_rate_schedule=None, l2=0.0)  # every step as the one
 WATCHED = clone(NETWORK).set_params(validation_fraction=0.25)
 STOPPING = clone(NETWORK).set_params(early_stopping=True, validation_fraction=0.25, epochs=30)
 INTERRUPTED = "Training was interrupted after"
+
+
+@pytest.fixture(autouse=True)
+def handler_of_interrupts():
+    """Python's own, which a shell's background process lacks: SIGINT is ignored there.
+
+    A child starts with it, too, as it inherits what is ignored, and no handlers.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 engines = pytest.mark.parametrize(
     "engine", ["compiled", pytest.param("keras", marks=pytest.mark.slow)]
@@ -149,7 +165,7 @@ def test_callbacks_that_restore_weights_act_alike_on_both_engines():
 
 @engines
 def test_an_interrupted_scorer_ends_the_training_too(engine):
-    network = interrupted(STOPPING, scoring=ScoreThenCtrlC(4), engine=engine)
+    network = interrupted(STOPPING, scoring=ScoreThenCtrlC(5), engine=engine)  # tried before
     assert network.n_iter_ == len(network.history_["val_score"]) == 3
     assert np.isfinite(network.predict(X)).all()
 
@@ -463,9 +479,49 @@ def test_the_bar_counts_epochs_and_shows_the_last_losses(capsys):
     assert shown.endswith("\n")
 
 
+def test_the_bar_does_not_count_the_time_of_compiling(capsys):
+    progress = Progress(1, range(5, 105))
+    bar = progress._bar
+    bar.start_t, bar.last_print_t = bar.start_t - 3600, bar.last_print_t - 3600
+    progress.epochs_ran(2)
+    progress.epoch_ended(5, {"loss": 0.5})
+    progress.epoch_ended(6, {"loss": 0.5})
+    assert "2/100 [00:00<?, ?epoch/s" in str(bar)
+    bar.start_t -= 10  # seconds for two more epochs
+    progress.epochs_ran(2)
+    progress.epoch_ended(7, {"loss": 0.5})
+    progress.epoch_ended(8, {"loss": 0.5})
+    assert "4/100 [00:10<08:00" in str(bar)
+    progress.ended()
+    assert "\b" not in capsys.readouterr().out  # which exported notebooks show as boxes
+
+
+def test_the_bar_starts_no_thread_and_warns_of_no_widgets(monkeypatch, capsys):
+    before = threading.enumerate()
+    if find_spec("ipywidgets") is None:
+        # As in a kernel of Jupyter, where tqdm.auto warns.
+        monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", ModuleType("zmqshell"))
+        shell = SimpleNamespace(get_ipython=lambda: SimpleNamespace(config=["IPKernelApp"]))
+        monkeypatch.setitem(sys.modules, "IPython", shell)
+        for name in ("tqdm.auto", "tqdm.autonotebook"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+    progress = Progress(1, range(2))
+    progress.epoch_ended(0, {"loss": 0.5})
+    progress.epoch_ended(1, {"loss": 0.25})
+    progress.ended()
+    assert "2/2" in capsys.readouterr().out
+    assert threading.enumerate() == before
+
+
 def test_the_bar_ends_its_line_where_training_stops_early(capsys):
     network = fitted(STOPPING, verbose=1, patience=2)
     assert network.n_iter_ < 30
+    assert capsys.readouterr().out.endswith("\n")
+
+
+def test_the_bar_ends_its_line_where_training_diverges(capsys):
+    with pytest.raises(ValueError, match="must stay finite"):
+        fitted(NETWORK, verbose=1, optimizer="sgd", learning_rate=1e30)
     assert capsys.readouterr().out.endswith("\n")
 
 

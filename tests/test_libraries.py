@@ -213,7 +213,8 @@ LOADABLE = {
 def test_skops_has_to_trust_nothing_but_the_class(network, target):
     io = pytest.importorskip("skops.io")
     content = io.dumps(network.fit(X, target))
-    assert io.get_untrusted_types(data=content) == [f"skdense.{type(network).__name__}"]
+    kind = type(network)
+    assert io.get_untrusted_types(data=content) == [f"{kind.__module__}.{kind.__name__}"]
     twin = io.loads(content, trusted=skdense.skops_trusted_types)
     assert_array_equal(twin.predict(X), network.predict(X))
     assert twin.get_params().keys() == network.get_params().keys()

@@ -39,8 +39,12 @@ ACTIVATIONS = tuple(sorted(NUMPY_ACTIVATIONS.keys() - {"sparsemax"}))
 SETTINGS = {"units": 8, "epochs": 5, "random_state": 0}
 NUMBERS = ["bill_length_mm", "bill_depth_mm", "flipper_length_mm", "body_mass_g"]
 TEXTS = ["island", "sex"]
-# What skl2onnx does with NumPy 2 and scikit-learn 1.9, not with the estimators here.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx")
+pytestmark = [
+    # What skl2onnx does with NumPy 2 and scikit-learn 1.9, not with the estimators here.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx"),
+    # Tables here have a column of infrequent categories on purpose.
+    pytest.mark.filterwarnings("ignore::skdense.FeatureTypeWarning"),
+]
 
 
 def run(model, inputs):
@@ -241,7 +245,7 @@ def test_columns_of_other_kinds_are_named(table):
 
 def test_without_skl2onnx_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r"skdense\[onnx\]"):
+    with pytest.raises(ImportError, match=r"Run: pip install skl2onnx onnx$"):
         skdense.to_onnx(KerasDenseClassifier(), X)
 
 
@@ -271,11 +275,12 @@ def test_numbers_that_float32_cannot_hold_come_in_float64(mean, scale, in_pipeli
     assert_allclose(answers[:, 0] / y.std(), network.predict(X) / y.std(), rtol=0, atol=1e-5)
 
 
-def test_an_ensemble_of_numbers_that_float32_cannot_hold_is_refused():
+def test_an_ensemble_of_numbers_that_float32_cannot_hold_comes_in_float64():
     y = 1.7e9 + 10 * X[:, 0].astype(float)
     ensemble = BaggingRegressor(KerasDenseRegressor(**SETTINGS), n_estimators=2, random_state=0)
-    with pytest.raises(ValueError, match=r"float32 cannot hold.*regressors one by one"):
-        skdense.to_onnx(ensemble.fit(X, y), X)
+    [numbers] = run(skdense.to_onnx(ensemble.fit(X, y), X), {"X": X})
+    assert numbers.dtype == np.float64
+    assert_allclose(numbers[:, 0] / 10, ensemble.predict(X) / 10, rtol=0, atol=1e-5)
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -427,3 +432,65 @@ for options in (None, {{id(pipeline): {{"zipmap": False}}}}):
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 2
+
+
+# --- missing values --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT, "", "None", "nan", "NaN", "<NA>"])
+@pytest.mark.parametrize("extra", [[], ["c"]], ids=["two codes", "codes"])
+def test_missing_strings_count_as_missing(fitted_with_gaps, missing, extra):
+    rows, models = fitted_with_gaps
+    model, session = models[len(extra)]
+    [numbers] = session.run(None, {"c": np.array([[missing]], object), "x": np.float32([[0.5]])})
+    expected = model.predict(rows[:1].assign(c=pd.Series([None], dtype=object), x=np.float32(0.5)))
+    assert_allclose(numbers[:, 0], expected, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def fitted_with_gaps():
+    """Tables whose strings are of one category, or of two, and missing."""
+    y = np.tile([0.0, 5.0], 40)
+    models = []
+    for texts in (["a", None], ["a", None, "c", None]):
+        rows = pd.DataFrame(
+            {
+                "c": np.array([texts[n % len(texts)] for n in range(80)], object),
+                "x": np.float32(np.linspace(0, 1, 80)),
+            }
+        )
+        model = KerasTabularRegressor(**OF_TABLES).fit(rows, y)
+        converted = skdense.to_onnx(model, rows)
+        assert "empty string" in converted.graph.input[0].doc_string
+        assert {"missing value in c", "missing value in x"} == {
+            entry.key for entry in converted.metadata_props
+        }
+        models.append((model, onnxruntime.InferenceSession(converted.SerializeToString())))
+    return rows, models
+
+
+def test_a_category_that_looks_like_a_missing_value_is_told_of():
+    rows = pd.DataFrame({"c": np.array(["None", None, "b", "nan"] * 20, object)})
+    model = KerasTabularRegressor(**OF_TABLES).fit(rows, np.tile([0.0, 5.0, 1.0, 2.0], 20))
+    with pytest.warns(UserWarning, match=r"Column 'c' has the categories 'None', 'nan'.*Feed ''"):
+        converted = skdense.to_onnx(model, rows)
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    texts = np.array([["None"], [""], ["b"], ["nan"], ["<NA>"]], object)
+    [numbers] = session.run(None, {"c": texts})
+    expected = model.predict(
+        pd.DataFrame({"c": np.array(["None", None, "b", "nan", None], object)})
+    )
+    assert_allclose(numbers[:, 0], expected, atol=1e-5)
+
+
+def test_a_missing_integer_of_a_wide_category():
+    values = pd.array([2**60, 2**60 + 1, None, 2**60 + 2] * 20, "Int64")
+    X = pd.DataFrame({"x": values})
+    settings = OF_TABLES | {"categorical_features": ["x"]}
+    model = KerasTabularRegressor(**settings).fit(X, np.tile([0.0, 1.0, 8.0, 2.0], 20))
+    converted = skdense.to_onnx(model, X)
+    assert str(-(2**63)) in converted.graph.input[0].doc_string
+    session = onnxruntime.InferenceSession(converted.SerializeToString())
+    rows = np.array([[2**60], [2**60 + 1], [-(2**63)], [2**60 + 2]])
+    [numbers] = session.run(None, {"x": rows})
+    assert_allclose(numbers[:, 0], model.predict(X[:4]), atol=1e-5)

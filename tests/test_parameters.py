@@ -771,7 +771,8 @@ def test_every_constraint_has_a_parameter():
 )
 def test_estimators_of_tables_have_the_same_parameters(dense, tabular):
     own = signature_defaults(tabular)
-    assert own.pop("categorical_features") == "from_dtype"
+    limits = own.pop("min_frequency"), own.pop("max_categories")
+    assert (own.pop("categorical_features"), *limits) == ("from_dtype", 2, 10_000)
     assert list(own) == list(signature_defaults(dense))
 
 

@@ -137,7 +137,7 @@ EVERY = {
 OF_TABLES = EVERY | {
     "activation": "tanh", "kernel_initializer": "ones", "input_scaling": None,
     "learned_scale": False, "early_stopping": False, "calibration": None,
-    "categorical_features": ["a", 2],
+    "categorical_features": ["a", 2], "min_frequency": 0.25, "max_categories": 7,
 }  # fmt: skip
 
 

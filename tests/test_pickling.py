@@ -95,13 +95,13 @@ NAMED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", NAMED.values(), ids=NAMED)
-def test_pickles_name_nothing_of_ours_but_the_public_class(network):
+def test_pickles_name_nothing_of_ours_but_the_estimators_class(network):
     target = X[:, 0] if isinstance(network, KerasDenseRegressor) else y
     network = clone(network).set_params(epochs=2, random_state=0)
-    public = f"skdense.{type(network).__name__}"
-    assert names_in(network) == {public}
-    assert names_in(network.fit(X, target)) == {public}
-    assert public in skdense.skops_trusted_types
+    kind = f"{type(network).__module__}.{type(network).__name__}"
+    assert names_in(network) == {kind}
+    assert names_in(network.fit(X, target)) == {kind}
+    assert kind in skdense.skops_trusted_types
     twin = through_pickle(network)
     assert_array_equal(twin.predict(X), network.predict(X))
     assert_array_equal(twin.fit(X, target).predict(X), network.fit(X, target).predict(X))

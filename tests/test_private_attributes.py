@@ -1,7 +1,6 @@
 """Private attributes of others: they are what they were, and there are no more of them."""
 
 import ast
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -81,16 +80,6 @@ def test_sessions_are_called_fast_and_otherwise_alike(is_fast):
             difference, product = call(np.float32([5, 7]), np.float32([2, 3]))
             assert_array_equal(difference, [3, 4])
             assert_array_equal(product, [10, 21])
-
-
-def test_catching_warnings_changes_what_calls_keep_of_their_own():
-    before = dict(vars(warnings))
-    with warnings.catch_warnings(record=True):
-        warnings.simplefilter("ignore")
-        changed = {name for name, value in vars(warnings).items() if value is not before.get(name)}
-    counters = {"_filters_version"}  # which tell that the filters have changed
-    assert {"filters", "_showwarnmsg_impl"} <= changed
-    assert changed - counters <= set(private_attributes.WARNING_STATE)
 
 
 @pytest.mark.parametrize(("batches", "traces"), [(0, False), (2, True), ((2, 4), True)])

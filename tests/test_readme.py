@@ -114,10 +114,22 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert f"{command} " in script
 
 
-def test_pictures_and_pages_that_the_readme_names_exist():
-    found = re.findall(r"\]\(([^):]+)\)", README)
-    assert "docs/pictures/quality.png" in found
-    assert all((ROOT / path).exists() for path in found)
+PICTURES = "https://raw.githubusercontent.com/skdense/skdense/main/"
+PAGES = "https://github.com/skdense/skdense/blob/main/"
+FOLDERS = "https://github.com/skdense/skdense/tree/main/"
+
+
+def test_links_of_the_readme_work_wherever_it_is_shown():
+    """An index of packages shows it without the repository, where a relative link leads nowhere."""
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    links = set(re.findall(r"\]\(([^)]+)\)", README))
+    assert f"{PICTURES}docs/pictures/quality.png" in pictures
+    assert f"{PAGES}docs/start.md" in links
+    for link in links:
+        start = PICTURES if link in pictures else PAGES if ".md" in link else FOLDERS
+        assert link.startswith(start)
+        path = ROOT / link.removeprefix(start)
+        assert path.is_dir() if start == FOLDERS else path.is_file()
 
 
 def test_every_benchmark_is_in_the_guide():

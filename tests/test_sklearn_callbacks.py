@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdense import KerasDenseClassifier, KerasDenseRegressor
+from skdense import KerasDenseClassifier, KerasDenseRegressor, KerasTabularRegressor
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
@@ -77,6 +77,17 @@ def fitted(network, *callbacks, **changes):
         network.set_callbacks(*callbacks)
     is_regressor = isinstance(network, KerasDenseRegressor)
     return network.fit(X, NUMBERS if is_regressor else CLASSES)
+
+
+@needs_callbacks
+def test_one_of_the_tabular_networks_is_followed():
+    recorder = Recorder()
+    network = KerasTabularRegressor(units=4, depth=1, epochs=2, random_state=0, dtype="float32")
+    network.set_callbacks(recorder)
+    with pytest.raises(ValueError, match=r"is for one network\. Got n_estimators=8\. Set n_estim"):
+        network.fit(X, NUMBERS)
+    network.set_params(n_estimators=1).fit(X, NUMBERS)
+    assert len(recorder.epochs) == 2
 
 
 def epoch_scores(monitor, name):

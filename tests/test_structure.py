@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import inspect
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -19,6 +20,7 @@ ROOMS = [
     {"_problem"},
     {"_files"},
     {"_estimators"},
+    {"_onnx_meta"},
     {"_displays", "_load", "_onnx", "_onnx_import", "_searches"},
     {""},
 ]
@@ -118,6 +120,7 @@ def test_exported_names():
     assert set(skdense.__all__) == {
         "ErrorAnalysisDisplay",
         "FeatureScaleWarning",
+        "FeatureTypeWarning",
         "KerasDenseClassifier",
         "KerasDenseRegressor",
         "KerasTabularClassifier",
@@ -136,10 +139,32 @@ def test_exported_names():
         assert getattr(skdense, name).__doc__
 
 
+CLASSES = [value for value in vars(skdense).values() if isinstance(value, type)]
+ESTIMATORS = [kind for kind in CLASSES if kind.__name__.startswith("Keras")]
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_sources_of_public_classes_are_found(kind):
+    source = inspect.getsource(kind)
+    assert source.startswith(f"class {kind.__name__}")
+    assert Path(inspect.getfile(kind)).read_text().count(source) == 1
+    for name, value in vars(kind).items():
+        if not name.startswith("_") and inspect.isfunction(value):
+            assert f"def {name}(" in inspect.getsource(value)
+
+
+# doctest looks for functions that a module defines, and a decorated method is none of these.
+EXAMPLES = {
+    f"{kind.__name__}.{name}": getattr(kind, name)
+    for kind in ESTIMATORS
+    for name in dir(kind)
+    if name in vars(kind) and ">>>" in (getattr(vars(kind)[name], "__doc__", None) or "")
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["KerasDenseClassifier", "KerasDenseRegressor"])
-def test_examples_of_methods_run(name):
-    # doctest itself finds none, since these classes say that they are of another module.
-    [example] = doctest.DocTestFinder().find(getattr(skdense, name).from_keras, globs={})
+@pytest.mark.parametrize("method", EXAMPLES.values(), ids=EXAMPLES)
+def test_examples_of_methods_run(method):
+    [example] = doctest.DocTestFinder().find(inspect.unwrap(method), globs={})
     assert doctest.DocTestRunner().run(example).failed == 0
     assert example.examples

@@ -22,15 +22,19 @@ from sklearn.preprocessing import StandardScaler
 
 import skdense
 from skdense import KerasDenseClassifier, KerasTabularClassifier, KerasTabularRegressor
-from skdense._tables.categories import FEWEST_ROWS, MOST_VALUES, learn_category
 from skdense._training.program import trace_count
 
-# Keras 3.15 and NumPy 2 disagree about it where a Normalization layer is saved.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
-)
+pytestmark = [
+    # Keras 3.15 and NumPy 2 disagree about it where a Normalization layer is saved.
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
+    ),
+    # The table here has a column of infrequent categories on purpose.
+    pytest.mark.filterwarnings("ignore::skdense.FeatureTypeWarning"),
+]
 
 SMALL = {"units": 8, "depth": 1, "n_estimators": 2, "epochs": 4, "random_state": 0}
+SMALL |= {"min_frequency": 5}
 ROWS = 60
 RANDOM = np.random.default_rng(0)
 
@@ -44,9 +48,9 @@ class Color(str, enum.Enum):  # noqa: UP042 - not a StrEnum
 
 
 def make_table():
-    """A column of each kind; the city has values that are rare, others gaps."""
+    """A column of each kind; the city has values that are infrequent, others gaps."""
     size = RANDOM.normal(size=ROWS)
-    cities = [*"abc"] * 19 + ["rare", "seldom", None]
+    cities = [*"abc"] * 17 + [None] * 5 + ["rare", "seldom"] * 2
     return pd.DataFrame(
         {
             "size": np.where(np.arange(ROWS) % 7, size, np.nan),
@@ -90,12 +94,12 @@ def test_columns_become_numbers_and_codes(classifier):
     assert_array_equal(matrix[:, 4], TABLE["count"].isna())
     assert_array_equal(matrix[:, 5], np.where(TABLE["color"] == "red", 1, -1))
     assert_array_equal(matrix[:, 6], np.where(TABLE["is_old"], 1, -1))
-    # Codes: the values in order, the missing, the rare ones.
+    # Codes: the values in order, the missing, the infrequent ones.
     codes = {"a": 0, "b": 1, "c": 2, "rare": 4, "seldom": 4}
     assert_array_equal(matrix[:, 7], TABLE["city"].map(codes).fillna(3))
     assert matrix.shape == (ROWS, 10)
     assert set(matrix[:, 8]) == set(range(12))
-    assert set(matrix[:, 9]) == {0.0}  # all rare, as each is in three rows
+    assert set(matrix[:, 9]) == {0.0}  # all infrequent, as each is in three rows
 
 
 @pytest.mark.parametrize(
@@ -108,7 +112,7 @@ def test_columns_become_numbers_and_codes(classifier):
         ("street", None, 8, -1),
         ("color", "green", 5, 0),
         ("color", None, 5, 0),
-        ("is_old", None, 6, 0),
+        ("is_old", None, 6, -1 / 3),  # the mean of the training rows
         ("weight", np.nan, 2, float(np.median(TABLE["weight"]))),
         ("size", None, 1, 1),
     ],
@@ -118,22 +122,6 @@ def test_values_that_training_had_not(classifier, column, value, place, becomes)
     row[column] = pd.Series([value], index=row.index, dtype=object)
     assert classifier.encode(row)[0, place] == pytest.approx(becomes)
     assert np.isfinite(classifier.predict_proba(row)).all()
-
-
-def test_rare_categories_are_one():
-    values = ["often"] * FEWEST_ROWS + ["rare"] * (FEWEST_ROWS - 1) + ["rarer"]
-    category = learn_category(0, values, "x")
-    assert list(category.values) == ["often"]
-    assert category.n_codes == 2
-    assert_array_equal(category.code(["often", "rare", "other"], "x"), [0, 1, 1])
-
-
-def test_a_column_of_very_many_texts_is_bounded():
-    values = [f"{n}" for n in range(MOST_VALUES + 10) for _ in range(FEWEST_ROWS)]
-    category = learn_category(0, ["most"] * 9 + values, "x")
-    assert len(category.values) == MOST_VALUES
-    assert "most" in category.values
-    assert category.has_rare
 
 
 @pytest.mark.slow
@@ -364,7 +352,7 @@ def test_categories_that_cannot_be(given, match):
         (
             pl.from_pandas(TABLE).lazy(),
             (TypeError, ValueError),
-            "Got a LazyFrame. Call its collect",
+            "Got LazyFrame of polars, which is lazy. Call its collect",
         ),
     ],
 )
@@ -394,7 +382,7 @@ def test_sparse_rows_at_prediction(classifier):
 
 
 def test_embedded_columns_that_do_not_fit_are_told_before(monkeypatch):
-    monkeypatch.setattr("skdense._training.room._most_bytes", lambda: 5 * 10**7)
+    monkeypatch.setattr("skdense._training.room.usable_memory", lambda: 5 * 10**7)
     X = RANDOM.normal(size=(ROWS, 200))
     match = r"Embedded columns of 2 networks take about .* GB.*Lower units.*n_bins"
     with pytest.raises(MemoryError, match=match):
@@ -496,7 +484,7 @@ def test_streams_learn_columns_from_the_first_chunk():
     model.partial_fit(TABLE[:30], CLASSES[:30], classes=["no", "yes"])
     model.partial_fit(TABLE[30:], CLASSES[30:])
     assert model.n_iter_ == 2
-    assert set(model.encode(TABLE[57:])[:, 7]) == {-1}  # all that come late
+    assert set(model.encode(TABLE[51:])[:, 7]) == {-1}  # all that come late
 
 
 @pytest.mark.slow
@@ -536,11 +524,34 @@ def test_searches_pipelines_and_inspection():
     assert make_pipeline(*steps).fit(TABLE, CLASSES).predict(TABLE).shape == (ROWS,)
 
 
+def test_summary_prints_columns_once_and_one_members_layers(classifier, capsys):
+    classifier.summary()
+    shown = capsys.readouterr().out
+    n_members, n_layers = len(classifier._fitted.members), len(classifier._fitted.network.stages)
+    assert f"Layers of each of {n_members} members " in shown
+    assert len(shown.splitlines()) <= len(TABLE.columns) + n_layers + 10
+
+
+@pytest.mark.slow
+def test_every_count_of_parameters_is_that_of_keras(classifier, capsys):
+    model = classifier.to_keras()
+    n_parameters = model.count_params()
+    n_trained = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    classifier.summary()
+    shown = capsys.readouterr().out
+    assert f"\nTotal params: {n_parameters:,} (" in shown
+    assert f"\nTrainable params: {n_trained:,}\n" in shown
+    assert f"\nNon-trainable params: {n_parameters - n_trained:,}\n" in shown
+    assert f", {n_parameters:,} parameters</summary>" in classifier._repr_html_()
+    classifier.summary(expand=True)
+    assert f"Total params: {n_parameters:,} (" in capsys.readouterr().out
+
+
 def test_summary_and_html_tell_what_becomes_of_columns(classifier, capsys):
     classifier.summary()
     for text in (capsys.readouterr().out, classifier._repr_html_()):
         assert "and whether it is missing" in text
-        assert "a category of 3 texts, missing, rare ones" in text
+        assert "a category of 3 texts, missing, infrequent; unknown: infrequent" in text
         assert "-1 or 1, of 2 booleans" in text
 
 
@@ -553,6 +564,6 @@ def test_html_shows_as_many_columns_as_one_reads(classifier, monkeypatch):
 
 def test_other_values_of_the_same_kinds_compile_nothing(classifier):
     before = trace_count()
-    X = other(size=1.0 + np.arange(ROWS), city=[*"xyz"] * 19 + ["rare", "seldom", None])
+    X = other(size=1.0 + np.arange(ROWS), city=[*"xyz"] * 17 + [None] * 5 + ["rare", "seldom"] * 2)
     clone(classifier).fit(X.assign(size=X["size"].where(X["size"] > 2)), CLASSES)
     assert trace_count() == before

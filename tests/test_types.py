@@ -10,7 +10,12 @@ from mypy import api
 ROOT = Path(__file__).parents[1]
 
 SCRIPT = """
-    from skdense import KerasDenseClassifier, KerasDenseRegressor
+    from skdense import (
+        KerasDenseClassifier,
+        KerasDenseRegressor,
+        KerasTabularClassifier,
+        KerasTabularRegressor,
+    )
 
     X, y = [[0.0], [1.0]], [0.0, 1.0]
     network = KerasDenseRegressor(units=4).fit(X, y)
@@ -29,6 +34,18 @@ SCRIPT = """
     KerasDenseClassifier(class_weight="balance")  # error
     KerasDenseClassifier(verbose=3)  # error
     KerasDenseClassifier(standardize_target=True)  # error
+    KerasDenseClassifier(epoch=3)  # error
+    network.fit(X, y, epochs=3)  # error
+    tabular = KerasTabularRegressor(quantiles=(0.1, 0.9)).fit(X, y, X_val=X, y_val=y)
+    tabular.predict_quantiles(X).shape, tabular.oof_prediction_.shape, tabular.encode(X).shape
+    tabular.validation_folds_.shape, tabular.validation_indices_.shape
+    tabular.temperature_  # error
+    tabular.predict_quantile(X)  # error
+    tabular.summary(expand=True), tabular.summary(expands=True)  # error
+    classifier = KerasTabularClassifier(categorical_features=[0]).fit(X, y)
+    classifier.temperature_ + 1.0, classifier.oof_prediction_.shape, classifier.best_epoch_ + 1
+    classifier.predict_proba(X).shape, classifier.decision_function(X).shape, classifier.n_outputs_
+    classifier.classes_.shape, classifier.predict(X, verbose=0)  # error
 """
 
 

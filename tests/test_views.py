@@ -212,7 +212,9 @@ def run_onnx(model, sample, inputs):
 
 def learn_and_encode(frame, names):
     table = read_table(frame, "X")
-    encoder = learn_table(table, np.arange(N_TRAINED), find_categories(table, names))
+    weights = (np.arange(table.n_rows) < N_TRAINED).astype(float)
+    is_category = find_categories(table, names)
+    encoder = learn_table(table, weights, is_category, min_frequency=2, max_categories=None)
     return encoder.encode(table, "float64")
 
 
@@ -236,8 +238,8 @@ def assert_views_agree(model, X, matrix, onnx_inputs, scale, tmp_path):
     *_, by_onnx = run_onnx(model, X, onnx_inputs)
     assert_allclose(by_onnx.reshape(expected.shape), expected, **within)
     model.save(tmp_path / "model.skdense")
-    pickled = pickle.loads(pickle.dumps(model))  # noqa: S301
-    for twin in (skdense.load(tmp_path / "model.skdense"), pickled):
+    unpickled = pickle.loads(pickle.dumps(model))  # noqa: S301 - made a moment ago
+    for twin in (skdense.load(tmp_path / "model.skdense"), unpickled):
         assert_array_equal(predict(twin, X), expected)
 
 

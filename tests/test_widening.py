@@ -7,9 +7,7 @@ from skdense import KerasDenseClassifier
 from skdense._networks.network import HiddenLayer, build_network
 from skdense._networks.widening import (
     crop_weights,
-    join,
     pad_weights,
-    skeleton,
     usual_inputs,
     usual_units,
     widen,
@@ -74,15 +72,6 @@ def test_weights_are_padded_with_zeros_and_cropped_again():
         for name, array in before.items():
             np.testing.assert_array_equal(after[name], array)
             assert after[name].base is None
-
-
-def test_networks_of_one_skeleton_are_joined():
-    assert skeleton(network(5, 17)) == skeleton(network(40, 8, n_inputs=9))
-    assert widths(join(network(5, 17), network(40, 8, n_inputs=9))) == (9, 40, 17, 3)
-    for other in (network(5), network(5, 17, activation="tanh")):
-        assert skeleton(network(5, 17)) != skeleton(other)
-    fixed = [network(width, activation="sigmoid") for width in (5, 6)]
-    assert skeleton(fixed[0]) != skeleton(fixed[1])
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "nadam", "sgd"])

@@ -11,9 +11,6 @@ from typing import Any
 
 from .loading import callable_options
 
-# What `warnings.catch_warnings` changes, of the whole process: its users take turns in threads.
-WARNING_STATE = ("filters", "showwarning", "_showwarnmsg_impl")
-
 
 def arguments_beside_configuration(loss: Any) -> dict[str, Any]:
     """Return arguments of a Keras loss that several leave out of their ``get_config``.

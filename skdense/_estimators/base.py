@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._backend.descriptions import build
 from .._files.pickling import picklable_state, read_stored, unpickled_state, waits
 from .._files.saving import save_estimator
-from .._networks.html import layers_html
 from .._networks.keras_view import build_compiled_model, build_models
 from .._networks.stages import Dense
+from .._networks.summaries import layers_html, layers_text
 from .._problem.answers import as_keras_answers, compute_outputs
 from .._problem.constraints import CONSTRAINTS
 from .._problem.fitted import Fitted
@@ -26,6 +26,7 @@ from .._problem.tables import read_rows_to_predict
 from .._problem.tasks import settle_optimizer
 from .._problem.warm_start import settle_head_again
 from .._tables.descriptions import columns_html, describe_columns
+from .argument_hints import suggest_arguments, with_argument_hints
 from .copies import Cloned, holds_objects, remember_copies, take_fit
 from .fitting import leave_fit
 from .sklearn_bases import BaseEstimator, CallbackSupportMixin
@@ -41,12 +42,19 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
     input_scaling: Any
     numeric_embedding: Any
     learned_scale: Any
-    history_: dict[str, list[float]]
-    n_iter_: int
+    # What the docstrings of the estimators document; a fit leaves those that it has.
+    n_features_in_: int
+    feature_names_in_: Array
     n_outputs_: int
+    n_iter_: int
     best_epoch_: int
+    validation_indices_: Array
+    validation_folds_: Array
+    oof_prediction_: Array
+    history_: dict[str, list[float]]
     engine_: str
 
+    @with_argument_hints
     @with_callbacks
     def fit(
         self,
@@ -71,10 +79,11 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,) or None, default=None
             How much each row counts, relative to the others.
         groups : array-like of shape (n_samples,) or None, default=None
-            With ``validation_fraction="folds"``, rows of one group are in one fold.
+            With ``validation_fraction="folds"``, rows of one group are held out together, in
+            folds that keep the classes in proportion too. No value may be missing.
         X_val : array-like or sparse array of shape (n_val, n_features) or None, default=None
-            Rows to watch instead of a `validation_fraction` of X. In a Pipeline they have to be
-            transformed like X: see ``Pipeline(transform_input=["X_val"])``.
+            Rows to watch in place of a `validation_fraction` of X, or of folds. In a Pipeline they
+            have to be transformed like X: see ``Pipeline(transform_input=["X_val"])``.
         y_val : array-like, default=None
             Targets of `X_val`.
         sample_weight_val : array-like of shape (n_val,) or None, default=None
@@ -100,6 +109,34 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         take_fit(self, leave_fit(self, Given(X, y, sample_weight), given_val, groups))
         return self
 
+    def set_params(self, **params: Any) -> Self:
+        """Set the parameters of this estimator.
+
+        Parameters
+        ----------
+        **params
+            Parameters of the constructor, by name.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For a name that is none of the constructor's.
+        """
+        try:
+            super().set_params(**params)
+        except ValueError as error:
+            own = self.get_params(deep=False)
+            unknown = [name for name in params if name not in own and "__" not in name]
+            if not unknown:
+                raise
+            hints = suggest_arguments(type(self), unknown, own)
+            raise ValueError(f"{str(error).rstrip('.')}.{hints}") from None
+        return self
+
     def _snapshot(self) -> Self:
         """Return this fit, for methods that read several of its attributes.
 
@@ -113,6 +150,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         X = read_rows_to_predict(self, X, self._fitted.table)
         return compute_outputs(self._fitted, X, activate=activate)
 
+    @with_argument_hints
     def to_keras(self) -> Any:
         """Return the trained network as a Keras model.
 
@@ -145,6 +183,7 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
             l2=float(given["l2"]),
         )
 
+    @with_argument_hints
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write this estimator to a file, for `skdense.load`.
 
@@ -169,13 +208,32 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         """
         save_estimator(copy.copy(self), path)
 
-    def summary(self) -> None:
-        """Print what becomes of a table's columns, and layers and parameters as Keras does."""
+    @with_argument_hints
+    def summary(self, *, expand: bool = False) -> None:
+        """Print the columns of a table, the layers of the network, and how many parameters it has.
+
+        Of several networks the layers of one, as all have the same. Every number in a variable of
+        the Keras model is a parameter, so that the total is ``to_keras().count_params()``.
+
+        Parameters
+        ----------
+        expand : bool, default=False
+            Whether to print the layers of every network, as ``keras.Model.summary`` does.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
         fitted = self._snapshot()._fitted
         if fitted.table:
             for name, becomes in describe_columns(fitted.table, fitted.feature_names):
                 print(f"{name}: {becomes}")
-        build_models(fitted.network, fitted.members, dtype="float32").summary(expand_nested=True)
+        if expand:
+            model = build_models(fitted.network, fitted.members, dtype="float32")
+            model.summary(expand_nested=True)
+        else:
+            print(layers_text(fitted.network, fitted.members))
 
     @property
     def coefs_(self) -> list[Array]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._problem.labels import Labels
 from .._problem.targets.classes import ClassTarget
 from .._problem.targets.labels import LabelsTarget
+from .argument_hints import with_argument_hints
 from .base import KerasDenseBase
 
 Array = NDArray[Any]
@@ -19,6 +20,7 @@ class ClassPredictions(KerasDenseBase):
     """The methods that predict classes."""
 
     classes_: Array
+    temperature_: float
 
     @property
     def _labels(self) -> Labels:
@@ -31,6 +33,7 @@ class ClassPredictions(KerasDenseBase):
         assert isinstance(target, ClassTarget | LabelsTarget)
         return target
 
+    @with_argument_hints
     def predict(self, X: Any) -> Array:
         """Predict the class of each row.
 
@@ -47,6 +50,7 @@ class ClassPredictions(KerasDenseBase):
         labels = now._labels
         return labels.decode(now._target.choose(now.decision_function(X)))
 
+    @with_argument_hints
     def predict_proba(self, X: Any) -> Array:
         """Predict the probability of each class.
 
@@ -64,6 +68,7 @@ class ClassPredictions(KerasDenseBase):
         outputs = now._outputs(X, activate=not now._target.answers_from_logits)
         return now._target.probabilities(outputs)
 
+    @with_argument_hints
     def predict_log_proba(self, X: Any) -> Array:
         """Predict the logarithm of each class's probability.
 
@@ -87,6 +92,7 @@ class ClassPredictions(KerasDenseBase):
             logarithms[is_small] = now._target.log_probabilities(outputs)[is_small]
         return logarithms
 
+    @with_argument_hints
     def decision_function(self, X: Any) -> Array:
         """Return what classes are decided by: logits where the network has some.
 

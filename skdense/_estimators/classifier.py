@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from sklearn.utils import Tags
 
 from .._problem.given import Given
+from .argument_hints import with_argument_hints
 from .class_predictions import ClassPredictions
 from .copies import take_fit
 from .fitting import fit_chunk
@@ -49,7 +50,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     n_estimators : int, default=1
         Networks of this architecture, trained side by side in one program, each from its own
         start and in its own order of rows. The mean of their probabilities predicts, and is
-        watched. One alone may have callbacks.
+        watched. Keras callbacks require ``n_estimators=1``.
     kernel_initializer : str, callable or keras.initializers.Initializer, \
             default="glorot_uniform"
         How the kernels start. A name or an initializer without a seed takes its seed from
@@ -58,7 +59,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.001
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is one sigmoid unit for two classes and softmax
         for more, or what a given `loss` needs. "softmax" gives one unit per class also for
@@ -92,7 +93,8 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default=75
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False
@@ -101,14 +103,17 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Share of the rows that is held out and watched, shuffled and in the proportions of the
         classes, or of the combinations of labels where these repeat. None means 0.1 with
         `early_stopping` and none without. A number without `early_stopping` records the
-        validation history and trains all epochs. Arguments `X_val` and `y_val` of `fit` take its
-        place. With "folds" each of the `n_estimators` networks holds out a fold of its own, and
-        what is watched is what they predict for these, so that all rows are trained on.
+        validation history and trains all epochs. With "folds" each of the `n_estimators` networks
+        holds out a fold of its own, and what is watched is what they predict for these, so that
+        all rows are trained on; one network alone holds out a tenth. Arguments `X_val` and `y_val`
+        of `fit` take the place of all of these: every network is trained on all rows of X.
     scoring : str, callable or None, default="loss"
         What is watched: "loss"; "calibrated_loss", the log-loss by the best temperature, for
         networks that are calibrated or several: it does not end a training that grows too sure
         while it gains (arXiv 2501.19195); or a scikit-learn scorer or its name, greater being
-        better; None is the `score` of the estimator. Recorded as "val_loss",
+        better; None is the `score` of the estimator. Of folds a scorer judges all rows together,
+        each predicted by the network of its fold, which a last column of its X numbers. It is
+        tried before the first epoch, on predictions that are right. Recorded as "val_loss",
         "val_calibrated_loss" or "val_score".
     patience : int or None, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
@@ -171,12 +176,16 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         Counted from 1. The epoch of the best watched score, whose weights are kept under early
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
-        Rows of X that were held out by `validation_fraction`.
+        Rows of X that were held out by `validation_fraction` for all networks. Absent with folds,
+        `X_val`, or without validation.
     validation_folds_ : ndarray of shape (n_samples,)
-        With folds, which network held each row of X out; -1 for none.
+        With folds of several networks, which network held each row of X out; -1 for none. Absent
+        otherwise.
     oof_prediction_ : ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-        With folds, the probabilities that the network which held a row out gives it; NaN where
-        none did.
+        With folds of several networks, the probabilities that the network which held a row out
+        gives it; NaN where none did. They are calibrated by a temperature that was fitted to the
+        other folds only. The epoch is the one with the best score over all folds, this row's
+        among them. Absent otherwise.
     temperature_ : float
         With `calibration`, what logits were divided by.
     history_ : dict of str to list of float
@@ -215,6 +224,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
     True
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
@@ -298,6 +308,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         self.random_state = random_state
         self.engine = engine
 
+    @with_argument_hints
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.
 
@@ -332,6 +343,7 @@ class KerasDenseClassifier(ClassifierMixin, ClassPredictions):
         return self
 
     @classmethod
+    @with_argument_hints
     def from_keras(cls, model: Any, *, classes: Any = None, multi_label: bool = False) -> Self:
         """Make a fitted classifier of a trained Keras model.
 

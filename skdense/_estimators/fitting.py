@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
 
 from .._backend.descriptions import describe
 from .._backend.loading import require_eager
-from .._problem.calibration.choice import find_calibration, require_calibratable
+from .._problem.calibration.choice import find_calibrations
+from .._problem.calibration.temperature import require_logits
 from .._problem.caller import is_one_of_many_fits, warn_of_interruption
+from .._problem.collected import require_collected
 from .._problem.constraints import check_parameters
 from .._problem.cross_checks import (
     check_agreement,
     check_stream_agreement,
     leave_out_what_needs_all_rows,
-    settle_validation_share,
+    resolve_validation_fraction,
+    uses_folds,
 )
 from .._problem.data_checks import warn_about_scale
 from .._problem.fitted import KEPT_PARAMETERS, Fitted
-from .._problem.folds import hold_out_folds, number_folds, read_groups
+from .._problem.folds import hold_out_folds, hold_out_groups, number_folds, read_groups
 from .._problem.given import Given
 from .._problem.labels import require_all_classes, require_labels_of_stream
 from .._problem.out_of_fold import predict_out_of_fold
@@ -37,7 +41,6 @@ from .._problem.warm_start import join_histories, resume, states_to_keep
 from .._training.engines import train
 from .._training.task import (
     Draw,
-    Members,
     Outcome,
     TrainingFailure,
     TrainingResult,
@@ -63,23 +66,27 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     given_val : Given
         To watch; all None for nothing.
     groups : array-like or None
-        Of rows that folds keep together.
+        Of rows that are held out together, or not at all.
     """
     parameters = check_parameters(estimator)
     check_agreement(parameters, given_val, has_groups=groups is not None)
-    share = settle_validation_share(parameters) if given_val.X is None else None
+    require_collected(groups, "groups")
+    fraction = resolve_validation_fraction(parameters, given_val)
     report = ReportedFit(estimator, resolve_epochs(parameters["epochs"], n_samples=1), given)
     before = _find_fit_before(estimator) if parameters["warm_start"] else None
     seed = before.seed if before else draw_seed(parameters["random_state"])
-    data, held_out = _read_all(estimator, parameters, given, given_val, share, before)
+    data, held_out = _read_all(estimator, parameters, given, given_val, fraction, before)
     used, indices, folds = data.rows, None, None
-    random = generator(seed, Draw.SPLIT)
-    if share is not None:
-        used, held_out = hold_out(used, share, random, data.labels)
+    random, codes = generator(seed, Draw.SPLIT), read_groups(groups, data.rows.X.shape[0])
+    if fraction is not None:
+        if codes is None:
+            used, held_out = hold_out(used, fraction, random, data.labels)
+        else:
+            used, held_out = hold_out_groups(used, random, data.labels, codes)
         indices = held_out.index
-    elif parameters["validation_fraction"] == "folds":
-        n_folds, of_rows = int(parameters["n_estimators"]), read_groups(groups, used.X.shape[0])
-        folds = hold_out_folds(used, n_folds, random, data.labels, of_rows)
+    elif uses_folds(parameters, given_val):
+        n_folds = int(parameters["n_estimators"])
+        folds = hold_out_folds(used, n_folds, random, data.labels, codes)
     require_eager()
     parameters = settle_optimizer_and_rate(parameters, is_stream=False)
     problem = pose_problem(parameters, data, used, held_out, seed=seed, before=before, folds=folds)
@@ -87,17 +94,18 @@ def leave_fit(estimator: Any, given: Given, given_val: Given, groups: Any = None
     if folds:
         draft = replace(draft, validation_folds=number_folds(folds, used.X.shape[0]))
     if parameters.get("calibration") is not None:
-        require_calibratable(problem)
+        require_logits(problem)
     trained = _train_on(estimator, problem, draft, before, problem.epochs, report=report)
-    calibrate = find_calibration(trained.fitted, problem)
+    calibrations = find_calibrations(trained.fitted, problem)
     if parameters["refit_full"] and not trained.was_interrupted:
-        rows = data.rows.followed_by(held_out) if share is None and held_out else data.rows
+        rows = data.rows.followed_by(held_out) if fraction is None and held_out else data.rows
         trained = _train_again(estimator, parameters, data, rows, trained.fitted)
     if trained.was_interrupted:
         warn_of_interruption(trained.fitted.n_epochs)
-    fitted = calibrate(trained.fitted)
+    fitted = calibrations.by_all(trained.fitted)
     if folds:
-        predictions = predict_out_of_fold(fitted, folds, used.X.shape[0])
+        n_samples = used.X.shape[0]
+        predictions = predict_out_of_fold(trained.fitted, folds, calibrations.by_others, n_samples)
         fitted = replace(fitted, oof_prediction=predictions)
     report.fit_ended(fitted)
     return fitted
@@ -117,6 +125,7 @@ def fit_chunk(estimator: Any, given: Given, classes: Any = None) -> Fitted:
     if takes_tables(estimator):
         parameters = leave_out_what_needs_all_rows(parameters)
     check_stream_agreement(parameters)
+    check_agreement(parameters, Given(None, None, None), has_groups=False)
     before, labels = _find_fit_before(estimator), None
     if is_classifier(estimator):
         labels = require_labels_of_stream(classes, given.y, before.labels if before else None)
@@ -144,19 +153,20 @@ def _read_all(
     parameters: dict[str, Any],
     given: Given,
     given_val: Given,
-    share: float | None,
+    fraction: float | None,
     before: Fitted | None,
 ) -> tuple[Data, Rows | None]:
-    if parameters["validation_fraction"] == "folds":
-        share = 1 / parameters["n_estimators"]
-    precision = choose_precision(parameters, given, share)
+    if uses_folds(parameters, given_val):
+        fraction = 1 / parameters["n_estimators"]
+    precision = choose_precision(parameters, given, fraction)
     known = (before.labels, before.table) if before else (None, None)
     reader = Reader(copy.copy(estimator), precision, *known, is_new=before is None)
     data = reader.read(given, least=2)
     if data.labels is not None:
         # Classes that weigh nothing are none to a new network, and no surprise to another.
         codes = data.rows.y if before else data.rows.targets
-        require_all_classes(data.labels, codes, is_new=before is None)
+        owner = type(estimator).__name__
+        require_all_classes(data.labels, codes, owner, is_new=before is None)
     return data, reader.read_held_out(given_val)
 
 
@@ -197,19 +207,11 @@ def _train_on(
     is_again: bool = False,
 ) -> _Trained:
     """Train on a problem, from where a fit before ended, or once again where nobody looks."""
-
-    def judge(members: Members) -> Any:
-        # For the matrix that rows have become, which has no names.
-        n_inputs = draft.network.n_inputs
-        own = replace(draft, members=members, n_features=n_inputs, feature_names=None, table=None)
-        return copy_with_fit(estimator, own)
-
     starts = resume(before, problem) if before else None
-    scoring = problem.parameters["scoring"]
     tasks = make_tasks(
         problem,
         starts,
-        make_score(judge, scoring, problem),
+        make_score(partial(copy_with_fit, estimator), draft, problem),
         epochs=epochs,
         listener=report.listener(draft) if report else None,
         has_callbacks=not is_again,

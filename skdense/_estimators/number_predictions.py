@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from numpy.typing import NDArray
-from sklearn.utils.metaestimators import available_if
 
 from .._problem.targets.numbers import RegressionTarget
+from .argument_hints import with_argument_hints
 from .base import KerasDenseBase
+from .sklearn_bases import available_if
 
 Array = NDArray[Any]
 
 
-def _has_quantiles(regressor: Any) -> bool:
+def has_quantiles(regressor: Any) -> bool:
     """Raise AttributeError, as scikit-learn's do, for a regressor of something else."""
     levels = getattr(regressor, "quantiles", None)
     if regressor.__sklearn_is_fitted__():  # what it has learned counts
@@ -35,6 +36,7 @@ class NumberPredictions(KerasDenseBase):
         assert isinstance(target, RegressionTarget)
         return target
 
+    @with_argument_hints
     def predict(self, X: Any) -> Array:
         """Predict the target of each row.
 
@@ -52,7 +54,8 @@ class NumberPredictions(KerasDenseBase):
         now = self._snapshot()
         return now._target.decode(now._outputs(X))
 
-    @available_if(_has_quantiles)  # type: ignore[untyped-decorator]
+    @available_if(has_quantiles)
+    @with_argument_hints
     def predict_quantiles(self, X: Any) -> Array:
         """Predict the quantiles of each row, of a regressor with `quantiles`.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from sklearn.utils import Tags
 
 from .._problem.given import Given
+from .argument_hints import with_argument_hints
 from .copies import take_fit
 from .fitting import fit_chunk
 from .from_keras import read_regressor, take_network
@@ -57,7 +58,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.001
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
@@ -94,7 +95,8 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default=75
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=False
@@ -102,16 +104,19 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
     validation_fraction : float, "folds" or None, default=None
         Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
         and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
-        `n_estimators` networks holds out its own, whose predictions are watched.
+        trains all epochs. With "folds" each of the `n_estimators` networks holds out its own,
+        whose predictions are watched; one network alone holds out a tenth. Arguments `X_val` and
+        `y_val` of `fit` take the place of all of these: every network is trained on all rows of X.
     scoring : str, callable or None, default="loss"
         What is watched: "loss"; "calibrated_loss", of several networks the squared error of
         predictions drawn toward their mean as far as that helps, as the mean of networks does:
         it does not end a training where that still gains, and of `quantiles` their loss once each
         is shifted to lie above as many of these rows as it says, as it is when training has ended,
-        until `partial_fit` goes on; or a scikit-learn scorer or its name, greater being better;
-        None is the `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" or
-        "val_score".
+        until `partial_fit` goes on, and of one network their squared error; or a scikit-learn
+        scorer or its name, greater being better; None is the `score` of the estimator. Of folds a
+        scorer judges all rows together, each predicted by the network of its fold, which a last
+        column of its X numbers. It is tried before the first epoch, on predictions that are right.
+        Recorded as "val_loss", "val_calibrated_loss" or "val_score".
     patience : int or None, default=10
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
         trains all of them, and keeps the best one.
@@ -171,12 +176,16 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         Counted from 1. The epoch of the best watched score, whose weights are kept under early
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
-        Rows of X that were held out by `validation_fraction`.
+        Rows of X that were held out by `validation_fraction` for all networks. Absent with folds,
+        `X_val`, or without validation.
     validation_folds_ : ndarray of shape (n_samples,)
-        With folds, which network held each row of X out; -1 for none.
+        With folds of several networks, which network held each row of X out; -1 for none. Absent
+        otherwise.
     oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_targets) or with n_quantiles last
-        With folds, what the network that held a row out predicts of it, of several `quantiles`
-        all; NaN where none did.
+        With folds of several networks, what the network that held a row out predicts of it, of
+        several `quantiles` all; NaN where none did. Quantiles are shifted by what the other folds
+        only need. The epoch is the one with the best score over all folds, this row's among them.
+        Absent otherwise.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with `val_` in front, "val_score" where
@@ -214,6 +223,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
     True
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
@@ -297,6 +307,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         self.random_state = random_state
         self.engine = engine
 
+    @with_argument_hints
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch on a chunk of the data.
 
@@ -328,6 +339,7 @@ class KerasDenseRegressor(RegressorMixin, NumberPredictions):
         return self
 
     @classmethod
+    @with_argument_hints
     def from_keras(cls, model: Any) -> Self:
         """Make a fitted regressor of a trained Keras model.
 

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from numpy.typing import NDArray
     from sklearn.utils import Tags
 
     Request = bool | str | None
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
+
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]: ...
 
     class BaseEstimator:
         n_features_in_: int
@@ -52,6 +57,7 @@ if TYPE_CHECKING:
 
 else:
     from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.utils.metaestimators import available_if
 
     try:
         from sklearn.callback import CallbackSupportMixin
@@ -61,4 +67,10 @@ else:
             """The mixin of `set_callbacks`, which earlier releases do not have."""
 
 
-__all__ = ["BaseEstimator", "CallbackSupportMixin", "ClassifierMixin", "RegressorMixin"]
+__all__ = [
+    "BaseEstimator",
+    "CallbackSupportMixin",
+    "ClassifierMixin",
+    "RegressorMixin",
+    "available_if",
+]

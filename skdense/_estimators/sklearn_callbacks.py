@@ -38,6 +38,11 @@ class ReportedFit:
     """
 
     def __init__(self, estimator: Any, n_epochs: int, given: Given) -> None:
+        if has_callbacks(estimator) and estimator.n_estimators > 1:
+            raise ValueError(
+                "set_callbacks is for one network. Got n_estimators="
+                f"{estimator.n_estimators}. Set n_estimators=1, or remove the callbacks."
+            )
         self._estimator = estimator
         weights = given.sample_weight
         metadata = None if weights is None else {"sample_weight": weights}
@@ -50,11 +55,6 @@ class ReportedFit:
         """Return what reports the epochs of a fit that is yet to train; None if nobody asks."""
         if self._context is None or not has_callbacks(self._estimator):
             return None
-        if self._estimator.n_estimators > 1:
-            raise ValueError(
-                "set_callbacks is for one network. Got n_estimators="
-                f"{self._estimator.n_estimators}. Remove the callbacks, or set n_estimators=1."
-            )
         return _ReportedEpochs(self, draft)
 
     def epoch_begins(self) -> Any:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from .regressor import KerasDenseRegressor
-from .tables import TakesTables
+from .argument_hints import with_argument_hints
+from .tabular_methods import TabularRegressorMethods
 
 
-class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
+class KerasTabularRegressor(TabularRegressorMethods):
     """Dense neural networks for numbers, on tables of numbers, texts, categories and gaps.
 
     Takes what ``HistGradientBoostingRegressor`` takes: frames of pandas, Polars or PyArrow with
     text and missing values, and arrays. Trains eight networks with embedded columns, each of
-    which holds out a fold of the rows, and predicts by their mean. What that is made of are
-    parameters of `KerasDenseRegressor` with other defaults.
+    which holds out a fold of the rows, and predicts by their mean. The recipe consists only of
+    parameters of `KerasDenseRegressor`, with other defaults.
 
     Parameters
     ----------
@@ -24,6 +24,14 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Columns of categories, by a mask, their numbers or their names; others have to be of
         numbers. "from_dtype" takes those of a frame that are categories, texts, objects or
         booleans, and those of an array of objects that hold texts or booleans.
+    min_frequency : int or float, default=2
+        Categories of fewer training rows are one together, the infrequent category, as in
+        ``sklearn.preprocessing.OneHotEncoder``: of fewer than so many rows, or below this
+        fraction of them. Missing ones count as a category. 5 or more resist columns that are
+        nearly names; 1 and 2 learn from categories of a few rows.
+    max_categories : int or None, default=10_000
+        Limit on the categories of a column, the infrequent one included, which has those of the
+        fewest rows beyond. None for no limit.
     units : int or sequence of int, default=128
         Width of every hidden layer, or one width per hidden layer.
     depth : int or None, default=3
@@ -62,7 +70,7 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Penalty on every kernel, the last one too, added to the loss as
         ``keras.regularizers.L1L2`` defines it.
     l2 : float, default=0.0
-        The same by squares.
+        L2 penalty on every kernel, likewise.
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" is linear, or exponential for the Poisson loss.
     loss : str, callable or keras.losses.Loss, default="auto"
@@ -99,7 +107,8 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Rows in a batch. "auto" goes by the number of rows: 64 up to 1,024 rows, 128 up to
         8,192, 256 up to 30,000, 512 up to 100,000, and 1,024 above.
     epochs : int or "auto", default="auto"
-        Passes over the data. "auto" sees 512,000 rows, in at least 32 passes and at most 128.
+        Number of epochs. "auto" picks it so that about 512,000 rows are seen in total, between 32
+        and 128 epochs.
     shuffle : bool, default=True
         Whether each epoch visits the rows in a new order, drawn from `random_state`.
     early_stopping : bool, default=True
@@ -107,16 +116,19 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     validation_fraction : float, "folds" or None, default="folds"
         Share of the rows that is held out and watched. None means 0.1 with `early_stopping`
         and none without. A number without `early_stopping` records the validation history and
-        trains all epochs. `X_val` and `y_val` of `fit` take its place. With "folds" each of the
-        `n_estimators` networks holds out its own, whose predictions are watched.
+        trains all epochs. With "folds" each of the `n_estimators` networks holds out its own,
+        whose predictions are watched; one network alone holds out a tenth. Arguments `X_val` and
+        `y_val` of `fit` take the place of all of these: every network is trained on all rows of X.
     scoring : str, callable or None, default="calibrated_loss"
         What is watched: "loss"; "calibrated_loss", of several networks the squared error of
         predictions drawn toward their mean as far as that helps, as the mean of networks does:
         it does not end a training where that still gains, and of `quantiles` their loss once each
         is shifted to lie above as many of these rows as it says, as it is when training has ended,
-        until `partial_fit` goes on; or a scikit-learn scorer or its name, greater being better;
-        None is the `score` of the estimator. Recorded as "val_loss", "val_calibrated_loss" or
-        "val_score".
+        until `partial_fit` goes on, and of one network their squared error; or a scikit-learn
+        scorer or its name, greater being better; None is the `score` of the estimator. Of folds a
+        scorer judges all rows together, each predicted by the network of its fold, which a last
+        column of its X numbers. It is tried before the first epoch, on predictions that are right.
+        Recorded as "val_loss", "val_calibrated_loss" or "val_score".
     patience : int or None, default=None
         Epochs in a row without an improvement by more than `min_delta`, at which to stop. None
         trains all of them, and keeps the best one.
@@ -176,12 +188,16 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         Counted from 1. The epoch of the best watched score, whose weights are kept under early
         stopping, and for how many epochs `refit_full` trained; without validation the last one.
     validation_indices_ : ndarray of shape (n_held_out,)
-        Rows of X that were held out by `validation_fraction`.
+        Rows of X that were held out by `validation_fraction` for all networks. Absent with folds,
+        `X_val`, or without validation.
     validation_folds_ : ndarray of shape (n_samples,)
-        With folds, which network held each row of X out; -1 for none.
+        With folds of several networks, which network held each row of X out; -1 for none. Absent
+        otherwise.
     oof_prediction_ : ndarray of shape (n_samples,), (n_samples, n_targets) or with n_quantiles last
-        With folds, what the network that held a row out predicts of it, of several `quantiles`
-        all; NaN where none did.
+        With folds of several networks, what the network that held a row out predicts of it, of
+        several `quantiles` all; NaN where none did. Quantiles are shifted by what the other folds
+        only need. The epoch is the one with the best score over all folds, this row's among them.
+        Absent otherwise.
     history_ : dict of str to list of float
         Under Keras' names, one value per epoch: "loss", the training loss with penalties,
         the `metrics`, the same of the validation rows with `val_` in front, "val_score" where
@@ -207,14 +223,21 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     A missing number becomes the median of the training rows, with a column that says so where
     training rows had gaps. A text, boolean or other category becomes -1 or 1 where there are two,
     0 and 1 in columns of their own for up to 16, and else `embedding_units` learned numbers.
-    Missing ones, empty texts among them, are a category. Those of fewer than 5 training rows, and
-    all but the 10,000 most frequent, are one together, the rare ones; so are those that were not
-    seen in training, or nothing at all, zeros, if none were rare. The order of categories counts
-    for nothing. Dates have to be made numbers before.
+    Missing ones, empty texts among them, are a category. Infrequent categories are merged to one,
+    by `min_frequency` and `max_categories`. A category that was not seen in training is as the
+    infrequent one. If there is none, it is predicted for as an average row: it becomes the mean of
+    the training rows, of indicators, of learned numbers, or of -1 and 1. So does a missing
+    one where training rows had none. `summary` says what each becomes. The order of categories
+    counts for nothing. Dates have to be made numbers before.
 
     Columns of a frame are found by their names, in any order; where all are numbers, in the order
     of training, as everywhere in scikit-learn. Weights of 2 are not the same as rows that come
     twice, since folds are drawn by rows.
+
+    `fit` warns with `skdense.FeatureTypeWarning` of columns that tell a network little as they
+    are: numbers and dates in strings, identifiers, free text, categories of which most are
+    infrequent. Categories that are intervals, as ``pandas.cut`` makes them, dates or periods count
+    as their strings. Lazy frames have to be collected before.
 
     `partial_fit` leaves out what needs all rows: schedule, held-out rows, early stopping.
     Its first chunk tells columns, medians and categories for good.
@@ -230,10 +253,13 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
     array([9., 1.])
     """
 
+    @with_argument_hints
     def __init__(
         self,
         *,
         categorical_features: Any = "from_dtype",
+        min_frequency: float = 2,
+        max_categories: int | None = 10_000,
         units: int | Sequence[int] = 128,
         depth: int | None = 3,
         activation: str | Callable[..., Any] | Sequence[Any] = "gelu",
@@ -275,6 +301,8 @@ class KerasTabularRegressor(TakesTables, KerasDenseRegressor):
         engine: Literal["auto", "compiled", "keras"] = "auto",
     ) -> None:
         self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
+        self.max_categories = max_categories
         self.units = units
         self.depth = depth
         self.activation = activation

@@ -118,6 +118,11 @@ def _are_booleans(values: Any) -> bool:
     return isinstance(values, np.ndarray) and values.dtype == bool and values.ndim == 1
 
 
+def _are_frequencies(values: Any) -> bool:
+    is_vector = is_array(values) and values.ndim == 1
+    return bool(is_vector and ((values >= 0) & (values <= 1)).all())
+
+
 def _are_categories(values: Any) -> bool:
     """Say whether these are what `Category` holds: of one kind, sorted, distinct."""
     if not isinstance(values, np.ndarray) or values.dtype != object or values.ndim != 1:
@@ -134,6 +139,11 @@ def _are_levels(values: Any) -> bool:
     """Say whether these are levels of quantiles, of which there may be none."""
     are_floats = type(values) is tuple and all(type(level) is float for level in values)
     return are_floats and (not values or resolve_quantiles(values) == values)
+
+
+def _is_min_frequency(value: Any) -> bool:
+    is_count = _whole(1, np.iinfo(np.int64).max)(value)
+    return is_count or (type(value) is float and 0 < value < 1)
 
 
 def _is_stage(value: Any) -> bool:
@@ -204,13 +214,16 @@ _FIELDS: dict[type, dict[str, Check]] = {
         "fills": is_array,
         "has_gaps": _are_booleans,
         "categories": _all_are(tuple, _is(Category)),
+        "min_frequency": _is_min_frequency,
+        "max_categories": _optional(_whole(1, np.iinfo(np.int64).max)),
     },
     Category: {
         "column": _whole(0),
         "kind": _one_of(*KINDS),
         "values": _are_categories,
         "has_missing": _is(bool),
-        "has_rare": _is(bool),
+        "has_infrequent": _is(bool),
+        "frequencies": _are_frequencies,
     },
     TrainingState: {
         "weights": _WEIGHTS,

@@ -1,7 +1,7 @@
 """What a fit left as plain data, and back: dicts, tuples, lists, numbers, text and arrays.
 
-So a pickle names no class that a later release may move, and skops none that is to be trusted.
-Functions of the user's stay what they are.
+So a pickle names no class of this package but the estimator's, and skops none besides that is to be
+trusted. Functions of the user's stay what they are.
 """
 
 from __future__ import annotations

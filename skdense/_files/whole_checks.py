@@ -89,6 +89,7 @@ def _require_table(table: TableEncoder, network: Network) -> None:
     for category in table.categories:
         kinds = {type(value) for value in category.values.tolist()}
         require(kinds <= _TYPES[category.kind], "kind")
+        require(category.frequencies.shape == (category.n_codes,), "frequencies")
     require(table.width == network.n_inputs, "table")
     sizes = next((s.sizes for s in network.stages if isinstance(s, Categories)), ())
     require(table.code_sizes == sizes, "categories")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ Read = tuple[Stage, StageWeights]
 _CLIP = ("Reshape", "Dense", "UnitNormalization", "Dense", "Reshape")
 _SCALING = ("EinsumDense", "EinsumDense", "Rescaling", "Activation", *_CLIP)
 _LEARNED_SCALE = ("EinsumDense", "Rescaling")
+# Ends the name of a layer for a column of codes.
+_OF_CODES = re.compile(r"_(indicators|vectors)_(\d+)$")
 
 
 def read_input_stages(layers: list[Any]) -> list[Read]:
@@ -71,33 +74,21 @@ def _is_exact(layers: list[Any]) -> bool:
 
 
 def _propose_categories(layers: list[Any]) -> Stage | None:
-    """Read the sizes off the operations, and the order of columns off which outputs they reach."""
+    """Read the sizes off the layers that are named after columns of codes."""
     [model] = layers
-    depths = [own.num_classes for own in model.operations if type(own).__name__ == "OneHot"]
-    kernels = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")]
-    if not depths:
+    found = [(_OF_CODES.search(layer.name), layer) for layer in model.layers]
+    kernels = {(m[1], int(m[2])): layer.kernel.shape for m, layer in found if m}
+    sizes = {number: shape[0] for (_, number), shape in kernels.items()}
+    if sorted(sizes) != list(range(len(kernels))) or not sizes:
         return None
-    n_units = kernels[0].shape[1] if kernels else 1
-    n_columns = model.input_shape[1]
-    own = np.zeros((1 + len(depths), n_columns), model.inputs[0].dtype)
-    own[0, n_columns - len(depths) :] = -1  # no code at all
-    for number in range(len(depths)):
-        own[1 + number] = own[0]
-        own[1 + number, n_columns - len(depths) + number] = 0
-    outputs = np.asarray(model(own))
-    firsts = [np.flatnonzero(row != outputs[0]) for row in outputs[1:]]
-    if not all(map(len, firsts)):
-        return None
-    order = np.argsort([first[0] for first in firsts])  # of columns, by where they come out
-    of_vectors = [kernel.shape[0] for kernel in kernels]
-    for depth in of_vectors:  # which Keras has in front, and which come out last
-        depths.remove(depth)
-    sizes = [0] * len(order)
-    for column, depth in zip(order.tolist(), [*depths, *of_vectors], strict=True):
-        sizes[column] = depth
+    vectors = [shape for (kind, _), shape in kernels.items() if kind == "vectors"]
+    n_units = vectors[0][1] if vectors else 1
     # Where a network of ours drew the line between the two, of which there may be one kind only.
-    most = max(depths) if depths else max(min(of_vectors) - 1, 1)
-    return Categories(n_columns, tuple(sizes), n_units, most)
+    indicated = [shape[0] for (kind, _), shape in kernels.items() if kind == "indicators"]
+    most = max(indicated) if indicated else max(min(size for size, _ in vectors) - 1, 1)
+    in_order = tuple(sizes[number] for number in range(len(sizes)))
+    stage = Categories(model.input_shape[1], in_order, n_units, most)
+    return stage if stage.is_sound else None
 
 
 def _propose_learned_scale(layers: list[Any]) -> Stage | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._backend.global_state import require_exact_precision
 from .._backend.keras_objects import KerasObject, as_keras_loss
 from .._backend.loading import load_keras, require_eager
 from .network import Network, Weights
@@ -92,6 +93,7 @@ def build_compiled_model(
 ) -> Any:
     """Build a model with penalties on its kernels, compiled for training or evaluation."""
     require_eager()
+    require_exact_precision()
     penalty = kernel_penalty(l1, l2)
     model = build_models(network, members, dtype=dtype, kernel_regularizer=penalty)
     model.compile(optimizer=optimizer.build(), loss=as_keras_loss(loss))

@@ -95,11 +95,17 @@ class Network:
 
     @cached_property
     def fitted_stages(self) -> tuple[Stage, ...]:
-        """The stages up to the last one that has weights fitted to the training rows."""
+        """The stages up to the last one that has weights fitted to the rows that come in."""
         is_fitted = [
-            any(spec.kind is Kind.FITTED for spec in own.values()) for own in self.weight_specs
+            not stage.n_codes and any(spec.kind is Kind.FITTED for spec in own.values())
+            for stage, own in zip(self.stages, self.weight_specs, strict=True)
         ]
         return self.stages[: len(is_fitted) - is_fitted[::-1].index(True)] if any(is_fitted) else ()
+
+    @cached_property
+    def has_fitted_weights(self) -> bool:
+        """Whether any weight is computed from the training rows."""
+        return any(spec.kind is Kind.FITTED for own in self.weight_specs for spec in own.values())
 
     def of_kind(self, weights: Sequence[dict[str, Value]], *kinds: Kind) -> list[dict[str, Value]]:
         """Return those of each stage's weights that are of some kinds."""
@@ -187,8 +193,13 @@ def fit_weights(
         if before is not None:
             with np.errstate(over="ignore", invalid="ignore"):  # of far outliers
                 x = before.forward(x if before.takes_sparse else x.copy(), fitted[number - 1])
-        fitted[number] = _in_order(stage, fitted[number] | stage.fit(x, sample_weight))
+        if not stage.n_codes:
+            fitted[number] = _in_order(stage, fitted[number] | stage.fit(x, sample_weight))
         before = stage
+    for number, stage in enumerate(network.stages):
+        if stage.n_codes:
+            codes = X[:, -stage.n_codes :]
+            fitted[number] = _in_order(stage, fitted[number] | stage.fit(codes, sample_weight))
     return tuple(fitted)
 
 

@@ -60,29 +60,6 @@ def widen(network: Network, *, widens_input: bool) -> Network:
     return replace(network, n_inputs=n_inputs, stages=tuple(stages))
 
 
-def skeleton(network: Network) -> tuple[Any, ...]:
-    """Return what networks have in common that differ by nothing but widths that may be raised."""
-    stages: list[Any] = [*network.stages]
-    for number, stage in enumerate(stages):
-        if isinstance(stage, Dense):
-            keeps = _keep_zeros(network.stages[number + 1 :])
-            stages[number] = Dense if keeps else (Dense, stage.n_units)
-    starts_dense = isinstance(network.stages[0], Dense)
-    return None if starts_dense else network.n_inputs, *stages, network.output
-
-
-def join(one: Network, other: Network) -> Network:
-    """Return the narrowest network that can stand for both of two of one skeleton."""
-    stages = tuple(map(_wider, one.stages, other.stages))
-    return replace(one, n_inputs=max(one.n_inputs, other.n_inputs), stages=stages)
-
-
-def _wider(one: Stage, other: Stage) -> Stage:
-    if not (isinstance(one, Dense) and isinstance(other, Dense)):
-        return one
-    return Dense(max(one.n_inputs, other.n_inputs), max(one.n_units, other.n_units))
-
-
 def _keep_zeros(after: Sequence[Stage]) -> bool:
     """Say whether all stages up to the next dense one, which there is, keep columns of zeros."""
     between = list(takewhile(lambda stage: not isinstance(stage, Dense), after))

@@ -12,6 +12,7 @@ from .._networks.network import Network
 from .._networks.stages import Activation, SortedQuantiles
 from .._training.losses import PinballLoss
 from .fitted import Fitted
+from .scored_fits import ScoredFit
 from .targets.classes import ClassTarget
 from .targets.numbers import RegressionTarget
 
@@ -32,6 +33,8 @@ def compute_outputs(fitted: Fitted, X: Any, *, activate: bool = True) -> Array:
         Whether to apply the output's activation; else what goes into it is returned, of a
         network that decides on logits.
     """
+    if isinstance(fitted, ScoredFit):
+        return fitted.compute_outputs(X, activate=activate)
     network, target = fitted.network, fitted.target
     if len(fitted.members) == 1:
         return forward(network, fitted.members[0], X, activate=activate)

@@ -13,6 +13,7 @@ import numpy as np
 # there; its messages are the ones users know. Imported here and nowhere else.
 from sklearn.utils._param_validation import (
     Interval,
+    RealNotInt,
     StrOptions,
     validate_parameter_constraints,
 )
@@ -25,6 +26,8 @@ _COUNT = Interval(Integral, 1, LARGEST_COUNT, closed="both")
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+    "min_frequency": [_COUNT, Interval(RealNotInt, 0, 1, closed="neither")],
+    "max_categories": [_COUNT, None],
     "units": [_COUNT, "array-like"],
     # Beyond it, layers fill memory as Python objects, before anything counts their weights.
     "depth": [Interval(Integral, 0, 10_000, closed="both"), None],

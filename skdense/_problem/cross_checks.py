@@ -6,64 +6,111 @@ from typing import Any
 
 from .given import Given
 
-_DEFAULT_SHARE = 0.1  # of rows held out for early stopping
+_DEFAULT_FRACTION = 0.1  # of rows held out for early stopping, or by one network for "folds"
 
 
 def check_agreement(parameters: dict[str, Any], given_val: Given, *, has_groups: bool) -> None:
-    """Raise ValueError where parameters, or arguments of `fit`, contradict each other."""
-    if parameters["refit_full"] and not parameters["early_stopping"]:
-        raise ValueError(
-            "refit_full=True needs early_stopping=True, which finds how many epochs to train "
-            "again. Got early_stopping=False."
-        )
-    if parameters["refit_full"] and parameters["warm_start"]:
-        raise ValueError("refit_full=True starts anew, warm_start=True goes on. Got both.")
+    """Raise ValueError where parameters, or arguments of `fit`, contradict each other.
+
+    What each message says after "Set" leads to a fit that works: for one alternative it may take
+    several values, joined by "and". A test follows them all.
+    """
+    _check_validation_arguments(given_val)
+    _check_groups(parameters, given_val, has_groups=has_groups)
+    _check_refit(parameters, given_val)
     if parameters["n_estimators"] > 1 and parameters["callbacks"] not in (None, [], ()):
         raise ValueError(
             "callbacks see one network. Got n_estimators="
-            f"{parameters['n_estimators']}. Set callbacks=None, or n_estimators=1."
+            f"{parameters['n_estimators']}. Set n_estimators=1, or callbacks=None."
         )
-    _check_calibrated_loss(parameters)
-    if parameters["validation_fraction"] == "folds":
-        _check_folds(parameters, given_val)
-    elif has_groups:
-        raise ValueError(
-            "groups are for validation_fraction='folds', where each network holds out some of "
-            f"them. Got validation_fraction={parameters['validation_fraction']}."
-        )
+    _check_calibration(parameters, given_val)
+
+
+def _check_validation_arguments(given_val: Given) -> None:
     if given_val.X is not None and given_val.y is None:
-        raise ValueError("X_val needs y_val, its targets. Got y_val=None.")
+        raise ValueError(
+            "X_val needs y_val, its targets. Got y_val=None. Pass both, or set X_val=None."
+        )
     if given_val.X is None and not (given_val.y is None and given_val.sample_weight is None):
-        raise ValueError("y_val and sample_weight_val need X_val. Got X_val=None.")
+        raise ValueError(
+            "y_val and sample_weight_val need X_val. Got X_val=None. Set y_val=None and "
+            "sample_weight_val=None, or pass X_val."
+        )
 
 
-def _check_calibrated_loss(parameters: dict[str, Any]) -> None:
-    has_quantiles = parameters.get("quantiles") is not None
-    is_of_several = parameters["n_estimators"] > 1 or has_quantiles
-    if parameters["scoring"] != "calibrated_loss" or is_of_several:
+def _check_groups(parameters: dict[str, Any], given_val: Given, *, has_groups: bool) -> None:
+    if not has_groups:
         return
-    if parameters.get("calibration") is None:
-        or_calibrated = " Or set calibration='temperature'." if "calibration" in parameters else ""
-        raise ValueError(
-            "scoring='calibrated_loss' is for what is calibrated, by a temperature, by shifts of "
-            "quantiles or by the mean of several networks. Got n_estimators=1. Set "
-            f"scoring='loss'.{or_calibrated}"
-        )
-
-
-def _check_folds(parameters: dict[str, Any], given_val: Given) -> None:
-    if parameters["n_estimators"] < 2:
-        raise ValueError(
-            "validation_fraction='folds' holds one fold out for each of several networks. Got "
-            f"n_estimators={parameters['n_estimators']}. Set it to 2 or more."
-        )
-    if parameters["refit_full"]:
-        raise ValueError(
-            "validation_fraction='folds' trains on all rows, which leaves nothing to "
-            "refit_full=True. Got both."
-        )
     if given_val.X is not None:
-        raise ValueError("validation_fraction='folds' holds rows of X out. Got X_val too.")
+        raise ValueError(
+            "groups say which rows of X are held out together. Got X_val, in whose place no row of "
+            "X is held out. Set groups=None, or pass no X_val."
+        )
+    if parameters["validation_fraction"] != "folds":
+        raise ValueError(
+            "groups are for validation_fraction='folds', which holds whole groups out. Got "
+            f"validation_fraction={parameters['validation_fraction']}. Set "
+            "validation_fraction='folds', or groups=None."
+        )
+
+
+def _check_refit(parameters: dict[str, Any], given_val: Given) -> None:
+    if not parameters["refit_full"]:
+        return
+    if not parameters["early_stopping"]:
+        raise ValueError(
+            "refit_full=True needs early_stopping=True, which finds how many epochs to train "
+            "again. Got early_stopping=False. Set early_stopping=True, or refit_full=False."
+        )
+    if parameters["warm_start"]:
+        raise ValueError(
+            "refit_full=True trains from new weights, warm_start=True from those of the last fit. "
+            "Got both. Set refit_full=False, or warm_start=False."
+        )
+    if uses_folds(parameters, given_val):
+        raise ValueError(
+            "validation_fraction='folds' trains several networks on all rows, which leaves nothing "
+            f"to refit_full=True. Got n_estimators={parameters['n_estimators']}. Set "
+            "refit_full=False, or n_estimators=1."
+        )
+
+
+def _check_calibration(parameters: dict[str, Any], given_val: Given) -> None:
+    """Check what is to be calibrated, which only classifiers have a parameter for."""
+    if "calibration" not in parameters:
+        return
+    has_validation = given_val.X is not None or bool(
+        parameters["validation_fraction"] or parameters["early_stopping"]
+    )
+    calibration = parameters["calibration"]
+    if calibration is not None and not has_validation:
+        raise ValueError(
+            f"calibration={calibration!r} needs rows that are held out. Got validation_fraction="
+            "None and no X_val. Set validation_fraction=0.1, or early_stopping=True, or "
+            "calibration=None."
+        )
+    is_of_one = parameters["n_estimators"] == 1 and calibration is None
+    if parameters["scoring"] == "calibrated_loss" and is_of_one and has_validation:
+        raise ValueError(
+            "scoring='calibrated_loss' is the loss after a calibration, by a temperature or by the "
+            "mean of several networks. Got n_estimators=1 and calibration=None. Set "
+            "calibration='temperature', or scoring='loss'."
+        )
+
+
+def uses_folds(parameters: dict[str, Any], given_val: Given) -> bool:
+    """Say whether each network holds out rows of its own."""
+    is_of_folds = parameters["validation_fraction"] == "folds" and parameters["n_estimators"] > 1
+    return is_of_folds and given_val.X is None
+
+
+def resolve_validation_fraction(parameters: dict[str, Any], given_val: Given) -> float | None:
+    """Return the fraction of rows to hold out for all networks alike; None for none."""
+    fraction = parameters["validation_fraction"]
+    if given_val.X is not None or uses_folds(parameters, given_val):
+        return None
+    is_default = fraction == "folds" or (fraction is None and parameters["early_stopping"])
+    return _DEFAULT_FRACTION if is_default else fraction
 
 
 def check_input_stages(parameters: dict[str, Any], *, is_sparse: bool) -> None:
@@ -132,11 +179,3 @@ def leave_out_what_needs_all_rows(parameters: dict[str, Any]) -> dict[str, Any]:
         "refit_full": False,
     }
     return parameters | {name: of_all_rows[name] for name in of_all_rows.keys() & parameters.keys()}
-
-
-def settle_validation_share(parameters: dict[str, Any]) -> float | None:
-    """Return the fraction of rows to hold out for all networks alike; None for none."""
-    fraction = parameters["validation_fraction"]
-    if fraction == "folds":
-        return None
-    return _DEFAULT_SHARE if fraction is None and parameters["early_stopping"] else fraction

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -30,8 +30,11 @@ _COLUMNS_NAMED = 3
 _SINGLE = re.compile(r"float(16|32)|float\[")
 _TIME = re.compile("date|time|duration|period")
 
-# How NumPy's message about a text begins.
+BEYOND_FLOAT64 = "Got one beyond float64"
+
+# How NumPy's message about a text begins, and how scikit-learn's about a missing value ends.
 _NO_NUMBER = "could not convert string to"
+_NO_MISSING = re.compile(r"Input X contains NaN\.")
 
 
 class FeatureScaleWarning(UserWarning):
@@ -73,7 +76,8 @@ def check_training_data(
     require_no_dates(X, f"X{suffix}")
     X, y = require_sound_indices(X, f"X{suffix}"), require_sound_indices(y, f"y{suffix}")
     try:
-        with _readable(f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."):
+        required = f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."
+        with _readable(required), _advice_on_missing(estimator):
             X, y = validate_data(
                 estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
             )
@@ -96,8 +100,27 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
 
 def _validated(estimator: BaseEstimator, X: Any) -> Any:
     dtypes = [np.float64, np.float32]
-    with np.errstate(over="ignore", invalid="ignore"):  # of sums of huge numbers in it
+    # Sums of huge numbers in scikit-learn's check overflow.
+    with _advice_on_missing(estimator), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
+
+
+@contextlib.contextmanager
+def _advice_on_missing(estimator: BaseEstimator) -> Iterator[None]:
+    """Recommend our estimator of tables, where scikit-learn's message recommends its own."""
+    try:
+        yield
+    except ValueError as error:
+        found = _NO_MISSING.match(str(error))
+        if not found:
+            raise
+        kind = "Classifier" if is_classifier(estimator) else "Regressor"
+        is_table = hasattr(estimator, "categorical_features")  # but made from a Keras model
+        use = "Put" if is_table else f"Use KerasTabular{kind}, which does, or put"
+        raise ValueError(
+            f"{found.group()} {type(estimator).__name__} takes no missing values. {use} a "
+            "sklearn.impute.SimpleImputer before it in a pipeline."
+        ) from None
 
 
 @contextlib.contextmanager
@@ -107,7 +130,7 @@ def _readable(required: str) -> Iterator[None]:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except OverflowError as error:
-        raise ValueError(f"{required} Got one beyond float64: {error}") from error
+        raise ValueError(f"{required} {BEYOND_FLOAT64}: {error}") from error
     except TypeError as error:
         raise TypeError(f"{required} {error}") from error
     except ValueError as error:
@@ -119,19 +142,12 @@ def _readable(required: str) -> Iterator[None]:
         ) from error
 
 
-def require_collected(data: Any, name: str) -> None:
-    """Raise TypeError for a lazy frame, which has no rows yet."""
-    if hasattr(data, "collect") and hasattr(data, "collect_schema"):
-        raise TypeError(
-            f"{name} must have its rows in memory. Got a {type(data).__name__}. Call its collect()."
-        )
-
-
 def require_no_dates(data: Any, name: str) -> None:
     """Raise TypeError for dates and times, which NumPy takes for numbers or cannot subtract."""
     if isinstance(data, np.ndarray) and data.dtype.kind not in "mM":
         return  # as in each prediction for a few rows
-    dates = [dtype for dtype in _dtype_names(data) if _TIME.match(dtype)]
+    names = _dtype_names(data) | _value_dtype_names(data)
+    dates = [dtype for dtype in sorted(names) if _TIME.match(dtype)]
     if dates:
         raise TypeError(
             f"{name} must be numbers. Got {', '.join(dates)}. Turn dates into numbers first, such "
@@ -149,6 +165,20 @@ def is_single(X: Any) -> bool:
 def _dtype_names(data: Any) -> set[str]:
     dtypes = getattr(data, "dtypes", ()) if hasattr(data, "columns") else ()
     return {str(dtype).lower() for dtype in dtypes} or {str(getattr(data, "dtype", "")).lower()}
+
+
+def _value_dtype_names(data: Any) -> set[str]:
+    """Return dtypes of the values that categories stand for, and of the columns of Arrow.
+
+    NumPy takes dates for numbers there too.
+    """
+    if hasattr(data, "column_names"):
+        dtypes = [getattr(dtype, "value_type", dtype) for dtype in data.schema.types]
+    else:
+        columns = getattr(data, "dtypes", ()) if hasattr(data, "columns") else ()
+        found: list[Any] = [getattr(dtype, "categories", None) for dtype in columns]
+        dtypes = [categories.dtype for categories in found if hasattr(categories, "dtype")]
+    return {str(dtype).lower() for dtype in dtypes}
 
 
 def check_numbers(y: Array, name: str) -> Array:

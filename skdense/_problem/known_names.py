@@ -29,5 +29,11 @@ def name_unknown(name: str, value: Any, known: Iterable[str]) -> ValueError:
 
 def suggest_names(value: Any, known: Iterable[str]) -> str:
     """Return the end of a message, with the known names that are close to a value."""
-    close = difflib.get_close_matches(str(value), known, n=3)
+    # Of two that differ in case alone, the one in lower case, which is sorted behind.
+    plain = {_as_plain(name): name for name in sorted(known)}
+    close = [plain[name] for name in difflib.get_close_matches(_as_plain(value), plain, n=3)]
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _as_plain(name: Any) -> str:
+    return str(name).lower().replace("_", "").replace("-", "")

@@ -192,13 +192,15 @@ def require_labels_of_stream(classes: Any, y: Any, known: Labels | None) -> Labe
     return Labels(given, is_multilabel=False)
 
 
-def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
+def require_all_classes(labels: Labels, codes: Array, owner: str, *, is_new: bool) -> None:
     """Raise ValueError if rows to train on have one class, or lack some that a network knows.
 
     Parameters
     ----------
     labels : Labels
     codes : ndarray
+    owner : str
+        Name of the estimator's class, for messages.
     is_new : bool
         Whether the labels come from these rows.
     """
@@ -207,8 +209,8 @@ def require_all_classes(labels: Labels, codes: Array, *, is_new: bool) -> None:
     present = labels.values[np.unique(codes)]
     if is_new and len(present) < 2:
         raise ValueError(
-            "KerasDenseClassifier needs rows of at least 2 classes, with positive weight. Got "
-            f"one class: {present.tolist()[0]!r}."
+            f"{owner} needs rows of at least 2 classes, with positive weight. Got one class: "
+            f"{present.tolist()[0]!r}."
         )
     if not is_new and len(present) < len(labels.values):
         raise ValueError(

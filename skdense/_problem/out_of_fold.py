@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,28 @@ from .targets.numbers import RegressionTarget
 Array = NDArray[Any]
 
 
-def predict_out_of_fold(fitted: Fitted, folds: list[Fold], n_samples: int) -> Array:
+def predict_out_of_fold(
+    fitted: Fitted,
+    folds: list[Fold],
+    calibrations: list[Callable[[Fitted], Fitted]],
+    n_samples: int,
+) -> Array:
     """Return for each row of X what the network of its fold predicts; NaN where none held it out.
 
     Probabilities, numbers, or several quantiles: (n_samples,) or (n_samples, ...).
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Before its calibration, which is fitted to the very rows.
+    folds : list of Fold
+    calibrations : list of callable
+        What calibrates the network of each fold, without a look at the fold's rows.
+    n_samples : int
     """
     predictions: Array | None = None
-    for weights, (_, held) in zip(fitted.members, folds, strict=True):
-        own = _answer(replace(fitted, members=(weights,)), held.inputs)
+    for weights, (_, held), calibrate in zip(fitted.members, folds, calibrations, strict=True):
+        own = _answer(calibrate(replace(fitted, members=(weights,))), held.inputs)
         if predictions is None:
             predictions = np.full((n_samples, *own.shape[1:]), np.nan, own.dtype)
         predictions[held.index] = own

@@ -16,7 +16,7 @@ from .._training.optimizers import OptimizerSettings, optimizer_settings
 from .constraints import as_float, require_hashable
 from .hidden_layers import is_single_value
 from .keras_configuration import describe_or_fail
-from .known_names import list_names, name_unknown
+from .known_names import list_names, name_unknown, suggest_names
 from .remembering import remember_plain
 
 # Rows up to which each automatic batch size holds: large enough to keep the
@@ -57,7 +57,8 @@ def resolve_loss(loss: Any) -> Any:
         try:
             keras.losses.get(loss)
         except ValueError:
-            raise name_unknown("loss", loss, list_names(keras.losses)) from None
+            known = [*list_names(keras.losses), "auto", "pinball"]
+            raise name_unknown("loss", loss, known) from None
     return loss
 
 
@@ -97,9 +98,9 @@ def _metric(metric: Any, accuracy: Accuracy | None) -> Metric:
         ]
         raise ValueError(
             "metrics must be 'accuracy', names of functions in keras.metrics, or functions of "
-            f"(y_true, y_pred) that give one number for each row. Got {metric!r}. Known: "
-            f"{', '.join(known)}. For others, such as the AUC, use a scikit-learn scorer as "
-            "`scoring`."
+            f"(y_true, y_pred) that give one number for each row. Got {metric!r}."
+            f"{suggest_names(metric, ['accuracy', *known])} Known: {', '.join(known)}. For others, "
+            "such as the AUC, use a scikit-learn scorer as `scoring`."
         )
     require_hashable("metrics", function)
     name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)

@@ -16,9 +16,10 @@ from .._networks.network import Network
 from .._networks.stages import SortedQuantiles
 from .._tables.encoder import TableEncoder
 from .._training.losses import PinballLoss
+from .collected import require_collected
 from .constraints import as_float
 from .cross_checks import check_input_stages
-from .data_checks import is_single, require_collected
+from .data_checks import is_single
 from .fingerprint import take_fingerprint
 from .fitted import Fitted
 from .folds import Fold

@@ -10,9 +10,12 @@ from scipy.sparse import issparse
 from sklearn.base import is_classifier
 
 from .._tables.encoder import TableEncoder
+from .._tables.wide_integers import cast_wide_integers
 from .class_weights import weigh, weigh_classes
+from .collected import require_collected
 from .data_checks import check_numbers, check_training_data, check_weights, require_no_dates
 from .given import Given
+from .infinite import name_infinite_columns
 from .labels import Labels, is_table
 from .rows import Rows, select_rows_with_weight
 from .tables import make_reader_of_matrix, read_rows, takes_tables
@@ -95,6 +98,9 @@ class Reader:
         return None if given.X is None else self._rows(given, 1)
 
     def _rows(self, given: Given, least: int) -> Rows:
+        require_collected(given.X, f"X{given.suffix}")
+        require_collected(given.y, f"y{given.suffix}")
+        require_collected(given.sample_weight, f"sample_weight{given.suffix}")
         read = self._of_classes if is_classifier(self._estimator) else self._of_numbers
         return read(given, least)
 
@@ -121,19 +127,21 @@ class Reader:
         return select_rows_with_weight(X, y, weights, given.suffix)
 
     def _checked(self, given: Given, least: int, *, multi_output: bool) -> tuple[Any, Array]:
-        estimator, X = self._estimator, given.X
+        estimator, X, name = self._estimator, given.X, f"X{given.suffix}"
         if takes_tables(estimator) and (self._is_new or self._table) and not issparse(X):
             X, self._table = read_rows(
                 estimator, given, self._table, self._precision, reset=self._is_new
             )
             estimator = make_reader_of_matrix(estimator, self._table)
-        return check_training_data(
-            estimator,
-            X,
-            given.y,
-            self._precision,
-            reset=self._is_new and estimator is self._estimator,
-            suffix=given.suffix,
-            multi_output=multi_output,
-            ensure_min_samples=least,
-        )
+        X = cast_wide_integers(X)
+        with name_infinite_columns(X, name):
+            return check_training_data(
+                estimator,
+                X,
+                cast_wide_integers(given.y),
+                self._precision,
+                reset=self._is_new and estimator is self._estimator,
+                suffix=given.suffix,
+                multi_output=multi_output,
+                ensure_min_samples=least,
+            )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from .._backend.warnings import warn_caller
+from .folds import advise_no_validation
 from .labels import Labels
 from .rows import Rows
 
@@ -39,10 +40,19 @@ def hold_out(
         If no row, or not every class, is left to train on.
     """
     n_held = math.ceil(fraction * len(rows))
+    has_classes = labels is not None and not labels.is_multilabel
+    n_least = len(np.unique(rows.targets)) if has_classes else 1
+    advice = _advise_fraction(len(rows) - n_least, len(rows), labels)
     if n_held >= len(rows):
         raise ValueError(
             f"validation_fraction must leave rows to train on. Got {fraction} of {len(rows)} "
-            "row(s)."
+            f"row(s). {advice}"
+        )
+    if len(rows) - n_held < n_least:
+        raise ValueError(
+            f"validation_fraction must leave every one of {n_least} classes a row to train on. "
+            f"Got {len(rows) - n_held} row(s) to train on. Add rows, or pass X_val and y_val. "
+            f"{advice}"
         )
     if labels is None:
         held = generator.permutation(len(rows))[:n_held]
@@ -53,17 +63,18 @@ def hold_out(
     return rows.at(np.setdiff1d(np.arange(len(rows)), held)), rows.at(held)
 
 
+def _advise_fraction(n_most: int, n_rows: int, labels: Labels | None) -> str:
+    """Return how to hold out so many rows at most."""
+    fraction = math.floor(1_000 * n_most / max(n_rows, 1)) / 1_000
+    if fraction > 0:
+        return f"Set validation_fraction={fraction}."
+    return advise_no_validation(labels)
+
+
 def _hold_out_classes(
     y: Array, n_held: int, generator: np.random.Generator, values: Array
 ) -> NDArray[np.intp]:
     counts = np.bincount(y, minlength=len(values))
-    n_present = int((counts > 0).sum())
-    if len(y) - n_held < n_present:
-        raise ValueError(
-            f"validation_fraction must leave every one of {n_present} classes a row to train on. "
-            f"Got {len(y) - n_held} row(s) to train on. Lower it, add rows, or pass X_val and "
-            "y_val."
-        )
     common = np.flatnonzero(counts[y] > 1)
     held, message = _stratified(y[common], n_held, generator), ""
     if held is None:

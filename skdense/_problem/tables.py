@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from numbers import Integral
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -15,8 +16,12 @@ from sklearn.utils.validation import validate_data
 
 from .._tables.encoder import TableEncoder, find_categories, learn_table
 from .._tables.reading import is_frame, order_columns, read_table, require_distinct_names
-from .data_checks import check_prediction_data, require_collected
+from .._tables.wide_integers import cast_wide_integers
+from .collected import require_collected
+from .data_checks import check_prediction_data
+from .feature_types import warn_about_feature_types
 from .given import Given
+from .infinite import name_infinite_columns
 from .precision import needs_float64
 
 Array = NDArray[Any]
@@ -46,12 +51,16 @@ def read_rows(
     name = f"X{given.suffix}"
     X = _checked(estimator, given.X, name, known, reset=reset)
     table = read_table(X, name)
-    given_categories = estimator.categorical_features
+    declared = estimator.categorical_features
     if known is None:
-        is_category = find_categories(table, given_categories)
-        known = learn_table(table, _find_weighted(given.sample_weight, table.n_rows), is_category)
-    elif not isinstance(given_categories, str):
-        _require_same_categories(find_categories(table, given_categories), known)
+        is_category = find_categories(table, declared)
+        weights = _read_weights(given.sample_weight, table.n_rows)
+        known = learn_table(table, weights, is_category, **_read_limits(estimator))
+        warn_about_feature_types(table, known, weights, are_declared=not isinstance(declared, str))
+    else:
+        _require_same_limits(_read_limits(estimator), known)
+        if not isinstance(declared, str):
+            _require_same_categories(find_categories(table, declared), known)
     if table.is_single or estimator.dtype != "auto" or not estimator.input_scaling:
         return known.encode(table, "float32" if table.is_single else precision, name), known
     matrix = known.encode(table, "float64", name)
@@ -72,6 +81,27 @@ def _require_same_categories(is_category: NDArray[np.bool_], known: TableEncoder
         )
 
 
+def _read_limits(estimator: Any) -> dict[str, Any]:
+    """Return which categories are infrequent, as numbers of Python's own."""
+    least, most = estimator.min_frequency, estimator.max_categories
+    return {
+        "min_frequency": int(least) if isinstance(least, Integral) else float(least),
+        "max_categories": None if most is None else int(most),
+    }
+
+
+def _require_same_limits(limits: dict[str, Any], known: TableEncoder) -> None:
+    """Raise ValueError where training is to go on with other infrequent categories."""
+    for name, now in limits.items():
+        before = getattr(known, name)
+        if now != before:
+            raise ValueError(
+                f"warm_start and partial_fit go on with the fitted network and its categories, "
+                f"which were learned with {name}={before}. Got {name}={now}. Put it back, or fit "
+                "with warm_start=False."
+            )
+
+
 def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
     """Return a twin of an estimator that takes the matrix which tables become."""
     twin = copy.copy(estimator)
@@ -82,8 +112,11 @@ def make_reader_of_matrix(estimator: Any, table: TableEncoder) -> Any:
 
 def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> Any:
     """Return the rows to predict for, as the network takes them."""
+    require_collected(X, "X", to_predict=True)
     if table is None:
-        return check_prediction_data(estimator, X)
+        X = cast_wide_integers(X)
+        with name_infinite_columns(X, "X"):
+            return check_prediction_data(estimator, X)
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
     matrix = table.encode(read, "float32" if read.is_single else "float64")
     with np.errstate(over="ignore", invalid="ignore"):  # of sums of huge numbers in it
@@ -99,7 +132,6 @@ def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, r
     if issparse(X):
         raise TypeError(f"{name} must be dense. Got a sparse one. Pass {name}.toarray().")
     X = nw.to_native(X, pass_through=True)
-    require_collected(X, name)
     require_distinct_names(X, name)
     if not is_frame(X):
         # As objects, lest NumPy made texts of the numbers beside them.
@@ -111,10 +143,10 @@ def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, r
     return X
 
 
-def _find_weighted(sample_weight: Any, n_rows: int) -> NDArray[np.intp] | None:
-    """Return the rows of positive weight; None for all, or where the weights will be refused."""
+def _read_weights(sample_weight: Any, n_rows: int) -> Array | None:
+    """Return the weights of rows; None for equal ones, or where they will be refused."""
     with contextlib.suppress(TypeError, ValueError):
         weights = np.asarray(sample_weight, np.float64)
-        if weights.shape == (n_rows,):
-            return np.flatnonzero(weights > 0)
+        if weights.shape == (n_rows,) and np.isfinite(weights).all() and weights.max() > 0:
+            return weights
     return None

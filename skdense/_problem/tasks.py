@@ -16,6 +16,7 @@ from . import parameters as meanings
 from .calibration.choice import make_calibrated_loss
 from .caller import is_one_of_many_fits
 from .data_checks import cast
+from .infinite import name_infinite_columns
 from .problem import Problem
 from .rows import Rows
 from .targets.choice import Target
@@ -47,7 +48,7 @@ def make_tasks(
     given, rows, target, dtype = problem.parameters, problem.rows, problem.target, problem.dtype
     task = TrainingTask(
         network=problem.network,
-        X=cast(rows.X, dtype, "X"),
+        X=_cast_rows(rows.X, problem, "X"),
         y=cast(target.encode(rows.y), dtype, "y"),
         sample_weight=rows.sample_weight,
         rows=rows.index if len(rows) < rows.X.shape[0] else None,
@@ -108,10 +109,17 @@ def _encode_held_out(problem: Problem, held_out: Rows) -> ValidationData:
     rows = held_out.weighing(held_out.mean_weight())
     y = problem.target.encode(rows.targets, "y_val")
     return ValidationData(
-        X=cast(rows.inputs, problem.dtype, "X_val"),
+        X=_cast_rows(rows.inputs, problem, "X_val"),
         y=np.asarray(cast(y, problem.dtype, "y_val")),
         sample_weight=rows.weights,
     )
+
+
+def _cast_rows(X: Any, problem: Problem, name: str) -> Any:
+    # Columns of the matrix that a table becomes are not those of the table.
+    names = problem.feature_names if problem.table is None else None
+    with name_infinite_columns(X, name, names):
+        return cast(X, problem.dtype, name)
 
 
 def _make_stopping(problem: Problem, *, greater_is_better: bool) -> EarlyStopping | None:

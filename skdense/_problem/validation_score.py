@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import nan
+from dataclasses import replace
+from math import isnan, nan
 from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
+from scipy.sparse import hstack as sparse_hstack
+from scipy.sparse import vstack as sparse_vstack
 from sklearn import config_context, get_config
 from sklearn.metrics import check_scoring, get_scorer_names
 
 from .._backend.warnings import warn_caller
 from .._networks.forward import forward
-from .._networks.network import are_finite
+from .._networks.network import Weights, are_finite
 from .._training.task import Members
+from .fitted import Fitted
 from .known_names import suggest_names
-from .labels import Labels, show_labels
+from .labels import show_labels
 from .problem import Problem
 from .rows import Rows
+from .scored_fits import OutOfFoldFit, make_trial_fits
 
 # What is watched without a scorer.
 LOSSES = ("loss", "calibrated_loss")
@@ -27,18 +33,19 @@ _WITH_WEIGHTS = ", with the sample_weight that sample and class weights amount t
 
 
 def make_score(
-    judge: Callable[[Members], Any], scoring: Any, problem: Problem
+    fit_with: Callable[[Fitted], Any], draft: Fitted, problem: Problem
 ) -> Callable[[Members], float] | None:
     """Return the score of what is watched for weights of the networks in training.
 
-    Of folds the mean over the rows of what each network gets for its own.
+    Of folds, that of all rows together, for each of which the network of its fold predicts. The
+    scorer is tried first, on predictions that are right: what cannot be is refused before training.
 
     Parameters
     ----------
-    judge : callable
-        From weights of its networks to an estimator that is fitted with them, and takes arrays
-        without names.
-    scoring
+    fit_with : callable
+        From a fit to an estimator that has it.
+    draft : Fitted
+        What is known of the fit so far.
     problem : Problem
 
     Returns
@@ -46,52 +53,124 @@ def make_score(
     callable, or None where the validation loss is watched
         Raises ValueError if the scorer cannot judge this estimator.
     """
+    scoring = problem.parameters["scoring"]
     require_known_scoring(scoring)
     if scoring in LOSSES or not problem.is_watched:
         return None
-    scorer = check_scoring(judge(()), scoring)
-    if problem.held_out is not None:
-        return _score_of_rows(judge, scorer, scoring, problem.held_out, problem)
-    scores = [_score_of_rows(judge, scorer, scoring, held, problem) for _, held in problem.folds]
-    n_rows = [len(held) for _, held in problem.folds]
-
-    def score(members: Members) -> float:
-        own = [score((weights,)) for score, weights in zip(scores, members, strict=True)]
-        return float(np.average(own, weights=n_rows))
-
+    score = _Score(fit_with, draft, problem)
+    score.try_out()
     return score
 
 
-def _score_of_rows(
-    judge: Callable[[Members], Any], scorer: Any, scoring: Any, held_out: Rows, problem: Problem
-) -> Callable[[Members], float]:
-    labels, network = problem.labels, problem.network
-    X, y, sample_weight = held_out.inputs, held_out.targets, held_out.weights
-    advice = _advice_on_classes(labels, y)
-    y = y if labels is None else labels.decode(y)
-    keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
-    configuration = get_config()  # of this thread, while another one may train
+class _Score:
+    """The score of the validation rows for weights of the networks in training."""
 
-    def score(members: Members) -> float:
+    def __init__(self, fit_with: Callable[[Fitted], Any], draft: Fitted, problem: Problem) -> None:
+        self._fit_with, self._problem = fit_with, problem
+        self._scoring = problem.parameters["scoring"]
+        self._held = [rows for _, rows in problem.folds]
+        if problem.held_out is not None:
+            self._held.append(problem.held_out)
+        self._codes = np.concatenate([rows.targets for rows in self._held])
+        labels = problem.labels
+        self._y = self._codes if labels is None else labels.decode(self._codes)
+        self._X = _number_folds([rows.inputs for rows in self._held])
+        weights = [rows.weights for rows in self._held if rows.weights is not None]
+        self._keywords: dict[str, Any] = {}
+        if weights:
+            self._keywords["sample_weight"] = np.concatenate(weights)
+        # For the matrix that rows have become, which has no names.
+        own = {"n_features": self._X.shape[1], "feature_names": None, "table": None}
+        self._draft = OutOfFoldFit.of(draft, **own) if problem.folds else replace(draft, **own)
+        self._configuration = get_config()  # of this thread, while another one may train
+        self._scorer = check_scoring(fit_with(self._draft), self._scoring)
+
+    def __call__(self, members: Members) -> float:
         if not all(map(are_finite, members)):
             return nan  # a training that diverged is no fault of the scorer's
-        estimator = judge(members)
+        estimator = self._fit_with(replace(self._draft, members=members))
         try:
-            with config_context(**configuration):
-                value = _scored(scorer, estimator, X, y, keywords)
+            return self._score(estimator)
+        except ValueError as error:
+            is_finite = all(
+                np.isfinite(forward(self._problem.network, own, rows.inputs)).all()
+                for own, rows in self._pair(members)
+            )
+            if error.__cause__ is None or is_finite:
+                raise
+            return nan
+
+    def try_out(self) -> None:
+        """Raise ValueError where the scorer fails for predictions that are right.
+
+        Under early stopping also where it gives no number for them.
+        """
+        failures = []
+        for trial in make_trial_fits(self._draft, self._problem, self._codes):
+            try:
+                score = self._score(self._fit_with(trial))
+            except ValueError as error:
+                failures.append(error)
+                continue
+            if not (isnan(score) and self._problem.parameters["early_stopping"]):
+                return
+            failures.append(
+                ValueError(
+                    "scoring must give a number on the validation rows. Got NaN from "
+                    f"{self._scoring!r}, for predictions that are right.{self._advice}"
+                )
+            )
+        # A list that still held one would be held in turn, by the frames of its traceback.
+        del failures[1:]
+        raise failures.pop()
+
+    def _score(self, estimator: Any) -> float:
+        try:
+            with config_context(**self._configuration):
+                value = _scored(self._scorer, estimator, self._X, self._y, self._keywords)
         except Exception as error:
-            if not all(np.isfinite(forward(network, own, X)).all() for own in members):
-                return nan
             raise ValueError(
                 f"scoring must judge a {type(estimator).__name__} on the validation rows"
-                f"{_WITH_WEIGHTS if keywords else ''}. Got {scoring!r}, which failed: "
-                f"{error}{advice}"
+                f"{_WITH_WEIGHTS if self._keywords else ''}. Got {self._scoring!r}, which failed: "
+                f"{error}{self._advice}"
             ) from error
         if np.ndim(value) != 0 or not isinstance(value, Real | np.ndarray):
-            raise ValueError(f"scoring must give one number. Got {value!r} from {scoring!r}.")
+            raise ValueError(f"scoring must give one number. Got {value!r} from {self._scoring!r}.")
         return float(value)
 
-    return score
+    def _pair(self, members: Members) -> list[tuple[Weights, Rows]]:
+        """Return who predicts for which rows."""
+        if self._problem.folds:
+            return list(zip(members, self._held, strict=True))
+        return [(own, rows) for own in members for rows in self._held]
+
+    @property
+    def _advice(self) -> str:
+        """What a scorer that fails may need: every class among the validation rows."""
+        labels = self._problem.labels
+        if labels is None or labels.is_multilabel:
+            return " Set scoring='loss', or to a scorer that can."
+        missing = np.setdiff1d(np.arange(len(labels.values)), self._codes)
+        if not len(missing):
+            return " Set scoring='loss', or to a scorer that can."
+        return (
+            f" (The validation rows lack the classes {show_labels(labels.values[missing])}.) Set "
+            "scoring='loss', or pass X_val and y_val that hold every class."
+        )
+
+
+def _number_folds(parts: list[Any]) -> Any:
+    """Return rows of several folds as one matrix, the last column of which says whose they are."""
+    if len(parts) == 1:
+        return parts[0]
+    numbers = np.repeat(np.arange(len(parts)), [part.shape[0] for part in parts])
+    column = numbers[:, np.newaxis].astype(parts[0].dtype)
+    if any(map(issparse, parts)):
+        return sparse_hstack([sparse_vstack(parts), csr_array(column)], format="csr")
+    rows = np.empty((len(numbers), parts[0].shape[1] + 1), parts[0].dtype)
+    np.concatenate(parts, out=rows[:, :-1])
+    rows[:, -1:] = column
+    return rows
 
 
 def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any]) -> Any:
@@ -109,19 +188,6 @@ def _scored(scorer: Any, estimator: Any, X: Any, y: Any, keywords: dict[str, Any
     return scorer(estimator, X, y)
 
 
-def _advice_on_classes(labels: Labels | None, codes: Any) -> str:
-    """Return what a scorer that fails may need: every class among the validation rows."""
-    if labels is None or labels.is_multilabel:
-        return ""
-    missing = np.setdiff1d(np.arange(len(labels.values)), codes)
-    if not len(missing):
-        return ""
-    return (
-        f" (The validation rows lack the classes {show_labels(labels.values[missing])}. Use "
-        "scoring='loss', or pass X_val and y_val that hold every class.)"
-    )
-
-
 def require_known_scoring(scoring: Any) -> None:
     """Raise ValueError for text that names no scorer."""
     names = get_scorer_names()
@@ -129,5 +195,5 @@ def require_known_scoring(scoring: Any) -> None:
         return
     raise ValueError(
         "scoring must be 'loss', 'calibrated_loss', a name of sklearn.metrics.get_scorer_names(), "
-        f"or a scorer. Got {scoring!r}.{suggest_names(scoring, names)}"
+        f"or a scorer. Got {scoring!r}.{suggest_names(scoring, [*LOSSES, *names])}"
     )

@@ -1,1 +1,1 @@
-"""Many fits at once: joblib's calls take turns, and what they train trains together."""
+"""Many fits at once: joblib's calls run in turns, and their networks train side by side."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -13,21 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .named_categories import ADVICE_FOR_DATES, is_interval, is_time, name_value
+
 Array = NDArray[Any]
 
-FEWEST_ROWS = 5
-"""Categories of fewer training rows are one, the rare ones."""
-MOST_VALUES = 10_000
-"""So many categories are told apart, those of the most rows."""
-NOTHING = -1
-"""Code of what training had nothing like."""
+UNKNOWN = -1
+"""Code of what is in no category of training."""
 KINDS = "texts", "numbers", "booleans", "gaps only"
 TEXTS, NUMBERS, BOOLEANS, GAPS = KINDS
 
 
 @dataclass(frozen=True, eq=False)
 class Category:
-    """A column of categories, each with a code: the values, then the missing, then the rare ones.
+    """A column of categories, each with a code: the values, then the missing, then the infrequent.
 
     Attributes
     ----------
@@ -36,20 +34,31 @@ class Category:
     kind : {"texts", "numbers", "booleans", "gaps only"}
         What its values are.
     values : ndarray of object, of shape (n_values,)
-        Sorted. Those of at least `FEWEST_ROWS` training rows, up to `MOST_VALUES` of them.
-    has_missing, has_rare : bool
-        Whether training rows had gaps, or other values than these.
+        Sorted. Those that are categories by themselves.
+    has_missing : bool
+        Whether missing ones are a category.
+    has_infrequent : bool
+        Whether training rows had other values than these, which are one category.
+    frequencies : ndarray of shape (n_codes,)
+        Which part of the training rows, by their weight, each code has.
     """
 
     column: int
     kind: str
     values: Array
     has_missing: bool
-    has_rare: bool
+    has_infrequent: bool
+    frequencies: Array
 
     @property
     def n_codes(self) -> int:
-        return len(self.values) + self.has_missing + self.has_rare
+        return len(self.values) + self.has_missing + self.has_infrequent
+
+    @property
+    def code_names(self) -> list[str]:
+        """What each code stands for, in words."""
+        others = ["missing"] * self.has_missing + ["infrequent"] * self.has_infrequent
+        return [*map(str, self.values), *others]
 
     @property
     def needs_integers(self) -> bool:
@@ -64,12 +73,17 @@ class Category:
 
     @property
     def missing_code(self) -> int:
-        return len(self.values) if self.has_missing else NOTHING
+        return len(self.values) if self.has_missing else self.other_code
 
     @property
     def other_code(self) -> int:
-        """Of values that are rare or were never seen."""
-        return self.n_codes - 1 if self.has_rare else NOTHING
+        """Code of infrequent and of unknown values."""
+        return self.n_codes - 1 if self.has_infrequent else UNKNOWN
+
+    @property
+    def mean(self) -> float:
+        """Mean of a column of two codes, -1 and 1, over the training rows."""
+        return float(2 * self.frequencies[1] - 1)
 
     def code(self, values: list[Any], name: Any, argument: str = "X") -> NDArray[np.float64]:
         """Return the code of each value, (n_rows,).
@@ -97,27 +111,84 @@ class Category:
         return np.fromiter(map(own.__getitem__, values), np.float64, len(values))
 
 
-def learn_category(column: int, values: list[Any], name: Any) -> Category:
-    """Return what training rows tell of a column of categories."""
+def learn_category(
+    column: int,
+    values: list[Any],
+    name: Any,
+    *,
+    min_frequency: float,
+    max_categories: int | None,
+    sample_weight: Array | None = None,
+) -> Category:
+    """Return what training rows tell of a column of categories.
+
+    Parameters
+    ----------
+    column : int
+    values : list
+        Of the training rows.
+    name
+        Of the column, for messages.
+    min_frequency, max_categories
+        As the parameters of the estimators.
+    sample_weight : ndarray of shape (n_rows,) or None
+        By which frequencies are counted, but not what is infrequent.
+    """
     kind = find_kind(find_distinct(values, name), name)
-    present: Counter[Any] = Counter()
-    has_missing = False
-    for value, n_rows in Counter(values).items():
-        if is_missing(value):
-            has_missing = True
-        else:
-            present[_plain(value)] += n_rows
-    common = sorted((-n, value) for value, n in present.items() if n >= FEWEST_ROWS)
-    kept = sorted(value for _, value in common[:MOST_VALUES])
-    array = np.empty(len(kept), object)
-    array[:] = kept
+    counts = _count_alike(Counter(values))
+    present = sorted(value for value in counts if value is not None)
+    present += [None] * (None in counts)  # the missing
+    n_rows = np.array([counts[value] for value in present], np.intp)
+    is_infrequent = _find_infrequent(n_rows, min_frequency, max_categories)
+    weights = counts
+    if sample_weight is not None:
+        weights = _count_alike(_sum_weights(values, sample_weight))
+    frequencies = np.array([weights[value] for value in present], np.float64)
+    if is_infrequent.any():
+        infrequent = frequencies[is_infrequent].sum()
+        frequencies = np.append(frequencies[~is_infrequent], infrequent)
+    kept = [value for value, is_one in zip(present, is_infrequent, strict=True) if not is_one]
+    has_missing = None in kept
+    array = np.empty(len(kept) - has_missing, object)
+    array[:] = kept[: len(array)]
     return Category(
         column=column,
         kind=kind,
         values=array,
         has_missing=has_missing,
-        has_rare=len(kept) < len(present),
+        has_infrequent=bool(is_infrequent.any()),
+        frequencies=frequencies / (frequencies.sum() or 1),
     )
+
+
+def _count_alike(counts: Mapping[Any, float]) -> dict[Any, float]:
+    """Sum what is counted of cells by the value that they stand for, None for missing ones."""
+    sums: dict[Any, float] = defaultdict(int)
+    for cell, count in counts.items():
+        sums[None if is_missing(cell) else _plain(cell)] += count
+    return sums
+
+
+def _sum_weights(values: list[Any], sample_weight: Array) -> dict[Any, float]:
+    sums: dict[Any, float] = defaultdict(float)
+    shares = sample_weight / sample_weight.max(initial=0)  # whose sum does not overflow
+    for value, share in zip(values, shares.tolist(), strict=True):
+        sums[value] += share
+    return sums
+
+
+def _find_infrequent(
+    n_rows: NDArray[np.intp], min_frequency: float, max_categories: int | None
+) -> NDArray[np.bool_]:
+    """Say which categories are infrequent by their rows, as scikit-learn's OneHotEncoder does."""
+    is_count = isinstance(min_frequency, Integral)
+    is_infrequent = n_rows < (min_frequency if is_count else min_frequency * n_rows.sum())
+    n_categories = len(n_rows) - is_infrequent.sum() + is_infrequent.any()
+    if max_categories is not None and n_categories > max_categories:
+        # Stable, so that of equal ones the last are kept.
+        ascending = np.argsort(n_rows, kind="stable")
+        is_infrequent[ascending[: len(n_rows) - (max_categories - 1)]] = True
+    return is_infrequent
 
 
 def find_distinct(values: list[Any], name: Any, argument: str = "X") -> dict[Any, None]:
@@ -148,9 +219,10 @@ def find_kind(values: Iterable[Any], name: Any, argument: str = "X") -> str:
         )
     kind, value = next(iter(examples.items()), (GAPS, None))
     if kind not in KINDS:
+        advice = ADVICE_FOR_DATES if is_time(value) else ""
         raise TypeError(
             f"{argument} must have a number, a text, a boolean or nothing in each cell. Got "
-            f"{value!r}, of {kind}, in column {name!r}."
+            f"{value!r}, of {kind}, in column {name!r}.{advice}"
         )
     return kind
 
@@ -173,7 +245,7 @@ def is_missing(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, str):
+    if isinstance(value, str) or is_interval(value):
         return TEXTS
     if isinstance(value, bool | np.bool_):
         return BOOLEANS
@@ -187,6 +259,8 @@ def _plain(value: Any) -> Any:
     """
     if isinstance(value, str):
         return str.__str__(value)  # of an enumeration too
+    if is_interval(value):
+        return name_value(value)
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, Integral):

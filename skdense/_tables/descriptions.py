@@ -27,6 +27,25 @@ def describe_columns(encoder: TableEncoder, names: Iterable[Any] | None) -> list
     ]
 
 
+def name_encoded_columns(encoder: TableEncoder, names: Iterable[Any]) -> list[str]:
+    """Return the names of the columns of `TableEncoder.encode`, for the names of a table's.
+
+    As scikit-learn's SimpleImputer and OneHotEncoder call them.
+    """
+    categories = {own.column: own for own in encoder.categories}
+    plain, codes = [], []
+    for number, name in enumerate(names):
+        category = categories.get(number)
+        if category is None:
+            plain.append(str(name))
+            plain += [f"missingindicator_{name}"] * bool(encoder.has_gaps[number])
+        elif category.n_codes == 2:
+            plain.append(f"{name}_{category.code_names[1]}")
+        else:
+            codes.append(str(name))
+    return plain + codes
+
+
 def columns_html(encoder: TableEncoder, names: Iterable[Any] | None) -> str:
     """Return a table of the columns, folded up."""
     described = describe_columns(encoder, names)
@@ -51,8 +70,14 @@ def _describe_number(fill: float, has_gaps: bool) -> str:
 
 def _describe_category(category: Category) -> str:
     kinds = [f"{len(category.values)} {category.kind}"] if len(category.values) else []
-    kinds += ["missing"] * category.has_missing + ["rare ones"] * category.has_rare
-    told_apart = ", ".join(kinds) or "nothing"
-    if category.n_codes == 2:
-        return f"-1 or 1, of {told_apart}"
-    return f"a category of {told_apart}"
+    kinds += ["missing"] * category.has_missing + ["infrequent"] * category.has_infrequent
+    distinct = ", ".join(kinds) or "nothing"
+    is_pair = category.n_codes == 2
+    others = "unknown" if category.has_missing else "unknown or missing"
+    if category.has_infrequent:
+        becomes = "infrequent"
+    elif is_pair:
+        becomes = f"{category.mean:.3g}"
+    else:
+        becomes = "their mean"
+    return f"{'-1 or 1, of' if is_pair else 'a category of'} {distinct}; {others}: {becomes}"

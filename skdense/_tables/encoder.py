@@ -18,6 +18,7 @@ from .categories import (
     floats_with_gaps,
     learn_category,
 )
+from .finite import require_finite
 from .reading import Column, Table
 
 Array = NDArray[Any]
@@ -29,9 +30,9 @@ class TableEncoder:
 
     The matrix has, in the order of the table: of a column of numbers the number, with the median
     of the training rows in place of a missing one, and 1 or 0 for whether it was missing, where
-    training rows had gaps; of a column of two categories -1 or 1, and 0 for neither. After all of
-    these come the codes of the other columns of categories, of which the network makes indicators
-    or vectors.
+    training rows had gaps; of a column of two categories -1 or 1, and the mean of the training
+    rows for neither. After all of these come the codes of the other columns of categories, of
+    which the network makes indicators or vectors.
 
     Attributes
     ----------
@@ -41,11 +42,16 @@ class TableEncoder:
         Whether training rows of a column of numbers had gaps.
     categories : tuple of Category
         In the order of their columns.
+    min_frequency : int or float
+    max_categories : int or None
+        What these were learned with.
     """
 
     fills: Array
     has_gaps: Array
     categories: tuple[Category, ...]
+    min_frequency: float
+    max_categories: int | None
 
     @property
     def n_columns(self) -> int:
@@ -92,15 +98,17 @@ class TableEncoder:
             if number in numeric:
                 numbers = as_numbers(column, argument)
                 gaps = np.isnan(numbers)
-                with np.errstate(over="ignore"):  # which the checks of the matrix tell of
+                with np.errstate(over="ignore"):
                     matrix[:, place] = np.where(gaps, self.fills[number], numbers)
+                require_finite(matrix[:, place], column.name, argument)
                 place += 1
                 if self.has_gaps[number]:
                     matrix[:, place] = gaps
                     place += 1
             elif number in pairs:
-                codes = pairs[number].code(column.objects(), column.name, argument)
-                matrix[:, place] = np.where(codes < 0, 0, 2 * codes - 1)
+                pair = pairs[number]
+                codes = pair.code(column.objects(), column.name, argument)
+                matrix[:, place] = np.where(codes < 0, pair.mean, 2 * codes - 1)
                 place += 1
         for place, category in enumerate(self.coded, start=self.n_plain):
             column = table.columns[category.column]
@@ -109,17 +117,26 @@ class TableEncoder:
 
 
 def learn_table(
-    table: Table, rows: NDArray[np.intp] | None, is_category: NDArray[np.bool_]
+    table: Table,
+    sample_weight: Array | None,
+    is_category: NDArray[np.bool_],
+    *,
+    min_frequency: float,
+    max_categories: int | None,
 ) -> TableEncoder:
     """Return the encoder for a table.
 
     Parameters
     ----------
     table : Table
-    rows : ndarray of int or None
-        Those to learn from; None for all.
+    sample_weight : ndarray of shape (n_rows,) or None
+        Only rows of positive weight are learned from.
     is_category : ndarray of bool, of shape (n_columns,)
+    min_frequency, max_categories
+        As the parameters of the estimators.
     """
+    rows = None if sample_weight is None else np.flatnonzero(sample_weight > 0)
+    weights = None if sample_weight is None else sample_weight[rows]
     n_columns = len(table.columns)
     fills, has_gaps = np.zeros(n_columns), np.zeros(n_columns, bool)
     categories = []
@@ -127,14 +144,22 @@ def learn_table(
         if is_category[number]:
             values = column.objects()
             values = values if rows is None else [values[row] for row in rows.tolist()]
-            categories.append(learn_category(number, values, column.name))
+            category = learn_category(
+                number,
+                values,
+                column.name,
+                min_frequency=min_frequency,
+                max_categories=max_categories,
+                sample_weight=weights,
+            )
+            categories.append(category)
             continue
         numbers = as_numbers(column)
         numbers = numbers if rows is None else numbers[rows]
         gaps = np.isnan(numbers)
         has_gaps[number] = gaps.any()
         fills[number] = np.median(numbers[~gaps]) if not gaps.all() else 0
-    return TableEncoder(fills, has_gaps, tuple(categories))
+    return TableEncoder(fills, has_gaps, tuple(categories), min_frequency, max_categories)
 
 
 def find_categories(table: Table, given: Any) -> NDArray[np.bool_]:
@@ -206,6 +231,6 @@ def as_numbers(column: Column, argument: str = "X") -> Array:
         return floats_with_gaps(values, np.float64)
     except OverflowError as error:
         raise ValueError(
-            f"{argument} must have numbers that float64 holds in column {column.name!r}. Got "
-            "one beyond."
+            f"{argument} must have numbers that float64 holds in column {column.name!r}. Got one "
+            "beyond float64. Divide the column, or make it categories of strings."
         ) from error

@@ -14,6 +14,11 @@ from .encoder import TableEncoder
 # Version of its operator set that has texts to numbers, and that skl2onnx knows.
 _LABEL_ENCODER = 2
 
+# What onnxruntime makes of None and NaN, and of what pandas has for a missing value, in strings.
+_MISSING_SPELLINGS = "None", "nan", "NaN", "<NA>", "NaT"
+# NumPy's and pandas' own mark of a missing value in int64.
+_MISSING_INTEGER = np.iinfo(np.int64).min
+
 Node = Any
 Array = NDArray[Any]
 
@@ -28,7 +33,7 @@ def table_graph(ops: Any, encoder: TableEncoder, columns: Sequence[Node]) -> Nod
     encoder : TableEncoder
     columns : sequence of Node
         Of each column its values, (rows, 1): numbers, NaN where they are missing; texts, which
-        are missing where they are empty; of booleans either booleans or numbers.
+        are missing where `missing_strings` has them; of booleans either booleans or numbers.
     """
     categories = {own.column: own for own in encoder.categories}
     plain, codes = [], []
@@ -38,13 +43,40 @@ def table_graph(ops: Any, encoder: TableEncoder, columns: Sequence[Node]) -> Nod
             plain += _numbers(ops, column, encoder.fills[number], encoder.has_gaps[number])
             continue
         code = _code(ops, column, category)
+        if category.needs_integers and _MISSING_INTEGER not in category.values:
+            is_missing = ops.Equal(column, np.array([_MISSING_INTEGER]))
+            code = ops.Where(is_missing, category.missing_code, code)
         if category.n_codes == 2:
             sign = ops.Sub(ops.Mul(code, 2), 1)
-            plain.append(ops.Where(ops.Less(code, 0), 0, sign))
+            plain.append(ops.Where(ops.Less(code, 0), category.mean, sign))
         else:
             codes.append(code)
     parts = [*plain, *codes]
     return ops.Concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def missing_strings(category: Category) -> list[str]:
+    """Return the strings that are a missing value to the model in ONNX."""
+    return ["", *(spelling for spelling in _MISSING_SPELLINGS if spelling not in category.values)]
+
+
+def ambiguous_strings(category: Category) -> list[str]:
+    """Return the categories that onnxruntime makes of a missing value, too."""
+    return [spelling for spelling in _MISSING_SPELLINGS if spelling in category.values]
+
+
+def describe_input(encoder: TableEncoder, index: int) -> str:
+    """Return what a missing value is in the input of a column."""
+    category = next((own for own in encoder.categories if own.column == index), None)
+    if category is None or category.kind != TEXTS:
+        if category is not None and category.needs_integers:
+            return f"A missing value is {_MISSING_INTEGER}."
+        return "A missing value is NaN; where the input is of integers, it has none."
+    others = [repr(spelling) for spelling in missing_strings(category)[1:]]
+    also = (
+        f", and so are {', '.join(others)}, as onnxruntime makes of None and NaN" if others else ""
+    )
+    return f"A missing value is the empty string{also}."
 
 
 def _numbers(ops: Any, column: Node, fill: float, has_gaps: bool) -> list[Node]:
@@ -57,8 +89,9 @@ def _numbers(ops: Any, column: Node, fill: float, has_gaps: bool) -> list[Node]:
 def _code(ops: Any, column: Node, category: Category) -> Node:
     codes = np.arange(len(category.values), dtype=np.float32)
     if category.kind == TEXTS:
-        keys = [*map(str, category.values), ""]
-        numbers = [*codes.tolist(), float(category.missing_code)]
+        missing = missing_strings(category)
+        keys = [*map(str, category.values), *missing]
+        numbers = [*codes.tolist(), *[float(category.missing_code)] * len(missing)]
         encoded = ops.LabelEncoder(
             column,
             keys_strings=keys,
@@ -84,8 +117,14 @@ def _plain(ops: Any, numbers: Node) -> Node:
 
 
 def _code_of_integers(ops: Any, column: Node, category: Category) -> Node:
-    """Return codes of integers that float64 does not distinguish; none is missing."""
-    values = category.values.astype(np.int64)[np.newaxis]
+    """Return codes of whole numbers that float64 does not distinguish; none is missing."""
+    try:
+        values = category.values.astype(np.int64)[np.newaxis]
+    except OverflowError as error:
+        raise ValueError(
+            f"Categories of column {category.column} must be integers that int64 holds, for ONNX. "
+            f"Got up to {max(category.values)}. Make strings of them before fit."
+        ) from error
     codes = np.arange(len(category.values), dtype=np.float32)
     found = _place(ops, ops.Equal(column, values), codes)
     return ops.Where(ops.Less(found, 0), category.other_code, found)

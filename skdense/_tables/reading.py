@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .categories import floats_with_gaps
+from .named_categories import name_categories
+from .wide_integers import is_wide
 
 Array = NDArray[Any]
 
@@ -58,7 +60,8 @@ class Column:
         dtype = np.float32 if self.is_single else np.float64
         if isinstance(self.source, np.ndarray):
             return self.source.astype(dtype, copy=False)
-        if self.source.dtype.is_integer() and not self.source.null_count():
+        is_wide_integer = is_wide(self.source.dtype)
+        if self.source.dtype.is_integer() and not (is_wide_integer or self.source.null_count()):
             return np.asarray(self.source.to_numpy()).astype(dtype)
         if self.source.dtype.is_integer():  # which Arrow casts only where no digit is lost
             return floats_with_gaps(self.source.to_list(), dtype)
@@ -158,7 +161,9 @@ def _read_series(series: Any, name: str) -> Column:
     if dtype.is_nested() or dtype == nw.Binary:
         raise _wrong_values(name, series.name, str(dtype))
     is_numeric = dtype.is_numeric() and not _is_complex(series)
-    return Column(series.name, series, is_numeric, dtype in (nw.Categorical, nw.Enum))
+    is_category = dtype in (nw.Categorical, nw.Enum)
+    series = name_categories(series) if is_category else series
+    return Column(series.name, series, is_numeric, is_category)
 
 
 def _is_complex(series: Any) -> bool:

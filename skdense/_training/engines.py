@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from .._backend.global_state import require_default_state
 from .._backend.warnings import SlowEngineWarning, warn_caller
 from .._networks.forward import forward
 from .batches import take_rows
@@ -30,7 +32,8 @@ _TRIAL_ROWS = 3
 
 
 def train(tasks: list[TrainingTask]) -> list[Outcome]:
-    """Train networks as `train_now` does, or have somebody train them with those of others."""
+    """Train networks as `train_now` does, perhaps beside those of other fits."""
+    require_default_state(tasks[0].dtype)
     return (trainer.get() or train_now)(tasks)
 
 
@@ -61,6 +64,20 @@ def train_now(tasks: list[TrainingTask]) -> list[Outcome]:
             own = [tasks[number] for number in numbers]
             outcomes.update(zip(numbers, _train_group(own), strict=True))
     return [outcomes.pop(number) for number in range(len(tasks))]
+
+
+def find_program(tasks: list[TrainingTask]) -> Hashable | None:
+    """Return what tasks are compiled for; None where they must train in the caller's thread.
+
+    There train callbacks, scorers and what else is not of this package: it may rely on the
+    context of its thread, or change the state of the whole process, as `warnings.catch_warnings`
+    does. So do those that Keras trains or that cannot train.
+    """
+    if any(task.verbose or task.steers_between_epochs or task.score for task in tasks):
+        return None
+    groups = {find_group(replace(task, ensemble=None), number) for number, task in enumerate(tasks)}
+    is_compiled = all(isinstance(group, tuple) for group in groups)
+    return frozenset(groups) if is_compiled else None
 
 
 def find_group(task: TrainingTask, number: int) -> Hashable | TrainingFailure:

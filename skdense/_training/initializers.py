@@ -72,7 +72,7 @@ def draw_or_resume_weights(task: TrainingTask) -> Weights:
     if task.start is not None:
         return cast_weights(task.start.weights, task.dtype)
     weights = cast_weights(start_weights(task.network, _Draws(task)), task.dtype)
-    if not task.network.fitted_stages:
+    if not task.network.has_fitted_weights:
         return weights
     return cast_weights(fit_weights(task.network, weights, *_select_rows(task)), task.dtype)
 

@@ -178,8 +178,6 @@ def _forgettable(model: Any) -> Any:
     class Model(keras.Sequential):  # type: ignore[name-defined]
         def train_step(self, data: Any) -> Any:
             step = super().train_step
-            if tf.distribute.has_strategy():  # a user's, perhaps of several replicas
-                return step(data)
             replica = tf.distribute.get_replica_context()
             return replica.merge_call(lambda strategy: step(data))
 

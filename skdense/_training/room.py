@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 
+from .._backend.memory import usable_memory
 from .._networks.stages import Embedding
 from .task import TrainingTask
 
@@ -23,16 +22,7 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
         If a network's weights and their gradients, or the outputs of its layers for one batch,
         exceed the memory that this process can have, or if memory runs out in what follows.
     """
-    most = _most_bytes()
-    for task in tasks:
-        if max(_bytes_of_weights(task), _bytes_of_batch(task)) > most:
-            raise MemoryError(f"{_sizes(task)}, of at most {_gigabytes(most)}. {_ADVICE}")
-    together = _COPIES_OF_EMBEDDED * sum(map(_bytes_of_embedded, tasks))
-    if together > most:
-        raise MemoryError(
-            f"{_sizes(tasks[0])}. Embedded columns of {len(tasks)} networks take about "
-            f"{_gigabytes(together)}, of at most {_gigabytes(most)}. {_ADVICE}"
-        )
+    _require_memory(tasks)
     try:
         yield
     except Exception as error:
@@ -43,6 +33,24 @@ def in_memory(tasks: list[TrainingTask]) -> Iterator[None]:
         raise MemoryError(f"{_sizes(largest)}{of_each}, more than there was. {_ADVICE}") from error
 
 
+def _require_memory(tasks: list[TrainingTask]) -> None:
+    of_each = [max(_bytes_of_weights(task), _bytes_of_batch(task)) for task in tasks]
+    together = _COPIES_OF_EMBEDDED * sum(map(_bytes_of_embedded, tasks))
+    if max(*of_each, together) <= _ALWAYS_FITS:
+        return
+    most = usable_memory()
+    for task, n_bytes in zip(tasks, of_each, strict=True):
+        if n_bytes > most:
+            raise MemoryError(f"{_sizes(task)}, of at most {_gigabytes(most)}. {_ADVICE}")
+    if together > most:
+        raise MemoryError(
+            f"{_sizes(tasks[0])}. Embedded columns of {len(tasks)} networks take about "
+            f"{_gigabytes(together)}, of at most {_gigabytes(most)}. {_ADVICE}"
+        )
+
+
+# Less than TensorFlow itself, so that no limit is read for it.
+_ALWAYS_FITS = 2**26
 _ADVICE = (
     "Lower units, depth or batch_size, or n_bins, embedding_units and n_estimators if there are "
     "any, or set numeric_embedding=None."
@@ -50,17 +58,6 @@ _ADVICE = (
 # What the compiled program holds of them at once: features, products, gradients of both. With
 # 5,000 columns 13 were measured.
 _COPIES_OF_EMBEDDED = 12
-
-
-def _most_bytes() -> int:
-    """Return how many bytes this process can have, as far as the system tells."""
-    try:
-        import resource
-    except ImportError:  # on Windows
-        return sys.maxsize
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    limits += [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
-    return min(limit for limit in limits if limit != resource.RLIM_INFINITY)
 
 
 def _bytes_of_weights(task: TrainingTask) -> int:

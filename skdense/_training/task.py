@@ -160,8 +160,6 @@ class TrainingTask:
         Tasks of one ensemble are watched together, by the mean of their predictions where they
         share their validation rows, else by what each predicts for its own. None watches this
         network by itself.
-    wide : Network or None
-        Stands for the network in the compiled program; None for the one of usual widths.
     """
 
     network: Network
@@ -195,14 +193,13 @@ class TrainingTask:
     schedule: str | None = None
     schedule_epochs: int = 0
     ensemble: Hashable | None = None
-    wide: Network | None = None
 
     @cached_property
     def compiled_network(self) -> Network:
         """The network that is compiled, which may be wider."""
         # Rows are copied for a wider input, unless they are many.
         n_bytes = self.X.shape[0] * self.X.shape[1] * np.dtype(self.dtype).itemsize
-        return self.wide or widen(self.network, widens_input=n_bytes <= _MOST_BYTES_COPIED)
+        return widen(self.network, widens_input=n_bytes <= _MOST_BYTES_COPIED)
 
     @cached_property
     def compiled_rows(self) -> Any:

@@ -111,6 +111,7 @@ class Watch:
             "the target and the output_activation."
         )
         if not self._best_weights:
+            self._progress.ended()
             raise ValueError(self._divergence)
 
     @property

@@ -166,6 +166,14 @@ class Stage(ABC):
         return ()
 
     @property
+    def n_codes(self) -> int:
+        """Of how many columns, the last of X, `fit` is to see the codes in place of all rows.
+
+        Stages before it pass them as they are. 0 for a stage that is fitted to what comes in.
+        """
+        return 0
+
+    @property
     def is_sound(self) -> bool:
         """Whether its fields, perhaps of a file from anybody, may be what they are."""
         return True

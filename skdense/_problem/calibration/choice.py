@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,13 @@ from ..._networks.stages import SortedQuantiles
 from ..fitted import Fitted
 from ..problem import Problem
 from ..targets.numbers import RegressionTarget
+from .held_out import compute_held_out
 from .shifts import Shifts
 from .shrinkage import Shrinkage
-from .temperature import Temperature, require_logits
+from .temperature import Temperature
 
 Array = NDArray[Any]
+Calibrate = Callable[[Fitted], Fitted]
 
 
 class Calibration(Protocol):
@@ -25,18 +27,18 @@ class Calibration(Protocol):
     def lose(self, outputs: Array) -> float:
         """Return the mean loss of (n_members, n_rows, n_units) once they are calibrated."""
 
-    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
-        """Return what calibrates this fit, or one like it."""
+    def find(self, outputs: Array, rows: Any = slice(None)) -> Calibrate:
+        """Return what calibrates a fit with such outputs, by some of the rows that are held out.
+
+        The outputs, before their activation, are of these rows: (n_members, n_rows, n_units).
+        """
 
 
-def require_calibratable(problem: Problem) -> None:
-    """Raise ValueError where there are no rows to calibrate on, or nothing to calibrate."""
-    if not problem.is_watched:
-        raise ValueError(
-            "calibration='temperature' needs rows that are held out. Got validation_fraction=None "
-            "and no X_val. Set one of them, or early_stopping=True."
-        )
-    require_logits(problem)
+class Calibrations(NamedTuple):
+    """What calibrates a fit, by all rows held out, and the fit for each fold by those of others."""
+
+    by_all: Calibrate
+    by_others: list[Calibrate]
 
 
 def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]:
@@ -49,11 +51,35 @@ def make_calibrated_loss(problem: Problem) -> Callable[[Sequence[Array]], float]
     return lambda outputs: calibration.lose(np.concatenate(outputs, axis=1))
 
 
-def find_calibration(fitted: Fitted, problem: Problem) -> Callable[[Fitted], Fitted]:
+def find_calibrations(fitted: Fitted, problem: Problem) -> Calibrations:
     """Return what calibrates this fit, or a later one, by the rows held out, where it is to be."""
     if not _ends_calibrated(problem):
-        return lambda fitted: fitted
-    return _choose_calibration(problem).find(fitted)
+        return Calibrations(_stay, [_stay] * len(problem.folds))
+    calibration, outputs = _choose_calibration(problem), compute_held_out(fitted, problem)
+    return Calibrations(
+        calibration.find(outputs),
+        cross_fit(calibration, outputs, [len(held) for _, held in problem.folds]),
+    )
+
+
+def cross_fit(calibration: Calibration, outputs: Array, sizes: list[int]) -> list[Calibrate]:
+    """Return what calibrates the outputs of each fold, without a look at its own rows.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    outputs : ndarray of shape (1, n_rows, n_units)
+        Out of fold, of one fold after the other.
+    sizes : list of int
+        Rows of each fold.
+    """
+    numbers = np.repeat(np.arange(len(sizes)), sizes)
+    others = [np.flatnonzero(numbers != number) for number in range(len(sizes))]
+    return [calibration.find(outputs[:, rows], rows) for rows in others]
+
+
+def _stay(fitted: Fitted) -> Fitted:
+    return fitted
 
 
 def _ends_calibrated(problem: Problem) -> bool:

@@ -22,6 +22,10 @@ class HeldOut(NamedTuple):
     y: Array
     weights: Array
 
+    def at(self, rows: Any) -> HeldOut:
+        """Return some of the rows."""
+        return HeldOut(self.y[rows], self.weights[rows])
+
     @classmethod
     def of(cls, problem: Problem) -> HeldOut:
         parts = [rows for _, rows in problem.folds]

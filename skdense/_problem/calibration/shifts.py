@@ -18,7 +18,7 @@ from ..._networks.stages import SortedQuantiles
 from ..fitted import Fitted
 from ..problem import Problem
 from ..targets.numbers import RegressionTarget
-from .held_out import HeldOut, compute_held_out
+from .held_out import HeldOut
 
 Array = NDArray[Any]
 
@@ -42,10 +42,10 @@ class Shifts:
         quantiles = self.problem.network.output.forward(outputs, {})
         return _lose_shifted(self._held.y, quantiles, self._held.weights, self._levels)
 
-    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
-        outputs = compute_held_out(fitted, self.problem)
+    def find(self, outputs: Array, rows: Any = slice(None)) -> Callable[[Fitted], Fitted]:
         quantiles = self.problem.network.output.forward(outputs, {})
-        shifts = _find_shifts(self._held.y, quantiles, self._held.weights, self._levels)
+        held = self._held.at(rows)
+        shifts = _find_shifts(held.y, quantiles, held.weights, self._levels)
         _, scale = self._target.units_of_outputs
         return partial(_shift_quantiles, shifts=shifts.ravel() * scale)
 

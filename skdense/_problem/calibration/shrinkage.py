@@ -1,6 +1,7 @@
 """Numbers drawn toward the mean of all rows: to be watched only.
 
-Single networks err further out than the mean of several, which needs it no more.
+Single networks err further out than the mean of several, which needs it no more. Of one network
+alone nothing is drawn: it would predict what was not watched, which measured worse.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class Shrinkage:
             center = np.average(means, axis=0, weights=weights)
             means, y = means - center, self._held.y - center
             slopes = (weights @ (means * y)) / np.maximum(weights @ means**2, _TINY)
-            errors = np.average((y - np.clip(slopes, 0, 1) * means) ** 2, axis=0, weights=weights)
+            least = 0 if self.problem.n_members > 1 else 1
+            slopes = np.clip(slopes, least, 1)
+            errors = np.average((y - slopes * means) ** 2, axis=0, weights=weights)
         return float(errors.mean())
 
-    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
+    def find(self, outputs: Array, rows: Any = slice(None)) -> Callable[[Fitted], Fitted]:
         return lambda fitted: fitted
 
     @cached_property

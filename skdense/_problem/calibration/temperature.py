@@ -16,7 +16,7 @@ from ..._networks.network import Weights
 from ..fitted import Fitted
 from ..problem import Problem
 from ..targets.classes import ClassTarget
-from .held_out import HeldOut, compute_held_out
+from .held_out import HeldOut
 
 Array = NDArray[Any]
 
@@ -41,22 +41,24 @@ class Temperature:
         require_logits(self.problem)
 
     def lose(self, logits: Array) -> float:
-        return self._minimize(logits, _ROUGH_PRECISION)[1] if np.isfinite(logits).all() else nan
+        if not np.isfinite(logits).all():
+            return nan
+        return self._minimize(logits, self._held, _ROUGH_PRECISION)[1]
 
-    def find(self, fitted: Fitted) -> Callable[[Fitted], Fitted]:
-        temperature, _ = self._minimize(compute_held_out(fitted, self.problem), _PRECISION)
+    def find(self, outputs: Array, rows: Any = slice(None)) -> Callable[[Fitted], Fitted]:
+        temperature, _ = self._minimize(outputs, self._held.at(rows), _PRECISION)
         return partial(_cool, temperature=temperature)
 
     @cached_property
     def _held(self) -> HeldOut:
         return HeldOut.of(self.problem)
 
-    def _minimize(self, logits: Array, precision: float) -> tuple[float, float]:
+    def _minimize(self, logits: Array, held: HeldOut, precision: float) -> tuple[float, float]:
         """Return the best temperature for (members, rows, outputs), and the mean loss by it."""
-        weights = self._held.weights
+        weights = held.weights
 
         def loss(logarithm: float) -> float:
-            losses, of_any_class = self._lose_rows(logits / np.exp(logarithm))
+            losses, of_any_class = self._lose_rows(logits / np.exp(logarithm), held.y)
             total = weights @ losses + weights @ of_any_class / len(losses)
             return float(total / (weights.sum() * (1 + 1 / len(losses))))
 
@@ -65,10 +67,9 @@ class Temperature:
         found = minimize_scalar(loss, bounds=(_COLDEST, hottest), method="bounded", options=options)
         return float(np.exp(found.x)), float(found.fun)
 
-    def _lose_rows(self, logits: Array) -> tuple[Array, Array]:
+    def _lose_rows(self, logits: Array, y: Array) -> tuple[Array, Array]:
         """Return the loss of each row, and the one if all classes were as likely."""
         target: Any = self.problem.target
-        y = self._held.y
         mean = logits[0] if len(logits) == 1 else target.average(logits)
         if isinstance(target, ClassTarget):
             of_classes = target.log_probabilities(mean)

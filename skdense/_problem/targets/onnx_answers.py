@@ -23,12 +23,21 @@ def average_logits(ops: Operators, target: Any, logits: list[Node]) -> Node:
     """Return logits of mean probabilities; see ``ClassTarget.average``."""
     is_class = isinstance(target, ClassTarget) and target.n_units > 1
     if not is_class:
-        yes = ops.mean(*(ops.Sigmoid(own) for own in logits))
-        no = ops.mean(*(ops.Sigmoid(ops.Neg(own)) for own in logits))
-        return ops.Sub(ops.Log(yes), ops.Log(no))
+        yes = _log_mean_exp(ops, [_log_sigmoid(ops, own) for own in logits])
+        no = _log_mean_exp(ops, [_log_sigmoid(ops, ops.Neg(own)) for own in logits])
+        return ops.Sub(yes, no)
     scores = logits if target.is_softmax else [_log_sigmoid(ops, own) for own in logits]
-    mean = ops.mean(*(ops.Softmax(own, axis=1) for own in scores))
-    return ops.Log(mean) if target.is_softmax else ops.Log(ops.Div(mean, ops.Sub(1, mean)))
+    mean = _log_mean_exp(ops, [ops.LogSoftmax(own, axis=1) for own in scores])
+    if target.is_softmax:
+        return mean
+    return ops.Sub(mean, ops.Log(ops.Sub(1, ops.Exp(mean))))
+
+
+def _log_mean_exp(ops: Operators, logarithms: list[Node]) -> Node:
+    """Return the logarithm of a mean, finite where what it is of rounds to 0."""
+    greatest = ops.Max(*logarithms)
+    mean = ops.mean(*(ops.Exp(ops.Sub(own, greatest)) for own in logarithms))
+    return ops.Add(greatest, ops.Log(mean))
 
 
 def average_outputs(ops: Operators, target: Any, outputs: list[Node]) -> Node:
@@ -73,6 +82,33 @@ def choose_label(ops: Operators, target: Any, labels: Any, decision: Node) -> No
         chosen = ops.ArgMax(decision, axis=1, keepdims=0)
     chosen = ops.Reshape(chosen, np.array([-1]))
     return ops.Gather(labels, chosen, axis=0)
+
+
+def find_decision(ops: Operators, target: Any, decision: Node) -> Node:
+    """Return what `decision_function` gives, but two columns of opposite signs for two classes."""
+    least = float(find_threshold(target, np.dtype(ops.dtype)))
+    if not isinstance(target, ClassTarget):
+        return ops.Sub(decision, least)
+    if target.n_classes > 2:
+        return decision
+    is_one = target.n_units == 1
+    second = ops.Sub(decision, least) if is_one else _difference(ops, target, decision)
+    return ops.Concat(ops.Neg(second), second, axis=1)
+
+
+def _difference(ops: Operators, target: ClassTarget, decision: Node) -> Node:
+    """Return by how much the second of two units exceeds the first; see `ClassTarget.decide`."""
+    if target.has_logarithms:
+        scores = decision if target.is_softmax else _log_sigmoid(ops, decision)
+    else:
+        scores = _scores(ops, target.link, decision)
+        greatest = ops.ReduceMax(scores, np.array([1]), keepdims=1)
+        scores = ops.Where(ops.Greater(greatest, 0), scores, ops.Softmax(scores, axis=1))
+    first, second = (ops.Gather(scores, np.array([index]), axis=1) for index in (0, 1))
+    difference = ops.Sub(second, first)
+    if target.has_logarithms:
+        return difference
+    return ops.Div(difference, ops.ReduceMax(scores, np.array([1]), keepdims=1))
 
 
 def find_probabilities(ops: Operators, target: Any, logits: Node, outputs: Node) -> Node:
