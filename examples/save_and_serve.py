@@ -56,9 +56,10 @@ def through_weights(network: KerasDenseClassifier, folder: Path) -> keras.Sequen
 def served(file: Path, X: pd.DataFrame) -> np.ndarray:
     """Return probabilities of a whole pipeline, as onnxruntime computes them."""
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    is_number = {name: X[name].dtype.kind in "if" for name in X}
+    dtypes = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(int64)": np.int64}
     columns = {
-        name: X[[name]].to_numpy().astype(np.float32 if is_number[name] else object) for name in X
+        given.name: X[[given.name]].to_numpy().astype(dtypes.get(given.type, object))
+        for given in session.get_inputs()
     }
     return session.run(["probabilities"], columns)[0]
 

@@ -50,10 +50,11 @@ def for_forests(X: pd.DataFrame) -> pd.DataFrame:
 def served(file: Path, X: pd.DataFrame) -> np.ndarray:
     """Return probabilities as onnxruntime computes them; "" is a missing text."""
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    dtypes = {"tensor(double)": np.float64, "tensor(float)": np.float32, "tensor(int64)": np.int64}
     inputs = {
         given.name: X[[given.name]].astype(object).fillna("").to_numpy()
         if given.type == "tensor(string)"
-        else X[[given.name]].to_numpy(np.float32)
+        else X[[given.name]].to_numpy(dtypes[given.type])
         for given in session.get_inputs()
     }
     probabilities: np.ndarray = session.run(["probabilities"], inputs)[0]

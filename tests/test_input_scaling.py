@@ -180,3 +180,52 @@ def test_the_stage_says_what_it_is():
     assert stage.description == "RobustScaling, 4 columns"
     with pytest.raises(ValueError, match="4 columns gets 5"):
         stage.width_out(5)
+
+
+# --- columns far from 0, or of any magnitude -----------------------------------------------
+
+
+def test_rows_of_long_columns_are_sampled_at_random():
+    sensors = np.arange(420_000) % 2  # interleaved, around 0 and 10
+    x = (10 * sensors + np.random.default_rng(0).standard_normal(len(sensors)))[:, np.newaxis]
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    weights = RobustScaling(1).fit(x, None)
+    assert 1 < weights["center"][0] < 9
+    assert_allclose(weights["scale"], 0.1, rtol=0.02)
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    again = RobustScaling(1).fit(x, np.ones(len(x)))  # weights are sampled with their rows
+    assert_array_equal(again["center"], weights["center"])
+
+
+def test_quantiles_neither_overflow_nor_cancel():
+    largest = np.finfo(float).max
+    x = np.array([[-largest, 1e15 + k, largest, k * 5e-324] for k in range(100)] + 100 * [[0] * 4])
+    x[100:] = np.array([largest, 1e15, largest, 0])
+    weights = RobustScaling(4).fit(x, None)
+    assert np.isfinite(weights["center"]).all()
+    assert 0 < weights["scale"][0] < 1e-307
+    assert_allclose(weights["scale"][1], 1 / 49.5, rtol=0.02)
+    assert_array_equal(weights["scale"][2:], 0)  # a constant, and one of subnormal numbers
+    z = RobustScaling(4).forward(x.copy(), weights)
+    assert (np.abs(z) <= 3).all()
+
+
+@pytest.mark.parametrize(("offset", "dtype"), [(2_000, "float32"), (1.7e9, "float64")])
+def test_training_keeps_the_digits_of_far_columns(offset, dtype):
+    network = regressor().fit(N + offset, Y)
+    assert network._fitted.dtype == dtype
+    assert_allclose(scaling_of(network)["center"], np.median(N + offset, axis=0), rtol=1e-7)
+
+
+def test_a_dtype_of_the_user_holds_for_far_columns():
+    assert regressor(dtype="float32").fit(N + 1.7e9, Y)._fitted.dtype == "float32"
+
+
+def test_scaled_columns_are_rounded_alike_whatever_the_network_computes_in():
+    stage = RobustScaling(3)
+    weights = stage.fit(N, None)
+    z = stage.forward(N.copy(), weights)
+    assert_array_equal(z, z.astype(np.float32))
+    exact = RobustScaling(3, is_exact=True).forward(N.copy(), weights)
+    assert (exact != z).any()
+    assert_allclose(exact, z, rtol=1e-7)

@@ -25,6 +25,7 @@ N_ROWS, N_TRAINED = 100, 70
 SETTINGS = {"units": 4, "epochs": 2, "n_estimators": 2, "random_state": 0}
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx"),
+    pytest.mark.filterwarnings("ignore:Column 'strings .*' has the categories:UserWarning"),
     pytest.mark.filterwarnings(
         "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning:keras"
     ),
@@ -105,8 +106,7 @@ def make_columns(seed):
             gaps[0] = True
             values = [None if gap else value for gap, value in zip(gaps, values, strict=True)]
         columns[f"{kind.__name__} {number}"] = values
-    names = list(columns)
-    return {name: columns[name] for name in names}
+    return columns
 
 
 def kind_of(name):

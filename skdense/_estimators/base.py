@@ -160,8 +160,12 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
             Compiled with this estimator's optimizer and loss. A classifier's model gives the
             outputs that `predict_proba` is made from, a regressor's gives predictions in the
             target's own units. In float32 unless this estimator has ``dtype="float64"``, or
-            float32 cannot hold those numbers. A file of the model does not keep what its optimizer
-            knows, that `weight_decay` leaves `numeric_embedding` and `learned_scale` alone.
+            float32 cannot hold those numbers; of a network with ``input_scaling="robust"`` the
+            inputs are in float64 until they are scaled. Keras' ``predict`` casts arrays to
+            ``keras.config.floatx()``, float32 by default: where columns are far from 0, call the
+            model, ``model(X)``, or give it batches of a ``tf.data.Dataset``. A file of the model
+            does not keep what its optimizer knows, that `weight_decay` leaves `numeric_embedding`
+            and `learned_scale` alone.
 
         Raises
         ------
