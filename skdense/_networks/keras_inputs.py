@@ -55,7 +55,7 @@ def _are_of_keras(layers: list[Any]) -> bool:
 
 
 def _propose_scaling(layers: list[Any]) -> Stage | None:
-    return RobustScaling(layers[0].input.shape[1])
+    return RobustScaling(layers[0].input.shape[1], is_exact=_is_exact(layers))
 
 
 def _propose_scaling_of_some(layers: list[Any]) -> Stage | None:
@@ -63,7 +63,14 @@ def _propose_scaling_of_some(layers: list[Any]) -> Stage | None:
     layer_type = load_keras().layers.UnitNormalization
     scaled = [layer.input.shape[1] for layer in model.layers if type(layer) is layer_type]
     n_columns = model.input_shape[1]
-    return RobustScaling(n_columns, n_columns - scaled[0]) if len(scaled) == 1 else None
+    if len(scaled) != 1:
+        return None
+    return RobustScaling(n_columns, n_columns - scaled[0], _is_exact(model.layers))
+
+
+def _is_exact(layers: list[Any]) -> bool:
+    """Say whether nothing rounds what is scaled to float32."""
+    return all(layer.compute_dtype == "float64" for layer in layers)
 
 
 def _propose_categories(layers: list[Any]) -> Stage | None:

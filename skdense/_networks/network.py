@@ -225,8 +225,6 @@ def cast_weights(weights: Weights, dtype: Any) -> Weights:
 def cast_weights_to_compute(network: Network, weights: Weights, dtype: Any) -> Weights:
     """Return the weights in a dtype, but those of stages that scale raw columns as they are."""
     return tuple(
-        own if stage.scales_columns else new
-        for stage, own, new in zip(
-            network.stages, weights, cast_weights(weights, dtype), strict=True
-        )
+        own if stage.scales_columns else cast_weights((own,), dtype)[0]
+        for stage, own in zip(network.stages, weights, strict=True)
     )

@@ -100,7 +100,8 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
 
 def _validated(estimator: BaseEstimator, X: Any) -> Any:
     dtypes = [np.float64, np.float32]
-    with _advice_on_missing(estimator):
+    # NumPy warns of sums of huge numbers, by which scikit-learn looks for infinite ones.
+    with _advice_on_missing(estimator), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
 
 
@@ -242,7 +243,7 @@ def cast(array: Any, dtype: str, name: str) -> Any:
     """
     if array.dtype == dtype or _is_memory_map(array):
         return array
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return check_array(array, accept_sparse="csr", dtype=np.dtype(dtype).type, input_name=name)
 
 

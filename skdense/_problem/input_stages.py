@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,20 @@ def describe_input_stages(stages: list[Stage]) -> dict[str, Any]:
         if isinstance(stage, PiecewiseLinear):
             given["n_bins"] = stage.n_bins
     return given
+
+
+def scales_exactly(network: Network) -> bool:
+    """Say whether a network scales its columns without rounding them to float32."""
+    first = network.stages[0]
+    return isinstance(first, RobustScaling) and first.is_exact
+
+
+def with_exact_scaling(network: Network) -> Network:
+    """Return a network that does not round scaled columns to float32; itself if it scales none."""
+    first, *others = network.stages
+    if not isinstance(first, RobustScaling):
+        return network
+    return replace(network, stages=(replace(first, is_exact=True), *others))
 
 
 def find_embedded(network: Network) -> tuple[int, ...]:

@@ -25,7 +25,7 @@ from .fitted import Fitted
 from .folds import Fold
 from .given import Given
 from .hidden_layers import resolve_network, resolve_output_activation
-from .input_stages import find_columns_to_embed, find_embedded
+from .input_stages import find_columns_to_embed, find_embedded, scales_exactly, with_exact_scaling
 from .labels import Labels
 from .output_layer import Head
 from .parameters import resolve_batch_size, resolve_dtype, resolve_epochs, resolve_loss
@@ -186,6 +186,8 @@ def _lay_out_network(
     network = resolve_network(
         width, n_outputs, head.activation, embedded, sizes or None, **of_layers
     )
+    if scales_exactly(before.network) if before else parameters["dtype"] == "float64":
+        network = with_exact_scaling(network)
     if isinstance(target, RegressionTarget) and target.quantiles:
         output = SortedQuantiles(head.activation, target.n_targets, len(target.quantiles))
         return replace(network, output=output)

@@ -119,7 +119,8 @@ def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> 
             return check_prediction_data(estimator, X)
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
     matrix = table.encode(read, "float32" if read.is_single else "float64")
-    return check_array(matrix, input_name="X")
+    with np.errstate(over="ignore", invalid="ignore"):  # of sums of huge numbers in it
+        return check_array(matrix, input_name="X")
 
 
 def _checked(estimator: Any, X: Any, name: str, known: TableEncoder | None, *, reset: bool) -> Any:

@@ -68,7 +68,12 @@ class PiecewiseLinear(Embedding):
     def fit(self, x: Array, sample_weight: Array | None) -> StageWeights:
         own, weights = thin_out(x, sample_weight)
         ends = (find_bin_ends(own[:, column], weights, self.n_bins) for column in self.columns)
-        pairs = [self._make_bins(np.unique(column.astype(x.dtype))) for column in ends]
+        # Edges between numbers that float32 holds, in which some views compute, are of it too.
+        is_single = (own == own.astype(np.float32)).all()
+        dtype = np.float32 if is_single else x.dtype
+        pairs = [
+            self._make_bins(np.unique(column.astype(dtype)).astype(x.dtype)) for column in ends
+        ]
         edges, slopes = map(np.array, zip(*pairs, strict=True))
         return {"edges": edges, "slopes": slopes}
 

@@ -44,10 +44,15 @@ class RobustScaling(Stage):
     As in RealMLP (arXiv 2407.04491): ``z = (x - median) / (q75 - q25)``, by half of the range
     where the quartiles agree, 0 for constant columns, and then ``z / sqrt(1 + (z / 3) ** 2)``.
     The last ``n_passed`` columns, codes of categories, stay as they are.
+
+    Computed in float64 and then rounded to float32, in every view and whatever the network
+    computes in, unless it `is_exact`. Else the bins of an embedding that are hardly wider than
+    float32 resolves would make other numbers of it where a view computes in float32.
     """
 
     n_columns: int
     n_passed: int = 0
+    is_exact: bool = False
 
     scales_columns: ClassVar[bool] = True
 
@@ -74,7 +79,8 @@ class RobustScaling(Stage):
     @property
     def is_sound(self) -> bool:
         n_passed = self.n_passed
-        return is_size(self.n_columns) and type(n_passed) is int and 0 <= n_passed < self.n_columns
+        are_counts = is_size(self.n_columns) and type(n_passed) is int
+        return are_counts and 0 <= n_passed < self.n_columns and type(self.is_exact) is bool
 
     def are_sound(self, weights: StageWeights) -> bool:
         return super().are_sound(weights) and bool((weights["scale"] >= 0).all())
@@ -89,13 +95,12 @@ class RobustScaling(Stage):
         return {"center": center, "scale": scale}
 
     def forward(self, x: Array, weights: StageWeights) -> Array:
-        z = x[:, : self._n_scaled]
         with np.errstate(over="ignore"):
-            # Weights of float64 make NumPy compute in it before it rounds to the dtype of z.
-            z -= weights["center"]
+            z = np.subtract(x[:, : self._n_scaled], weights["center"], dtype=np.float64)
             z *= weights["scale"]
         np.clip(z, -_FARTHEST, _FARTHEST, out=z)
-        z /= np.sqrt(1 + (z / z.dtype.type(_LIMIT)) ** 2)
+        z /= np.sqrt(1 + (z / _LIMIT) ** 2)
+        x[:, : self._n_scaled] = z if self.is_exact else z.astype(np.float32)
         return x
 
     def trace(
@@ -106,6 +111,8 @@ class RobustScaling(Stage):
         z = (own - weights["center"][:, tf.newaxis]) * weights["scale"][:, tf.newaxis]
         z = tf.clip_by_value(z, -_FARTHEST, _FARTHEST)
         z = z * tf.math.rsqrt(1 + tf.square(z / _LIMIT))
+        if not self.is_exact:
+            z = tf.cast(tf.cast(z, tf.float32), x.dtype)
         if not self.n_passed:
             return z, {}
         passed = x[:, :, self._n_scaled :]
@@ -116,7 +123,7 @@ class RobustScaling(Stage):
     def keras_layers(self, settings: LayerSettings) -> Sequence[Any]:
         """Return layers of Keras' own: the clip is a pair of numbers brought to length 1.
 
-        Center and scale are in float64. No Normalization layer: it never divides by less than
+        All in float64. No Normalization layer: it never divides by less than
         1e-7, and a variance is the square of a scale, which may overflow.
         """
         keras, name = load_keras(), settings.name
@@ -126,27 +133,30 @@ class RobustScaling(Stage):
         z = keras.ops.take(inputs, tuple(range(self._n_scaled)), axis=1)
         for layer in self._layers_of_scaled(settings, f"{name}_scaled"):
             z = layer(z)
+        z = keras.ops.cast(z, settings.dtype)
         passed = keras.ops.cast(keras.ops.take(inputs, self._passed, axis=1), settings.dtype)
         return [keras.Model(inputs, keras.ops.concatenate([z, passed], axis=1), name=name)]
 
     def _layers_of_scaled(self, settings: LayerSettings, name: str) -> list[Any]:
         layers = load_keras().layers
         n = self._n_scaled
-        frozen = {"dtype": settings.dtype, "trainable": False}
-        raw = {"dtype": "float64", "trainable": False, "kernel_initializer": "ones"}
+        frozen = {"dtype": "float64", "trainable": False}
+        factors = frozen | {"kernel_initializer": "ones"}
         return [
-            layers.EinsumDense("bc,c->bc", (n,), bias_axes="c", name=f"{name}_center", **raw),
-            layers.EinsumDense("bc,c->bc", (n,), name=name, **raw),
+            layers.EinsumDense("bc,c->bc", (n,), bias_axes="c", name=f"{name}_center", **factors),
+            layers.EinsumDense("bc,c->bc", (n,), name=name, **factors),
             # In units of the farthest number, beyond which the function cuts it.
-            layers.Rescaling(1 / _FARTHEST, dtype="float64", name=f"{name}_units"),
-            layers.Activation("hard_tanh", dtype="float64", name=f"{name}_farthest"),
+            layers.Rescaling(1 / _FARTHEST, name=f"{name}_units", **frozen),
+            layers.Activation("hard_tanh", name=f"{name}_farthest", **frozen),
             layers.Reshape((n, 1), name=f"{name}_columns", **frozen),
             layers.Dense(2, name=f"{name}_pair", kernel_initializer="zeros", **frozen),
             layers.UnitNormalization(name=f"{name}_clip", **frozen),
             layers.Dense(
                 1, use_bias=False, kernel_initializer="zeros", name=f"{name}_number", **frozen
             ),
-            layers.Reshape((n,), name=f"{name}_row", **frozen),
+            layers.Reshape(
+                (n,), dtype=settings.dtype if self.is_exact else "float32", name=f"{name}_row"
+            ),
         ]
 
     @property
@@ -166,9 +176,10 @@ class RobustScaling(Stage):
         double = ops.in_double
         own = ops.Gather(x, np.arange(self._n_scaled), axis=1) if self.n_passed else x
         z = double.Mul(double.Sub(double.cast(own), center), scale)
-        z = ops.cast(double.between(z, -_FARTHEST, _FARTHEST))
-        share = ops.Div(z, _LIMIT)
-        z = ops.Div(z, ops.Sqrt(ops.Add(ops.Mul(share, share), 1)))
+        z = double.between(z, -_FARTHEST, _FARTHEST)
+        share = double.Div(z, _LIMIT)
+        z = double.Div(z, double.Sqrt(double.Add(double.Mul(share, share), 1)))
+        z = ops.cast(z if self.is_exact else ops.in_single.cast(z))
         if not self.n_passed:
             return z
         passed = ops.cast(ops.Gather(x, np.array(self._passed), axis=1))
