@@ -22,7 +22,7 @@ from skdense._tables.reading import read_table
 
 N_FRAMES = int(os.environ.get("SKDENSE_VIEW_FRAMES", "10"))
 N_ROWS, N_TRAINED = 100, 70
-SETTINGS = {"units": 4, "epochs": 2, "n_estimators": 2, "random_state": 0}
+SETTINGS = {"units": 4, "depth": 1, "epochs": 2, "n_estimators": 2, "random_state": 0}
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx"),
     pytest.mark.filterwarnings(
