@@ -12,6 +12,7 @@ from sklearn.base import clone
 import skdense
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._networks.stages import RobustScaling
+from skdense._networks.stages.quantiles import thin_out
 from skdense._training.program import trace_count
 
 pytestmark = pytest.mark.filterwarnings(
@@ -229,3 +230,10 @@ def test_scaled_columns_are_rounded_alike_whatever_the_network_computes_in():
     exact = RobustScaling(3, is_exact=True).forward(N.copy(), weights)
     assert (exact != z).any()
     assert_allclose(exact, z, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("n_columns", "n_rows"), [(20, 200_000), (100, 41_943), (1_000, 20_000)])
+def test_wide_tables_are_sampled_by_fewer_rows(n_columns, n_rows):
+    x = np.broadcast_to(np.float32(1), (1_000_000, n_columns))
+    assert len(thin_out(x, None)[0]) == n_rows
+    assert len(thin_out(x, np.ones(len(x)))[1]) == n_rows

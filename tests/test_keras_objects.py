@@ -1,12 +1,15 @@
 """Keras objects given as parameters: what makes two the same, and that none is shared."""
 
+import copy
 import functools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from joblib import parallel_config
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._backend.keras_objects import LossObject, as_activation, loss_name
@@ -23,6 +26,24 @@ class Scaled(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return keras.ops.mean(self.factor * keras.ops.square(y_true - y_pred), axis=-1)
+
+
+class Squared(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable("skdense tests")
+class Times(keras.losses.Loss):
+    def __init__(self, factor=2.0, **settings):
+        super().__init__(**settings)
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return keras.ops.mean(self.factor * keras.ops.square(y_true - y_pred), axis=-1)
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
 
 
 def constant_schedule(rate):
@@ -65,6 +86,29 @@ def test_schedule_of_the_user_trains_with_keras_too():
     rates = {"optimizer": keras.optimizers.SGD(constant_schedule(0.5)), "dtype": "float64"}
     ours, keras_own = (small(engine=engine, **rates).fit(X, Y) for engine in ("compiled", "keras"))
     np.testing.assert_allclose(ours.coefs_[0], keras_own.coefs_[0], rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["sequential", "skdense"])
+def test_losses_of_the_user_are_values_of_a_grid(backend):
+    # An instance is copied by Keras, which finds registered classes only.
+    grid = {"loss": [Squared, Times(2.0), Times(3.0), "mean_squared_error"]}
+    with parallel_config(backend=backend):
+        search = GridSearchCV(small(), grid, cv=2, scoring="neg_mean_squared_error").fit(X, Y)
+    scores = search.cv_results_["mean_test_score"]
+    alone = [
+        cross_val_score(small(loss=loss), X, Y, cv=2, scoring="neg_mean_squared_error").mean()
+        for loss in (Squared(), *grid["loss"][1:])
+    ]
+    np.testing.assert_array_equal(scores, alone)
+    assert len({*scores}) == 4
+
+
+@pytest.mark.parametrize("duplicate", [clone, copy.deepcopy])
+def test_copies_of_an_estimator_keep_a_loss_that_keras_cannot_find(duplicate):
+    twin = duplicate(small(loss=Scaled(3.0)))
+    assert type(twin.loss) is Scaled
+    assert twin.loss.factor == 3
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import zipfile
 
 import cloudpickle
 import keras
@@ -116,6 +117,49 @@ def test_plain_data_builds_no_object_that_could_run_code():
     stored["config"] = json.dumps(layer | {"config": {"function": "anything"}})
     with pytest.raises(ValueError, match="not built from files"):
         KerasDenseClassifier().__setstate__(state)
+
+
+DEEP = 100_000
+
+
+def nested():
+    value = []
+    for _ in range(DEEP):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("place", ["parameter", "configuration", "optimizer", "fitted"])
+def test_a_hostile_state_that_nests_without_end_is_refused(place):
+    state = KerasDenseClassifier(optimizer=keras.optimizers.SGD(0.1)).__getstate__()
+    if place == "configuration":
+        state["_stored"]["optimizer"]["config"] = "[" * DEEP + "]" * DEEP
+    elif place == "fitted":
+        state["_fitted"] = nested()
+    else:
+        state["_stored"]["optimizer" if place == "optimizer" else "units"] = nested()
+    with pytest.raises(ValueError, match="nests deeper than Python's recursion limit"):
+        KerasDenseClassifier().__setstate__(state)
+
+
+def test_a_skops_file_with_a_hostile_configuration_is_refused(tmp_path):
+    skops_io = pytest.importorskip("skops.io")
+    content = skops_io.dumps(KerasDenseClassifier(optimizer=keras.optimizers.SGD(0.1)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+
+    def replace_config(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("config"), dict) and "content" in node["config"]:
+                node["config"]["content"] = json.dumps("[" * DEEP + "]" * DEEP)
+            return sum(map(replace_config, node.values())) + ("config" in node)
+        return 0
+
+    assert replace_config(schema) == 1
+    with zipfile.ZipFile(tmp_path / "network.skops", "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+    with pytest.raises(ValueError, match="nests deeper than Python's recursion limit"):
+        skops_io.load(tmp_path / "network.skops", trusted=skdense.skops_trusted_types)
 
 
 def test_an_unfitted_estimator_keeps_its_keras_objects():

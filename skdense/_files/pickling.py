@@ -7,6 +7,7 @@ to trust nothing but the class. Keras objects are built when somebody reads them
 from __future__ import annotations
 
 import pickle
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -61,8 +62,23 @@ def picklable_state(attributes: dict[str, Any], names: Iterable[str]) -> dict[st
 
 
 def unpickled_state(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes that a pickled state stands for."""
-    state = state.copy()
+    """Return the attributes that a pickled state stands for.
+
+    Raises
+    ------
+    ValueError
+        If it nests deeper than any that `picklable_state` returns, as a file from anybody may.
+    """
+    try:
+        return _read_state(state.copy())
+    except RecursionError as error:
+        raise ValueError(
+            "The state of a pickled estimator must be what this package has written. Got one "
+            "that nests deeper than Python's recursion limit. Do not use this file."
+        ) from error
+
+
+def _read_state(state: dict[str, Any]) -> dict[str, Any]:
     by_value = from_plain(state.pop(_BY_VALUE, {}))
     stored = from_plain(state.pop(_STORED, {}))
     if "_fitted" in state:
@@ -97,8 +113,8 @@ def read_stored(attributes: dict[str, Any], name: str) -> Any:
     except Exception as error:  # of Keras, of whatever kind
         raise ValueError(
             f"{name} must be what this release of Keras, or of the module that defines it, can "
-            f"build. Got {waiting!r:.300}, which failed: {error} Use the release that it is from, "
-            f"or set the attribute {name} to another."
+            f"build. Got {reprlib.repr(waiting)}, which failed: {error} Use the release that it is "
+            f"from, or set the attribute {name} to another."
         ) from error
     return attributes.setdefault(name, value)
 

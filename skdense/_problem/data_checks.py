@@ -100,7 +100,7 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
 
 def _validated(estimator: BaseEstimator, X: Any) -> Any:
     dtypes = [np.float64, np.float32]
-    # Sums of huge numbers in scikit-learn's check overflow.
+    # NumPy warns of sums of huge numbers, by which scikit-learn looks for infinite ones.
     with _advice_on_missing(estimator), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
 

@@ -64,7 +64,9 @@ class Column:
         if self.source.dtype.is_integer() and not (is_wide_integer or self.source.null_count()):
             return np.asarray(self.source.to_numpy()).astype(dtype)
         if self.source.dtype.is_integer():  # which Arrow casts only where no digit is lost
-            return floats_with_gaps(self.source.to_list(), dtype)
+            numbers = np.asarray(self.source.fill_null(0).to_numpy()).astype(dtype)
+            numbers[np.asarray(self.source.is_null().to_numpy(), bool)] = np.nan
+            return numbers
         kind = nw.Float32 if self.is_single else nw.Float64
         values = np.asarray(self.source.cast(kind).to_numpy())
         if values.dtype == object:  # Arrow's numbers with gaps, in pandas 2.0

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 
-# Rows that are sampled: quantiles of so many are as good as those of all.
-_MOST_ROWS = 200_000
+# Rows that are sampled: quantiles of so many are as good as those of all. Of wide tables fewer, as
+# each column takes 20 ms for 200,000 rows, once for each member.
+_MOST_ROWS, _FEWEST_ROWS = 200_000, 20_000
+_MOST_NUMBERS = 2**22
 _SEED = 0
 _ROUNDING = 1e-12
 
@@ -20,12 +22,13 @@ def thin_out(x: Array, sample_weight: Array | None) -> tuple[Array, Array | None
     """Return a random sample of so many rows that quantiles would take long, and its weights.
 
     At random, since rows may be periodic, as where several sensors are interleaved. The same rows
-    for every column, member and fit: the sample depends on the number of rows alone.
+    for every column, member and fit: the sample depends on the shape alone.
     """
-    if len(x) <= _MOST_ROWS:
+    n_rows = min(max(_MOST_NUMBERS // x.shape[1], _FEWEST_ROWS), _MOST_ROWS)
+    if len(x) <= n_rows:
         return x, sample_weight
     generator = np.random.default_rng(_SEED)
-    rows = np.sort(generator.choice(len(x), _MOST_ROWS, replace=False))  # in the order of memory
+    rows = np.sort(generator.choice(len(x), n_rows, replace=False))  # in the order of memory
     return x[rows], None if sample_weight is None else sample_weight[rows]
 
 
@@ -59,18 +62,23 @@ def find_quantiles(
     -------
     ndarray of shape (n_shares, n_columns)
     """
-    weights = np.ones(len(rows)) if sample_weight is None else sample_weight
-    total, found = weights.sum(), np.empty((len(shares), rows.shape[1]))
+    found = np.empty((len(shares), rows.shape[1]))
     for number, column in enumerate(rows.T):
-        values = np.asarray(column, np.float64)
-        order = np.argsort(values, kind="stable")
-        sums = np.cumsum(weights[order]) / total
+        values, sums = _sort(np.asarray(column, np.float64), sample_weight)
         # Sums are rounded, so that what is met exactly may be a little off.
         first = np.searchsorted(sums, np.subtract(shares, _ROUNDING), side="left")
         after = np.searchsorted(sums, np.add(shares, _ROUNDING), side="right")
-        ends = (values[order[np.minimum(place, len(order) - 1)]] for place in (first, after))
+        ends = (values[np.minimum(place, len(values) - 1)] for place in (first, after))
         found[:, number] = _midpoint(*ends)
     return found
+
+
+def _sort(values: Array, sample_weight: Array | None) -> tuple[Array, Array]:
+    """Return values in order, and which share of all weights they have up to each."""
+    if sample_weight is None:  # sorting alone is several times as fast
+        return np.sort(values), np.arange(1, len(values) + 1) / len(values)
+    order = np.argsort(values, kind="stable")
+    return values[order], np.cumsum(sample_weight[order]) / sample_weight.sum()
 
 
 def find_bin_ends(column: Array, sample_weight: Array | None, n_bins: int) -> NDArray[np.float64]:
@@ -80,10 +88,15 @@ def find_bin_ends(column: Array, sample_weight: Array | None, n_bins: int) -> ND
     the rows left: of a column that is mostly 0, such as capital gains, quantiles of all rows would
     leave hardly a bin to the rest. Of no more values than ends, each is one.
     """
-    values, places = np.unique(np.asarray(column, np.float64), return_inverse=True)
+    numbers: NDArray[np.float64] = np.asarray(column, np.float64)
+    if sample_weight is None:  # twice as fast
+        values, counts = np.unique(numbers, return_counts=True)
+    else:
+        values, places = np.unique(numbers, return_inverse=True)
+        counts = np.bincount(places, sample_weight)
     if len(values) <= n_bins + 1:
         return values
-    shares = np.bincount(places, sample_weight).astype(np.float64)
+    shares = counts.astype(np.float64)
     heavy = _find_heavy(shares, n_bins)
     left = np.linspace(0, 1, n_bins + 1 - int(heavy.sum()))
     others = find_quantiles(values[~heavy, np.newaxis], shares[~heavy], left)
