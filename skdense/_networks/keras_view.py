@@ -11,7 +11,7 @@ import numpy as np
 from .._backend.global_state import require_exact_precision
 from .._backend.keras_objects import KerasObject, as_keras_loss
 from .._backend.loading import load_keras, require_eager
-from .network import Network, Weights
+from .network import Network, Weights, cast_weights
 from .stages import Activation, Stage
 from .stages.stage import LayerSettings
 from .standardization import exceeds_float32
@@ -146,12 +146,16 @@ def build_optimizer(model: Any, network: Network) -> None:
 
 
 def get_weights(model: Any, network: Network) -> Weights:
-    """Return the weights of the model that was built for a network."""
+    """Return the weights of the model that was built for a network, in the dtype of the last one.
+
+    Those that scale raw columns are variables of float64.
+    """
     variables = iter([np.asarray(array) for layer in model.layers for array in layer.get_weights()])
-    return tuple(
+    weights = tuple(
         stage.from_keras(list(islice(variables, stage.n_keras_variables)))
         for stage in network.stages
     )
+    return cast_weights(weights, weights[-1]["kernel"].dtype)
 
 
 def _paired_with_activations(network: Network) -> list[tuple[Stage, Activation | None]]:

@@ -99,7 +99,11 @@ class RobustScaling(Stage):
             z = np.subtract(x[:, : self._n_scaled], weights["center"], dtype=np.float64)
             z *= weights["scale"]
         np.clip(z, -_FARTHEST, _FARTHEST, out=z)
-        z /= np.sqrt(1 + (z / _LIMIT) ** 2)
+        divisor = z / _LIMIT  # and the rest in place, which is twice as fast for many rows
+        divisor *= divisor
+        divisor += 1
+        np.sqrt(divisor, out=divisor)
+        z /= divisor
         x[:, : self._n_scaled] = z if self.is_exact else z.astype(np.float32)
         return x
 
