@@ -73,17 +73,17 @@ def fit_contestants(
     workload: Workload, competing: dict[str, Any], X: Array, y: Array
 ) -> dict[str, Contestant]:
     """Return what is timed of fits; those of skdense that are not a first fit have compiled."""
-    from _keras_peers import PlainKeras
+    from _keras_peers import PlainKeras, precision
 
     ours, keras = competing[SKDENSE], competing[KERAS]
     contestants = {FIRST: Contestant(partial(ours.fit, X, y), prepare=without_programs)}
     for name, network in competing.items():
         contestants[name] = Contestant(partial(network.fit, X, y))
     if BY_DEFAULT in competing:
-        # Its program has been forgotten by then, so a first fit goes before.
-        contestants[BY_DEFAULT] = replace(
-            contestants[BY_DEFAULT], prepare=partial(competing[BY_DEFAULT].fit, X, y)
-        )
+        # It may train in float32, which a policy of float64 would contradict. Its program has been
+        # forgotten by then, so a first fit goes before.
+        fit = partial(precision("float32")(competing[BY_DEFAULT].fit), X, y)
+        contestants[BY_DEFAULT] = Contestant(fit, prepare=fit)
     slow = {"at_most": KERAS_REPEATS}
     contestants[KERAS] = Contestant(partial(keras.fit, X, y), prepare=keras.reset, **slow)
     contestants[NEW_KERAS] = Contestant(partial(PlainKeras, workload, X, y), **slow)

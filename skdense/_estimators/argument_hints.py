@@ -111,19 +111,19 @@ def suggest_arguments(kind: type, unknown: Iterable[str], arguments: Iterable[st
 
 
 def _suggest(kind: Any, unknown: str, arguments: set[str]) -> str:
-    own, name = set(inspect.signature(kind).parameters), kind.__name__
+    of_class, name = set(inspect.signature(kind).parameters), kind.__name__
     of_fit = set(inspect.signature(kind.fit).parameters) - {"self"}
-    right = (unknown,) if unknown in own | of_fit else _COUNTERPARTS.get(unknown, ())
+    right = (unknown,) if unknown in of_class | of_fit else _COUNTERPARTS.get(unknown, ())
     if right == ("from_keras",):
         return f"Use {name}.from_keras(model) for a trained Keras model."
-    if right == ("categorical_features",) and not own.issuperset(right):
+    if right == ("categorical_features",) and not of_class.issuperset(right):
         task = "Classifier" if issubclass(kind, ClassifierMixin) else "Regressor"
         return f"{name} needs numeric features. Use KerasTabular{task}(categorical_features=...)."
     if right and arguments.issuperset(right):
         return f"Use {' and '.join(right)} in place of {unknown}."
-    if right and own.issuperset(right):
+    if right and of_class.issuperset(right):
         call = ", ".join(f"{parameter}=..." for parameter in right)
         return f"Pass it to the constructor: {name}({call})."
     if right and of_fit.issuperset(right):
         return f"Pass {' and '.join(right)} to fit."
-    return suggest_names(unknown, sorted(arguments | own)).lstrip()
+    return suggest_names(unknown, sorted(arguments | of_class)).lstrip()

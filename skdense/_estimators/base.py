@@ -129,11 +129,11 @@ class KerasDenseBase(CallbackSupportMixin, BaseEstimator):
         try:
             super().set_params(**params)
         except ValueError as error:
-            own = self.get_params(deep=False)
-            unknown = [name for name in params if name not in own and "__" not in name]
+            known = self.get_params(deep=False)
+            unknown = [name for name in params if name not in known and "__" not in name]
             if not unknown:
                 raise
-            hints = suggest_arguments(type(self), unknown, own)
+            hints = suggest_arguments(type(self), unknown, known)
             raise ValueError(f"{str(error).rstrip('.')}.{hints}") from None
         return self
 

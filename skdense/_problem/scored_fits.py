@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
@@ -23,7 +24,7 @@ _SURE = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class ScoredFit(Fitted):
+class ScoredFit(Fitted, ABC):
     """A fit that computes outputs in its own way."""
 
     @classmethod
@@ -32,9 +33,9 @@ class ScoredFit(Fitted):
         values = {one.name: getattr(fitted, one.name) for one in fields(Fitted)}
         return cls(**values | changes)
 
+    @abstractmethod
     def compute_outputs(self, X: Any, *, activate: bool) -> Array:
         """Return outputs, see `skdense._problem.answers.compute_outputs`."""
-        raise NotImplementedError
 
 
 class OutOfFoldFit(ScoredFit):
