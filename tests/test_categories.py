@@ -265,8 +265,11 @@ def test_an_unknown_category_is_the_mean_in_every_view(classifier, tmp_path):
     again = KerasDenseClassifier.from_keras(model)
     assert_allclose(again.predict_proba(matrix), expected, atol=1e-6)
     session = onnxruntime.InferenceSession(skdense.to_onnx(classifier, TABLE).SerializeToString())
-    dtypes = {"plan": object, "shop": object}  # others are numbers there
-    inputs = {name: rows[[name]].astype(dtypes.get(name, np.float32)).to_numpy() for name in rows}
+    dtypes = {"tensor(string)": object, "tensor(double)": np.float64, "tensor(float)": np.float32}
+    inputs = {
+        given.name: rows[[given.name]].astype(dtypes[given.type]).to_numpy()
+        for given in session.get_inputs()
+    }
     _, probabilities = session.run(None, inputs)
     assert_allclose(probabilities, expected, atol=1e-6)
 

@@ -77,13 +77,13 @@ def check_training_data(
     X, y = require_sound_indices(X, f"X{suffix}"), require_sound_indices(y, f"y{suffix}")
     try:
         required = f"X{suffix} and y{suffix} must be arrays, X{suffix} of numbers."
-        with _readable(required), _advice_on_missing(estimator):
+        with _readable(required):
             X, y = validate_data(
                 estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
             )
     except ValueError as error:
         if not suffix:
-            raise
+            raise _advise_on_missing(estimator, error) from error.__cause__
         raise ValueError(f"X{suffix} and y{suffix} must be like X and y. {error}") from error
     return X, y.toarray() if issparse(y) else y
 
@@ -100,27 +100,26 @@ def check_prediction_data(estimator: BaseEstimator, X: Any) -> Any:
 
 def _validated(estimator: BaseEstimator, X: Any) -> Any:
     dtypes = [np.float64, np.float32]
-    # NumPy warns of sums of huge numbers, by which scikit-learn looks for infinite ones.
-    with _advice_on_missing(estimator), np.errstate(over="ignore", invalid="ignore"):
-        return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
-
-
-@contextlib.contextmanager
-def _advice_on_missing(estimator: BaseEstimator) -> Iterator[None]:
-    """Recommend our estimator of tables, where scikit-learn's message recommends its own."""
     try:
-        yield
+        # NumPy warns of sums of huge numbers, by which scikit-learn looks for infinite ones.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return validate_data(estimator, X, accept_sparse="csr", dtype=dtypes, reset=False)
     except ValueError as error:
-        found = _NO_MISSING.match(str(error))
-        if not found:
-            raise
-        kind = "Classifier" if is_classifier(estimator) else "Regressor"
-        is_table = hasattr(estimator, "categorical_features")  # but made from a Keras model
-        use = "Put" if is_table else f"Use KerasTabular{kind}, which does, or put"
-        raise ValueError(
-            f"{found.group()} {type(estimator).__name__} takes no missing values. {use} a "
-            "sklearn.impute.SimpleImputer before it in a pipeline."
-        ) from None
+        raise _advise_on_missing(estimator, error) from error.__cause__
+
+
+def _advise_on_missing(estimator: BaseEstimator, error: ValueError) -> ValueError:
+    """Return an error that recommends our estimator of tables in place of scikit-learn's own."""
+    found = _NO_MISSING.match(str(error))
+    if not found:
+        return error
+    kind = "Classifier" if is_classifier(estimator) else "Regressor"
+    is_table = hasattr(estimator, "categorical_features")  # but made from a Keras model
+    use = "Put" if is_table else f"Use KerasTabular{kind}, which does, or put"
+    return ValueError(
+        f"{found.group()} {type(estimator).__name__} takes no missing values. {use} a "
+        "sklearn.impute.SimpleImputer before it in a pipeline."
+    )
 
 
 @contextlib.contextmanager

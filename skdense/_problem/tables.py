@@ -115,8 +115,11 @@ def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> 
     require_collected(X, "X", to_predict=True)
     if table is None:
         X = cast_wide_integers(X)
-        with name_infinite_columns(X, "X"):
+        try:  # without the context manager, which takes a tenth of the time for a single row
             return check_prediction_data(estimator, X)
+        except ValueError:
+            with name_infinite_columns(X, "X"):
+                raise
     read = read_table(_checked(estimator, X, "X", table, reset=False), "X")
     matrix = table.encode(read, "float32" if read.is_single else "float64")
     with np.errstate(over="ignore", invalid="ignore"):  # of sums of huge numbers in it

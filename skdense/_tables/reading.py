@@ -60,8 +60,9 @@ class Column:
         dtype = np.float32 if self.is_single else np.float64
         if isinstance(self.source, np.ndarray):
             return self.source.astype(dtype, copy=False)
-        is_wide_integer = is_wide(self.source.dtype)
-        if self.source.dtype.is_integer() and not (is_wide_integer or self.source.null_count()):
+        if is_wide(self.source.dtype):
+            return floats_with_gaps(self.source.to_list(), dtype)
+        if self.source.dtype.is_integer() and not self.source.null_count():
             return np.asarray(self.source.to_numpy()).astype(dtype)
         if self.source.dtype.is_integer():  # which Arrow casts only where no digit is lost
             numbers = np.asarray(self.source.fill_null(0).to_numpy()).astype(dtype)
