@@ -82,9 +82,10 @@ def check_training_data(
                 estimator, X, y, accept_sparse="csr", dtype=dtypes, order="C", reset=reset, **checks
             )
     except ValueError as error:
+        advice = _advise_on_missing(estimator, error)
         if not suffix:
-            raise _advise_on_missing(estimator, error) from error.__cause__
-        raise ValueError(f"X{suffix} and y{suffix} must be like X and y. {error}") from error
+            raise advice from error.__cause__
+        raise ValueError(f"X{suffix} and y{suffix} must be like X and y. {advice}") from error
     return X, y.toarray() if issparse(y) else y
 
 
