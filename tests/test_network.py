@@ -8,7 +8,7 @@ import scipy.sparse
 from skdense import KerasDenseClassifier, KerasDenseRegressor
 from skdense._backend.keras_objects import activation_function
 from skdense._networks import forward as forward_module
-from skdense._networks.network import HiddenLayer, build_network
+from skdense._networks.network import HiddenLayer, build_network, cast_weights
 from skdense._networks.numpy_activations import NUMPY_ACTIVATIONS
 
 RNG = np.random.default_rng(0)
@@ -154,7 +154,7 @@ def test_a_few_rows_of_another_precision_leave_the_weights_as_they_are(
     def cast(*_):
         raise AssertionError("weights were cast")
 
-    monkeypatch.setattr(forward_module, "cast_weights", cast)
+    monkeypatch.setattr(forward_module, "cast_weights_to_compute", cast)
     some = fitted.predict_proba(container(X.astype(other))[:5])
     for found, rows in ((whole, slice(None)), (some, slice(5))):
         assert found.dtype == other
@@ -172,12 +172,12 @@ def test_probabilities_of_float64_rows_sum_to_1_in_float64():
 def test_float64_rows_may_be_larger_than_float32_numbers(largest, container):
     fitted = wide_classifier(activation="tanh", depth=2)
     rows = X[:6] * (largest / np.abs(X[:6]).max())
-    in_float64 = forward_module.cast_weights(fitted._fitted.members[0], np.float64)
+    in_float64 = cast_weights(fitted._fitted.members[0], np.float64)
     expected = forward_module.forward(fitted._fitted.network, in_float64, rows)
     found = fitted.predict_proba(container(rows))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     linear = wide_classifier(activation="linear", depth=2)
-    in_float64 = forward_module.cast_weights(linear._fitted.members[0], np.float64)
+    in_float64 = cast_weights(linear._fitted.members[0], np.float64)
     expected = forward_module.forward(linear._fitted.network, in_float64, rows, activate=False)
     found = linear.decision_function(container(rows))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
