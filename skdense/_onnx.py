@@ -18,11 +18,6 @@ from ._estimators.tabular_classifier import KerasTabularClassifier
 from ._estimators.tabular_regressor import KerasTabularRegressor
 from ._networks.onnx_graph import network_graph
 from ._networks.onnx_operators import Node, Operators
-from ._onnx_meta.converters import register_placeholders
-from ._onnx_meta.graph import labels_of
-from ._onnx_meta.placeholders import MetaClassifier
-from ._onnx_meta.replacing import replace_meta_estimators
-from ._onnx_meta.tables import find_table
 from ._problem.fitted import Fitted
 from ._problem.onnx_inputs import has_doubles, in_float32, input_types, is_runnable
 from ._problem.targets.classes import ClassTarget
@@ -116,6 +111,11 @@ def to_onnx(model: Any, X: Any) -> Any:
         raise ImportError(
             "to_onnx needs skl2onnx, which is not installed. Run: pip install skl2onnx onnx"
         ) from error
+    # Here, as they import half of scikit-learn, which `import skdense` does not wait for.
+    from ._onnx_meta.placeholders import MetaClassifier
+    from ._onnx_meta.replacing import replace_meta_estimators
+    from ._onnx_meta.tables import find_table
+
     check_is_fitted(model)
     model = copy.copy(model)  # lest another thread fits a lone estimator anew meanwhile
     register(skl2onnx)
@@ -221,6 +221,8 @@ def _rename_inputs(graph: Any, names: list[str]) -> None:
 
 def register(skl2onnx: Any) -> None:
     """Tell skl2onnx of all estimators."""
+    from ._onnx_meta.converters import register_placeholders
+
     of_classes = _classifier_shapes, _convert_classifier, _OPTIONS, None
     of_numbers = _regressor_shapes, _convert_regressor, None, _declare_regressor
     for kind, (shapes, converter, options, parser) in {
@@ -287,6 +289,8 @@ def _float_type(operator: Any, *shape: int) -> Any:
 
 def _classifier_shapes(operator: Any) -> None:
     from skl2onnx.common import data_types
+
+    from ._onnx_meta.graph import labels_of
 
     classifier = operator.raw_operator
     n_rows, n_classes = operator.inputs[0].get_first_dimension(), len(classifier.classes_)
@@ -373,6 +377,8 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     """Add what `predict` and `predict_proba` do; see `ClassTarget` and `LabelsTarget`."""
+    from ._onnx_meta.graph import labels_of
+
     classifier = operator.raw_operator
     ops, logits, outputs = _operators_and_outputs(operator, container)
     target = classifier._fitted.target
