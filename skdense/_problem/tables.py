@@ -115,7 +115,7 @@ def read_rows_to_predict(estimator: Any, X: Any, table: TableEncoder | None) -> 
     require_collected(X, "X", to_predict=True)
     if table is None:
         X = cast_wide_integers(X)
-        try:  # without the context manager, which takes a tenth of the time for a single row
+        try:  # a context manager here would add microseconds to the 120 of a single row
             return check_prediction_data(estimator, X)
         except ValueError:
             with name_infinite_columns(X, "X"):
